@@ -1,0 +1,107 @@
+"""``python -m fststyle COMMAND``: every command. Importing torch is left to those that need it."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import fststyle
+from fststyle import config
+
+
+class Command(NamedTuple):
+    """A command: what it is for, its settings, and what is called with the options given."""
+
+    help: str
+    settings: type
+    run: Callable[[Mapping[str, Any]], int | None]
+
+
+def _train(options: Mapping[str, Any]) -> None:
+    from fststyle.training.style import run
+
+    run(options)
+
+
+def _export(options: Mapping[str, Any]) -> None:
+    from fststyle.export import run
+
+    run(config.from_options(config.ExportConfig, options))
+
+
+def _infer(options: Mapping[str, Any]) -> int:
+    from fststyle.runtime.pictures import run
+
+    return run(config.from_options(config.InferConfig, options))
+
+
+def _bench_train(options: Mapping[str, Any]) -> None:
+    from fststyle.benchmark import bench_train
+
+    bench_train(config.from_options(config.BenchTrainConfig, options))
+
+
+def _bench_infer(options: Mapping[str, Any]) -> None:
+    from fststyle.benchmark import bench_infer
+
+    bench_infer(config.from_options(config.BenchInferConfig, options))
+
+
+COMMANDS: dict[str, Command | dict[str, Command]] = {
+    "train": Command("train a style network", config.StyleTrainConfig, _train),
+    "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
+    "infer": Command("stylize pictures", config.InferConfig, _infer),
+    "bench": {
+        "train": Command("time the training step", config.BenchTrainConfig, _bench_train),
+        "infer": Command("time the exported network", config.BenchInferConfig, _bench_infer),
+    },
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="fststyle", description="Depth-aware fast style transfer.")
+    parser.add_argument("--version", action="version", version=fststyle.__version__)
+    _add(parser, COMMANDS)
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, commands: Mapping[str, Any]) -> None:
+    choices = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command in commands.items():
+        if isinstance(command, dict):
+            _add(choices.add_parser(name, help=f"{name} {' | '.join(command)}"), command)
+            continue
+        sub = choices.add_parser(name, help=command.help, description=command.help.capitalize())
+        sub.set_defaults(_run=command.run)
+        config.add_arguments(sub, command.settings)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status: 0, 1 (some pictures failed), 2 (bad input), 130
+    (interrupted)."""
+    options = vars(_parser().parse_args(arguments))
+    run = options.pop("_run")
+    try:
+        return run(options) or 0
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "safetensors", "onnx", "onnxscript"):
+            raise
+        return _fail(f"{error.name} is not installed: pip install 'fststyle[train]'")
+    except (ValueError, OSError) as error:
+        return _fail(str(error))
+
+
+def _fail(message: str) -> int:
+    print(f"fststyle: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

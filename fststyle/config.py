@@ -1,0 +1,270 @@
+"""Every setting of every command, once: frozen dataclasses from which argparse is built."""
+
+import argparse
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+Config = TypeVar("Config")
+
+
+def setting(help: str, default: Any = dataclasses.MISSING, *, positional: bool = False) -> Any:
+    """A dataclass field that is also a command-line option."""
+    return field(default=default, metadata={"help": help, "positional": positional})
+
+
+def check(condition: bool, message: str) -> None:
+    """Raise ValueError(message) unless ``condition``."""
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """What the training loop itself reads, whatever it trains."""
+
+    steps: int = setting("optimizer steps in all", 2000)
+    batch_size: int = setting("photos per step, over all processes", 4)
+    lr: float = setting("Adam's learning rate", 1e-3)
+    lr_decay: float = setting("last part of the steps over which the rate falls to zero", 0.3)
+    seed: int = setting("seed of the first weights and of the crops", 0)
+    accumulate: int = setting("split each step into this many parts, to save memory", 1)
+    clip_grad: float | None = setting("largest norm of the gradient (default: not clipped)", None)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+        "arithmetic of the networks; auto takes bf16 or fp16 where the device is fast at it", "auto"
+    )
+    device: str = setting("auto, cpu, cuda, cuda:1, mps …", "auto")
+    compile: bool = setting("torch.compile the trained network (needs a C++ compiler)", False)
+    workers: int | None = setting("processes that read photos (default: by the cores)", None)
+    checkpoint_interval: int = setting("steps between checkpoints", 200)
+    picture_interval: int = setting("steps between validations, with pictures in TensorBoard", 200)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "accumulate", "checkpoint_interval"):
+            value = getattr(self, name)
+            check(value >= 1, f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        check(self.picture_interval >= 1, "--picture-interval must be at least 1")
+        check(
+            self.batch_size % self.accumulate == 0,
+            f"--batch-size {self.batch_size} cannot be split into {self.accumulate} equal parts"
+            " (--accumulate)",
+        )
+        check(self.lr > 0 and math.isfinite(self.lr), f"--lr must be above 0, not {self.lr}")
+        check(0 <= self.lr_decay <= 1, f"--lr-decay must lie in [0, 1], not {self.lr_decay}")
+        check(self.seed >= 0, f"--seed must not be negative, found {self.seed}")
+        check(self.workers is None or self.workers >= 0, "--workers must not be negative")
+        check(
+            self.clip_grad is None or self.clip_grad > 0,
+            f"--clip-grad must be above 0, not {self.clip_grad}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleTrainConfig(LoopConfig):
+    """``train``: one style network from a painting and a folder of photos."""
+
+    style: tuple[Path, ...] = setting("painting, or several that are blended into one style")
+    content: Path = setting("folder of photos, searched recursively")
+    name: str = setting("name of the style; names the files it leaves")
+    run_dir: Path | None = setting("folder of the run (default: runs/NAME)", None)
+    resume: bool = setting("go on from the run folder's last checkpoint", False)
+    val: Path | None = setting("photos to validate on (default: some of --content)", None)
+    image_size: int = setting("side of the training crops in pixels", 256)
+    style_size: tuple[int, ...] = setting(
+        "longer side of the painting in pixels; several sizes are averaged", (512,)
+    )
+    content_weight: float = setting("weight of the content loss", 1.0)
+    style_weight: float = setting("weight of the style loss", 2.0)
+    tv_weight: float = setting("weight of the total variation", 0.0)
+    content_layers: tuple[str, ...] = setting("VGG-19 layers of the content loss", ("relu2_2",))
+    style_layers: tuple[str, ...] = setting(
+        "VGG-19 layers of the style loss", ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    )
+    calibrate: bool = setting(
+        "scale VGG's layers to a mean activation of 1, so that weights mean the same everywhere",
+        True,
+    )
+    vgg_weights: Path | None = setting(
+        "VGG-19 weights (default: $FSTSTYLE_ASSETS, then torchvision's)", None
+    )
+    width: int = setting("channels of the network's first layer", 32)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(len(self.style) > 0, "--style needs at least one painting")
+        check(
+            self.name != "" and self.name == Path(self.name).name and self.name[0] not in ".-",
+            f"--name names files, so it must be a plain file name, not {self.name!r}",
+        )
+        check(self.image_size >= 32, f"--image-size must be at least 32, not {self.image_size}")
+        for size in self.style_size:
+            check(size >= 32, f"--style-size must be at least 32, not {size}")
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            value = getattr(self, name)
+            flag = f"--{name.replace('_', '-')}"
+            check(value >= 0 and math.isfinite(value), f"{flag} must be 0 or more, not {value}")
+        check(len(self.content_layers) > 0, "--content-layers needs at least one layer")
+        check(len(self.style_layers) > 0, "--style-layers needs at least one layer")
+        check(self.width >= 1, f"--width must be at least 1, not {self.width}")
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run_dir or Path("runs") / self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """``export``: a trained network to one ONNX file."""
+
+    checkpoint: Path = setting(
+        "NAME.safetensors, or a pytorch/examples network (.pth, .npz)", positional=True
+    )
+    output: Path | None = setting("the file to write (default: beside the checkpoint)", None)
+    uint8: bool = setting("N×H×W×3 uint8 in and out, instead of N×3×H×W floats in [0,1]", False)
+    fp16: bool = setting("half-precision weights and arithmetic, instance norm in float32", False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferConfig:
+    """``infer``: pictures through an ONNX file."""
+
+    model: Path = setting("NAME.onnx", positional=True)
+    inputs: tuple[str, ...] = setting("pictures, folders or globs", positional=True)
+    output: Path = setting("folder for the stylized pictures", Path("out"))
+    max_size: int | None = setting("reduce pictures whose longer side is larger", None)
+    provider: str = setting("execution provider: auto, cpu, cuda, tensorrt, coreml …", "auto")
+    threads: int | None = setting("CPU threads (default: all cores)", None)
+
+    def __post_init__(self) -> None:
+        check(
+            self.max_size is None or self.max_size >= 16,
+            f"--max-size must be at least 16, not {self.max_size}",
+        )
+        check(
+            self.threads is None or self.threads >= 1,
+            f"--threads must be at least 1, not {self.threads}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchTrainConfig:
+    """``bench train``: our training step beside one written straight from the paper."""
+
+    image_size: int = setting("side of the crops in pixels", 256)
+    batch_size: int = setting("photos per step", 4)
+    width: int = setting("channels of the network's first layer", 32)
+    repeats: int = setting("timed steps of each kind, in turn", 7)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("as in train", "auto")
+    device: str = setting("as in train", "auto")
+    content: Path | None = setting("photos; with them, reading is timed too", None)
+    vgg_weights: Path | None = setting("as in train", None)
+    json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchInferConfig:
+    """``bench infer``: ONNX Runtime beside torch eager, and the time to the first picture."""
+
+    checkpoint: Path | None = setting("NAME.safetensors (default: an untrained network)", None)
+    width: int = setting("width of the untrained network", 32)
+    size: tuple[str, ...] = setting("picture sizes, WIDTHxHEIGHT", ("1280x720",))
+    repeats: int = setting("timed pictures of each kind, in turn", 7)
+    provider: str = setting("as in infer", "auto")
+    json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+
+def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
+    """Give ``parser`` an option, or a positional, for every field of the dataclass ``config``.
+
+    Options not given stay out of the namespace, so that what was said can be told from defaults.
+    """
+    hints = typing.get_type_hints(config)
+    for f in dataclasses.fields(config):
+        kind, many = _element_type(hints[f.name])
+        help = f.metadata["help"].replace("%", "%%") + _default_text(f)
+        options: dict[str, Any] = {"help": help, "default": argparse.SUPPRESS}
+        if kind is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif typing.get_origin(kind) is Literal:
+            options["choices"] = typing.get_args(kind)
+        else:
+            options |= {"type": kind, "metavar": f.name.upper() if kind is str else _METAVAR[kind]}
+        if many:
+            options["nargs"] = "+"
+        if f.metadata["positional"]:
+            del options["default"]
+            parser.add_argument(f.name, **{**options, "metavar": f.name.upper()})
+        else:
+            parser.add_argument(f"--{f.name.replace('_', '-')}", **options)
+
+
+_METAVAR = {int: "N", float: "X", Path: "PATH"}
+
+
+def _element_type(hint: Any) -> tuple[Any, bool]:
+    """(type of one value, whether several may be given)."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    if typing.get_origin(hint) is tuple:
+        return typing.get_args(hint)[0], True
+    return hint, False
+
+
+def _default_text(f: dataclasses.Field[Any]) -> str:
+    if f.default is dataclasses.MISSING or f.default is None or isinstance(f.default, bool):
+        return ""
+    default = f.default
+    shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return f" (default: {shown})"
+
+
+def from_options(config: type[Config], options: Mapping[str, Any]) -> Config:
+    """The dataclass from parsed options.
+
+    Raises ValueError where one is missing, or where the dataclass's own checks do.
+    """
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]
+    for f in fields:
+        if f.default is dataclasses.MISSING and f.name not in options:
+            raise ValueError(f"--{f.name.replace('_', '-')} is needed: {f.metadata['help']}")
+    return config(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The settings as JSON values; paths become strings."""
+    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def from_json(config: type[Config], values: Mapping[str, Any]) -> Config:
+    """The inverse of ``to_json``; settings this version does not know are refused."""
+    hints = typing.get_type_hints(config)
+    unknown = sorted(values.keys() - hints.keys())
+    check(not unknown, f"settings of another version: {', '.join(unknown)}")
+    return config(**{name: _typed(hints[name], value) for name, value in values.items()})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    kind, many = _element_type(hint)
+    if value is None:
+        return None
+    if many:
+        return tuple(kind(v) for v in value)
+    return Path(value) if kind is Path else value
+
+
+def changed(old: Any, new: Any, ignore: Sequence[str]) -> list[str]:
+    """Names of the fields in which two configurations of one class differ."""
+    names = (f.name for f in dataclasses.fields(old) if f.name not in ignore)
+    return [name for name in names if getattr(old, name) != getattr(new, name)]

@@ -1,0 +1,220 @@
+"""Reading and writing pictures with Pillow; no torch here, since the deployed runtime uses it."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+_JPEG = {"quality": 95, "subsampling": 0}
+WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".jpg": ("JPEG", _JPEG),
+    ".jpeg": ("JPEG", _JPEG),
+    ".png": ("PNG", {}),
+    ".webp": ("WEBP", {"quality": 95}),
+    ".tif": ("TIFF", {"compression": "tiff_deflate"}),
+    ".tiff": ("TIFF", {"compression": "tiff_deflate"}),
+}
+"""File suffix to Pillow's format and its options."""
+
+_WITH_ALPHA = {"PNG", "WEBP", "TIFF"}
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Files below ``folder``, at any depth, that bear a suffix Pillow reads; sorted, hidden ones
+    left out. Links to folders are followed once.
+
+    Raises FileNotFoundError where the folder is missing or holds no picture.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; give a folder of pictures")
+    Image.init()
+    suffixes = {s for s, name in Image.registered_extensions().items() if name in Image.OPEN}
+    found = [
+        path
+        for path in _walk(folder)
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    ]
+    if not found:
+        raise FileNotFoundError(
+            f"{folder}: no picture in it or below it (looked for .jpg, .png and every other"
+            f" suffix that Pillow {Image.__version__} reads)"
+        )
+    return sorted(found)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names)
+
+
+def read_image(path: Path, *, at_least: int | None = None, alpha: bool = False) -> Image.Image:
+    """The picture as 8-bit RGB, upright (EXIF orientation applied).
+
+    Grayscale, palette, CMYK, 16-bit, 32-bit and floating-point pictures are converted; what is
+    transparent is laid on white, unless ``alpha`` asks for RGBA where the file has transparency.
+
+    Args:
+        at_least: where the decoder can (JPEG), decode at a reduced size whose shorter side is still
+            at least this many pixels: several times as fast for large photos.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a picture, or a damaged one.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with Image.open(path) as image:
+            if at_least is not None:
+                image.draft("RGB", (at_least, at_least))
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image), alpha)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{path}: not a picture that can be decoded ({reason})") from error
+
+
+def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _from_wide_grey(image)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        if alpha:
+            return rgba
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_wide_grey(image: Image.Image) -> Image.Image:
+    """Pillow's own conversion of these modes clips instead of scaling."""
+    values = np.asarray(image).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are not finite")
+    if image.mode.startswith("I;16"):
+        top = 65535.0
+    else:
+        # 32-bit and floating-point files do not say their range: 1, 8 or 16 bits, or what is there.
+        peak = values.max(initial=0)
+        top = next((limit for limit in (1.0, 255.0, 65535.0) if peak <= limit), float(peak))
+        if image.mode == "I" and top == 1.0:
+            top = 255.0
+    grey = np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def fit_within(image: Image.Image, long_side: int) -> Image.Image:
+    """Reduced so that the longer side is at most ``long_side`` pixels; never enlarged."""
+    scale = long_side / max(image.size)
+    return image if scale >= 1 else resize(image, scale)
+
+
+def resize(image: Image.Image, scale: float) -> Image.Image:
+    """Resampled by ``scale``, antialiased."""
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def crop_square(image: Image.Image, side: float, left: float, top: float, size: int) -> np.ndarray:
+    """The square of ``side`` pixels at (``left``, ``top``) as ``size``×``size``×3 uint8."""
+    box = (left, top, left + side, top + side)
+    return np.asarray(
+        image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    )
+
+
+def centre_square(image: Image.Image, size: int) -> np.ndarray:
+    """The largest centred square as ``size``×``size``×3 uint8."""
+    side = min(image.size)
+    return crop_square(image, side, (image.width - side) / 2, (image.height - side) / 2, size)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Floats in [0,1] to uint8, clamped and rounded."""
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError where ``write_image`` has no format for the suffix of ``path``."""
+    if path.suffix.lower() not in WRITERS:
+        raise ValueError(
+            f"{path}: cannot write {path.suffix or 'a file with no suffix'};"
+            f" use {', '.join(WRITERS)}"
+        )
+
+
+def write_image(image: Image.Image, path: Path) -> None:
+    """Write in the format of the suffix: whole or not at all. JPEG lays transparency on white.
+
+    Raises ValueError for a suffix not in ``WRITERS``, OSError where the disk refuses.
+    """
+    check_writable(path)
+    name, options = WRITERS[path.suffix.lower()]
+    if image.mode == "RGBA" and name not in _WITH_ALPHA:
+        image = _to_rgb(image, alpha=False)
+    profile = image.info.get("icc_profile")
+    with replacing(path) as beside:
+        image.save(beside, format=name, icc_profile=profile, **options)
+
+
+class replacing:
+    """``with replacing(path) as beside:`` write to ``beside``; it becomes ``path`` at the end.
+
+    The file is on the disk before it takes the name, so that after a crash or a power cut ``path``
+    is the old file or the new one, whole. On an exception ``beside`` is removed, ``path`` stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+    def __enter__(self) -> Path:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self.beside
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                with open(self.beside, "rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(self.beside, self.path)
+        finally:
+            self.beside.unlink(missing_ok=True)
+
+
+def sheet(
+    rows: Iterable[Iterable[Image.Image]],
+    *,
+    height: int = 256,
+    titles: Iterable[str] = (),
+) -> Image.Image:
+    """Pictures in rows, each scaled to ``height`` pixels, columns aligned, titles above them."""
+    from PIL import ImageDraw, ImageFont
+
+    gap = 8
+    scaled = [[resize(image, height / image.height).convert("RGB") for image in r] for r in rows]
+    columns = max(len(row) for row in scaled)
+    widths = [max(row[c].width for row in scaled if c < len(row)) for c in range(columns)]
+    head = 28 if titles else 0
+    size = (sum(widths) + gap * (columns + 1), head + len(scaled) * (height + gap) + gap)
+    canvas = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(16)
+    lefts = [gap + sum(widths[:c]) + gap * c for c in range(columns)]
+    for left, width, title in zip(lefts, widths, titles, strict=False):
+        draw.text((left + width / 2, head - 2), title, "black", font, anchor="ms")
+    for r, row in enumerate(scaled):
+        for left, width, image in zip(lefts, widths, row, strict=False):
+            canvas.paste(image, (left + (width - image.width) // 2, head + gap + r * (height + gap)))
+    return canvas

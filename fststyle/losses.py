@@ -1,0 +1,78 @@
+"""The loss terms, as pure functions. Each is averaged over the batch and returns a float32 scalar.
+
+F is a feature map of the output, P one of the content, S the style's Gram matrix.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class _Gram(torch.autograd.Function):
+    """AᵀA of each N×P×C matrix A, accumulated in float32 (float64 stays).
+
+    Autograd's own backward pass makes one P×C product for each side and adds them in float32; the
+    derivative A(G' + G'ᵀ) needs one, in the features' own type. A third of the time in bfloat16.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
+        # Sums over an image need more than 8 or 11 bits, and overflow float16.
+        wide = flat.float() if flat.dtype.itemsize == 2 else flat
+        return wide.transpose(1, 2) @ wide
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        return flat @ (grad[0] + grad[0].transpose(1, 2)).to(flat.dtype)
+
+
+class _SumOfSquares(torch.autograd.Function):
+    """Σ x², accumulated in float32 (float64 stays), without a float32 copy of x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        wide = torch.float32 if x.dtype.itemsize == 2 else x.dtype
+        return torch.linalg.vector_norm(x, dtype=wide).square()
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x * (2 * grad[0]).to(x.dtype)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """G_ij = 1/(HWC) Σ_xy a_i(x,y)·a_j(x,y): N×C×H×W to N×C×C, float32 (float64 stays).
+
+    Gatys et al. 2016, eq. 3, divided once by H·W·C as in Johnson et al. 2016, eq. 3.
+    """
+    n, channels, height, width = features.shape
+    flat = features.permute(0, 2, 3, 1).reshape(n, height * width, channels)
+    return _Gram.apply(flat) / (channels * height * width)
+
+
+def content_loss(output: Tensor, content: Tensor) -> Tensor:
+    """1/(HWC) Σ (F − P)² of two N×C×H×W feature maps (Johnson et al. 2016, eq. 2)."""
+    return _SumOfSquares.apply(output - content) / output.numel()
+
+
+def style_loss(output: Tensor, style_gram: Tensor) -> Tensor:
+    """Σ_ij (G_ij(F) − S_ij)², of an N×C×H×W map and a C×C (or N×C×C) Gram matrix.
+
+    Summed over the C×C entries, not averaged (Johnson et al. 2016, eq. 4).
+    """
+    return (gram_matrix(output) - style_gram).square().sum(dim=(1, 2)).mean()
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """1/(HW) Σ (x_{i+1,j} − x_ij)² + (x_{i,j+1} − x_ij)² of N×C×H×W, summed over channels.
+
+    The quadratic form of Mahendran and Vedaldi 2015 (β = 2) that Johnson et al. 2016 use.
+    """
+    n, _, height, width = image.shape
+    down = _SumOfSquares.apply(image[..., 1:, :] - image[..., :-1, :])
+    right = _SumOfSquares.apply(image[..., :, 1:] - image[..., :, :-1])
+    return (down + right) / (n * height * width)

@@ -1,0 +1,171 @@
+"""The feed-forward network that is trained, one per style."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MIN_SIZE = 16
+"""Smallest height and width in pixels; below it the reflection padding has too little to reflect."""
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalization with affine parameters (Ulyanov et al. 2016), eps 1e-5.
+
+    N×C×H×W to N×C×H×W; each channel of each image gets mean 0 and variance 1 over its pixels,
+    then a learnt scale and shift. The arithmetic is float32 whatever the input's type, which is
+    also the output's.
+    """
+
+    eps = 1e-5
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_exporting() and x.dtype != torch.float32:
+            # ONNX has no mixed-type instance norm, and sums over an image overflow float16.
+            return self._instance_norm(x.float()).to(x.dtype)
+        if x.device.type == "cpu" and not torch.compiler.is_compiling() and _is_nhwc(x):
+            # PyTorch's instance norm copies an NHWC tensor to NCHW and back; its batch norm of one
+            # image computes the same in place, 3 times as fast forwards and backwards in bfloat16.
+            images = (
+                F.batch_norm(image, None, None, self.weight, self.bias, True, 0.0, self.eps)
+                for image in x.split(1)
+            )
+            return torch.cat(list(images))
+        return self._instance_norm(x)
+
+    def _instance_norm(self, x: Tensor) -> Tensor:
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+class ConvNorm(nn.Sequential):
+    """Reflection padding, convolution, instance norm: N×C×H×W to N×C'×⌈H/stride⌉×⌈W/stride⌉."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.pad = nn.ReflectionPad2d(kernel // 2)
+        self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride)
+        self.norm = InstanceNorm(channels_out)
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions beside an identity; no ReLU after the sum (Gross and Wilber 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = ConvNorm(channels, channels, 3)
+        self.conv2 = ConvNorm(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class UpsampleConvNorm(nn.Module):
+    """Nearest ×2 upsampling, reflection padding by 1, 3×3 convolution, instance norm.
+
+    N×C×H×W to N×C'×2H×2W. The first three are computed at the small size, at 4/9 of the
+    multiply-adds and exactly alike: a 3×3 window of the enlarged image covers only a 2×2 window of
+    the small one, so each of the four positions an output pixel can have inside its small pixel is
+    a 2×2 convolution whose taps are sums of the 3×3 kernel's. Window (i, j) serves the output
+    pixels 2i−1 and 2i (2j−1 and 2j), so one convolution to 4C' channels, a pixel shuffle and the
+    removal of the outermost ring give the picture; the reflection becomes a replication.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, 3)
+        self.norm = InstanceNorm(channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.conv.bias
+        assert bias is not None
+        kernel = _sum_shared_taps(_sum_shared_taps(self.conv.weight, 2, 1), 4, 2)
+        kernel = kernel.reshape(-1, x.shape[1], 2, 2)
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias.repeat_interleave(4))
+        x = F.pixel_shuffle(x, 2)
+        return self.norm(x[:, :, 1:-1, 1:-1])
+
+
+class OutputConv(nn.Module):
+    """Reflection padding, 9×9 convolution to RGB: N×C×H×W to N×3×H×W.
+
+    Three output channels leave most of a vector unit idle, so four neighbouring pixels are made at
+    once: 12 channels by a 10×10 convolution of stride 2, whose kernels are the 9×9 one shifted, and
+    a pixel shuffle. The same sums in less than half the time.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 3, 9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.conv.bias
+        assert bias is not None
+        height, width = x.shape[-2:]
+        shifts = [(right, 1 - right, down, 1 - down) for down in (0, 1) for right in (0, 1)]
+        kernel = torch.stack([F.pad(self.conv.weight, shift) for shift in shifts], 1).flatten(0, 1)
+        # An odd side needs one more row to make its last pair; what it makes is cut off again.
+        x = F.pad(x, (4, 4 + width % 2, 4, 4 + height % 2), mode="reflect")
+        x = F.conv2d(x, kernel, bias.repeat_interleave(4), stride=2)
+        return F.pixel_shuffle(x, 2)[:, :, :height, :width]
+
+
+class TransformNet(nn.Module):
+    """The image transformation network of Johnson et al. 2016 with instance normalization.
+
+    ``content`` N×3×H×W, RGB in [0,1], H and W at least 16, to ``output`` N×3×H×W: RGB, near [0,1]
+    but not clamped. 9×9 convolution to ``width`` channels, two of stride 2 to 2 and 4 times as
+    many, five residual blocks, two upsamplings, 9×9 convolution to 3. 1,679,235 parameters at
+    width 32, those of pytorch/examples ``fast_neural_style``.
+
+    Raises ValueError where an image is smaller than 16 pixels on a side.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        if width < 1:
+            raise ValueError(f"width must be at least 1, not {width}")
+        self.width = width
+        self.down1 = ConvNorm(3, width, 9)
+        self.down2 = ConvNorm(width, 2 * width, 3, stride=2)
+        self.down3 = ConvNorm(2 * width, 4 * width, 3, stride=2)
+        self.residuals = nn.Sequential(*(Residual(4 * width) for _ in range(5)))
+        self.up1 = UpsampleConvNorm(4 * width, 2 * width)
+        self.up2 = UpsampleConvNorm(2 * width, width)
+        self.out = OutputConv(width)
+        # The first pictures are grey instead of black: nearer to any target.
+        assert self.out.conv.bias is not None
+        nn.init.constant_(self.out.conv.bias, 0.5)
+
+    def forward(self, content: Tensor) -> Tensor:
+        height, width = content.shape[-2:]
+        if not torch.compiler.is_exporting() and min(height, width) < MIN_SIZE:
+            raise ValueError(
+                f"images must be at least {MIN_SIZE}x{MIN_SIZE} pixels, found {width}x{height}"
+            )
+        x = content
+        for layer in (self.down1, self.down2, self.down3):
+            x = F.relu(layer(x))
+        x = self.residuals(x)
+        for layer in (self.up1, self.up2):
+            x = F.relu(layer(x))
+        # Sizes that 4 does not divide were rounded up by the strides: cut back before the costly
+        # last convolution, not after it.
+        return self.out(x[:, :, :height, :width])
+
+
+def _sum_shared_taps(kernel: Tensor, dim: int, phase_dim: int) -> Tensor:
+    """The 2-tap kernels, one for each of an output pixel's two phases, that along axis ``dim`` do
+    to an image what the 3-tap ``kernel`` does to the same image enlarged; stacked at
+    ``phase_dim``."""
+    first, middle, last = kernel.unbind(dim)
+    odd = torch.stack((first + middle, last), dim)
+    even = torch.stack((first, middle + last), dim)
+    return torch.stack((odd, even), phase_dim)
+
+
+def _is_nhwc(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()

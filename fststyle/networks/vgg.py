@@ -1,0 +1,133 @@
+"""VGG-19's convolutional features: the loss network (Simonyan and Zisserman 2014)."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""(channels, convolutions) of the five blocks; max pooling by 2 stands between them."""
+
+CONVS = tuple(f"{b}_{c}" for b, (_, n) in enumerate(BLOCKS, 1) for c in range(1, n + 1))
+"""Names of the convolutions in order: "1_1", "1_2", "2_1" … "5_4"."""
+
+LAYERS = tuple(f"{kind}{conv}" for conv in CONVS for kind in ("conv", "relu"))
+"""Layers that can be asked for, in order: before ("conv1_1") and after ("relu1_1") the ReLU."""
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _torchvision_index() -> dict[str, int]:
+    """Convolution name to its index in torchvision's ``vgg19().features``."""
+    index, table = 0, {}
+    for block, (_, count) in enumerate(BLOCKS, 1):
+        for conv in range(1, count + 1):
+            table[f"{block}_{conv}"] = index
+            index += 2  # the convolution and its ReLU
+        index += 1  # the pooling
+    return table
+
+
+TORCHVISION_INDEX = _torchvision_index()
+
+
+def check_layers(layers: Iterable[str]) -> None:
+    """Raise ValueError for a name that is no layer of VGG-19."""
+    for layer in layers:
+        if layer not in LAYERS:
+            raise ValueError(
+                f"VGG-19 has no layer {layer!r}: use relu1_1 … relu5_4, or conv1_1 … conv5_4"
+                " (before the ReLU)"
+            )
+
+
+class VGG19Features(nn.Module):
+    """Frozen VGG-19, cut after the deepest of ``layers``.
+
+    Args:
+        state: torchvision's ``vgg19`` state dict, or any mapping with its keys
+            ``features.<i>.weight`` and ``features.<i>.bias``; keys not needed are ignored.
+        layers: names out of ``LAYERS``.
+
+    Raises:
+        ValueError: unknown layer; a tensor missing or of the wrong shape in ``state``.
+    """
+
+    def __init__(self, state: Mapping[str, Tensor], layers: Iterable[str]) -> None:
+        super().__init__()
+        layers = tuple(layers)
+        check_layers(layers)
+        depth = max(CONVS.index(layer[4:]) for layer in layers) + 1
+        self.convs = nn.ModuleDict()
+        channels = 3
+        for name in CONVS[:depth]:
+            width = BLOCKS[int(name[0]) - 1][0]
+            conv = nn.utils.skip_init(nn.Conv2d, channels, width, 3, padding=1)
+            for part in ("weight", "bias"):
+                _load(getattr(conv, part), state, f"features.{TORCHVISION_INDEX[name]}.{part}")
+            self.convs[name] = conv
+            channels = width
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "VGG19Features":
+        """Stays in evaluation mode whatever is asked for."""
+        return super().train(False)
+
+    def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Feature maps of ``image``, N×3×H×W, RGB in [0,1], by layer name.
+
+        Stops after the deepest of ``layers``. A map of block b is N×C×⌊H/2^(b−1)⌋×⌊W/2^(b−1)⌋.
+        """
+        wanted = set(layers)
+        features: dict[str, Tensor] = {}
+        x = (image - self.mean) / self.std
+        previous = "1"
+        for name, conv in self.convs.items():
+            if name[0] != previous:
+                x = F.max_pool2d(x, 2)
+                previous = name[0]
+            x = conv(x)
+            if f"conv{name}" in wanted:
+                features[f"conv{name}"] = x
+            x = F.relu(x)
+            if f"relu{name}" in wanted:
+                features[f"relu{name}"] = x
+            if len(features) == len(wanted):
+                return features
+        missing = ", ".join(sorted(wanted - features.keys()))
+        raise ValueError(f"this extractor was cut before {missing}: name it when building")
+
+    @torch.no_grad()
+    def mean_activations(self, images: Tensor) -> dict[str, float]:
+        """Mean activation of every ReLU layer over ``images`` (N×3×H×W), by convolution name."""
+        features = self(images, [f"relu{name}" for name in self.convs])
+        return {name: features[f"relu{name}"].double().mean().item() for name in self.convs}
+
+    @torch.no_grad()
+    def divide_activations(self, means: Mapping[str, float]) -> None:
+        """Divide the activations of each convolution ``name`` and its ReLU by ``means[name]``.
+
+        ReLU networks allow this exactly: relu(x/m) = relu(x)/m for m > 0, and the next
+        convolution's weights take the factor back (Gatys et al. 2016, section 2).
+        """
+        before = 1.0
+        for name, conv in self.convs.items():
+            conv.weight.mul_(before / means[name])
+            conv.bias.div_(means[name])
+            before = means[name]
+
+
+def _load(parameter: Tensor, state: Mapping[str, Tensor], key: str) -> None:
+    if key not in state:
+        raise ValueError(
+            f"VGG-19 weights lack {key!r}: expected torchvision's vgg19 state dict, or its features"
+        )
+    if state[key].shape != parameter.shape:
+        raise ValueError(
+            f"VGG-19 weights: {key!r} should be {tuple(parameter.shape)},"
+            f" found {tuple(state[key].shape)}"
+        )
+    parameter.detach().copy_(state[key])

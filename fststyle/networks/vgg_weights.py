@@ -1,0 +1,66 @@
+"""Where VGG-19's weights come from."""
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+ASSET = Path("weights/vgg19_features.safetensors")
+
+
+def load_vgg19_state(file: Path | None = None) -> tuple[dict[str, Tensor], str]:
+    """(state dict with torchvision's ``vgg19`` keys, where it came from).
+
+    Looks, in this order, at ``file``, at ``$FSTSTYLE_ASSETS/weights/vgg19_features.safetensors``
+    and at torchvision's cache, into which it downloads (548 MB) what is not there.
+
+    Raises:
+        FileNotFoundError: ``file`` is missing, or nothing was given and nothing can be had.
+        ValueError: the file holds no tensors that can be read.
+    """
+    if file is not None:
+        return read_tensors(file), str(file)
+    assets = os.environ.get("FSTSTYLE_ASSETS")
+    if assets and (Path(assets) / ASSET).is_file():
+        return read_tensors(Path(assets) / ASSET), str(ASSET)
+    # Imported here: it takes a second that no other path needs.
+    from torchvision.models import VGG19_Weights
+
+    weights = VGG19_Weights.IMAGENET1K_V1
+    try:
+        return weights.get_state_dict(progress=True, check_hash=True), f"torchvision {weights}"
+    except (OSError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"no VGG-19 weights: torchvision could not download them ({error}); fetch"
+            f" {weights.url} elsewhere and give it with --vgg-weights FILE"
+        ) from error
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """A flat state dict from .safetensors or a PyTorch .pth/.pt; no pickled code is run.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file")
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"{file}: cannot be read as tensors ({_first_line(error)})") from error
+    except Exception as error:  # what the restricted unpickler refuses, in several types
+        raise ValueError(
+            f"{file}: holds more than tensors, which is not loaded since it could run code;"
+            f" save its state_dict() instead ({_first_line(error)})"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(f"{file}: expected a state dict (names to tensors)")
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

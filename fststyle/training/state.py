@@ -1,0 +1,84 @@
+"""What resuming needs, in one file, so that its parts cannot come from different steps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fststyle.checkpoint import load_tensors, save_tensors
+
+
+@dataclass
+class TrainingState:
+    """Network, optimizer, random state and position; ``step`` counts optimizer steps taken.
+
+    ``samples`` counts the photos used up. It runs ahead of step × batch size after a roll-back,
+    since the photos that led to it are not taken again.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    step: int = 0
+    samples: int = 0
+    rollbacks: int = 0
+
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """(tensors, JSON values): a copy on the CPU that later steps leave alone."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        optimizer = self.optimizer.state_dict()
+        for index, values in optimizer["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
+        tensors["random.cpu"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        values = {
+            "kind": "training_state",
+            "step": self.step,
+            "samples": self.samples,
+            "rollbacks": self.rollbacks,
+            "param_groups": optimizer["param_groups"],
+            "scaler": self.scaler.state_dict(),
+        }
+        return {k: v.detach().cpu().clone() for k, v in tensors.items()}, values
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take up what ``capture`` returned."""
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "random": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            index, _, key = name.partition(".")
+            # load_state_dict may keep the tensor itself: a snapshot must survive another step.
+            state.setdefault(int(index), {})[key] = tensor.clone()
+        groups = {"state": state, "param_groups": values["param_groups"]}
+        self.optimizer.load_state_dict(groups)
+        if values["scaler"]:
+            self.scaler.load_state_dict(values["scaler"])
+        torch.set_rng_state(parts["random"]["cpu"])
+        if "cuda" in parts["random"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state(parts["random"]["cuda"])
+        self.step, self.samples = values["step"], values["samples"]
+        self.rollbacks = values["rollbacks"]
+
+
+def save_state(path: Path, state: TrainingState, card: dict[str, Any]) -> None:
+    """Write ``state``, whole or not at all; raises OSError where the disk refuses."""
+    tensors, values = state.capture()
+    save_tensors(path, tensors, {**card, **values})
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """(tensors, JSON values with the card) for ``TrainingState.restore``.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    tensors, values = load_tensors(path)
+    if values.get("kind") != "training_state":
+        raise ValueError(f"{path}: holds a {values.get('kind')!r}, not the state of a training run")
+    return tensors, values

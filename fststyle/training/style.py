@@ -1,0 +1,294 @@
+"""Training a style network: what stands between the settings and the loop."""
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.utils import make_grid
+
+import fststyle
+from fststyle import config as settings
+from fststyle.checkpoint import save_transform
+from fststyle.config import StyleTrainConfig
+from fststyle.data.photos import (
+    PhotoCrops,
+    SampleNumbers,
+    fingerprint,
+    photo_loader,
+    validation_images,
+)
+from fststyle.images import find_images, read_image, resize, to_uint8, write_image
+from fststyle.networks.calibration import calibrate
+from fststyle.networks.transform import TransformNet
+from fststyle.networks.vgg import VGG19Features, check_layers
+from fststyle.networks.vgg_weights import load_vgg19_state
+from fststyle.objective import StyleObjective
+from fststyle.training.board import Board
+from fststyle.training.device import DTYPES, autocast, find_precision
+from fststyle.training.distributed import World, join_world
+from fststyle.training.loop import Interrupted, to_device, train
+from fststyle.training.state import TrainingState, load_state, save_state
+
+STATE = "state.safetensors"
+VALIDATION_PHOTOS = 8
+MAY_CHANGE = (
+    "steps",
+    "resume",
+    "run_dir",
+    "content",
+    "val",
+    "style",
+    "vgg_weights",
+    "device",
+    "compile",
+    "workers",
+    "checkpoint_interval",
+    "picture_interval",
+)
+"""Settings that a resumed run may be given anew; of files, only where they lie."""
+
+
+def run(options: Mapping[str, Any]) -> None:
+    """``fststyle train``: from the options given to the network's file."""
+    config, saved = read_settings(options)
+    check_layers((*config.content_layers, *config.style_layers))
+    with join_world(config.device) as world:
+        settings.check(
+            config.batch_size % (config.accumulate * world.size) == 0,
+            f"--batch-size {config.batch_size} cannot be split evenly over {world.size} processes"
+            f" of {config.accumulate} parts each",
+        )
+        torch.manual_seed(config.seed)
+        _train(config, saved, world)
+
+
+def read_settings(options: Mapping[str, Any]) -> tuple[StyleTrainConfig, Any]:
+    """(settings, state to go on from or None), out of the options and the run folder.
+
+    A resumed run has the settings it began with; options may change those of ``MAY_CHANGE``.
+
+    Raises ValueError where a run would be overwritten, or resumed under other settings.
+    """
+    named = {"style": (Path(),), "content": Path(), **options}
+    folder = settings.from_options(StyleTrainConfig, named).folder
+    state_file = folder / STATE
+    if not options.get("resume"):
+        if state_file.exists():
+            raise ValueError(
+                f"{folder} holds a run already: add --resume to go on with it, or choose another"
+                " --name or --run-dir"
+            )
+        return settings.from_options(StyleTrainConfig, options), None
+    if not state_file.exists():
+        if "style" not in options or "content" not in options:
+            raise FileNotFoundError(f"{state_file}: no such file, so there is no run to resume")
+        print(f"{folder} holds no checkpoint yet: starting at step 0", file=sys.stderr)
+        return settings.from_options(StyleTrainConfig, options), None
+    saved = load_state(state_file)
+    before = settings.from_json(StyleTrainConfig, saved[1]["settings"])
+    now = settings.from_options(StyleTrainConfig, {**vars(before), **options})
+    for name in settings.changed(before, now, ignore=MAY_CHANGE):
+        raise ValueError(
+            f"--{name.replace('_', '-')} was {getattr(before, name)} when this run began and cannot"
+            f" become {getattr(now, name)}: resume without it, or begin another run"
+        )
+    return now, saved
+
+
+def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
+    precision = find_precision(config.precision, world.device)
+    photos = find_images(config.content)
+    val_photos = find_images(config.val) if config.val else photos
+    paintings = [read_image(path) for path in config.style]
+    card = {
+        "style": [{"name": path.name, "sha256": _sha256(path)} for path in config.style],
+        "photo_order": fingerprint(photos, config.content),
+        "versions": _versions(),
+    }
+    if saved is not None:
+        _check_same_inputs(saved[1], card)
+    say = print if world.leads else lambda *_: None
+    say(f"{len(photos)} photos; {world.device.type}, {precision}, {world.size} process(es)")
+
+    objective = build_objective(config, paintings, world.device, precision)
+    network = TransformNet(config.width).to(world.device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), config.lr, fused=True)
+    scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "fp16")
+    state = TrainingState(network, optimizer, scaler)
+    if saved is not None:
+        state.restore(*saved)
+        say(f"going on from step {state.step}")
+
+    board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
+    size = config.image_size
+    val = validation_images(val_photos, size, VALIDATION_PHOTOS) if world.leads else None
+    task = StyleTask(config, objective, precision, world.device, board, val, card)
+    if saved is None:
+        board.text("settings", _table(settings.to_json(config)), 0)
+        for index, painting in enumerate(paintings):
+            board.images(f"style/{index}", [_tensor(painting)], 0)
+
+    crops = PhotoCrops(photos, size, config.seed)
+    workers = config.workers if config.workers is not None else _default_workers(world)
+
+    def batches(start: int):  # type: ignore[no-untyped-def]
+        numbers = SampleNumbers(
+            start, config.batch_size, config.accumulate, world.rank, world.size
+        )
+        return iter(photo_loader(crops, numbers, workers, world.device.type == "cuda"))
+
+    broken: dict[str, str] = {}
+    try:
+        train(task, state, batches, config, precision, world, board, broken)
+    except Interrupted:
+        say(
+            f"stopped at step {state.step}, saved in {config.folder};"
+            f" go on with: train --name {config.name} --resume"
+            + (f" --run-dir {config.run_dir}" if config.run_dir else "")
+        )
+        raise
+    finally:
+        board.close()
+        if broken and world.leads:
+            names = "".join(f"\n  {reason}" for _, reason in sorted(broken.items()))
+            print(f"{len(broken)} photo(s) passed over:{names}", file=sys.stderr)
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in task.losses.items())
+    say(f"{task.network_file}: {state.step} steps; {losses}")
+
+
+def build_objective(
+    config: StyleTrainConfig,
+    paintings: list[Image.Image],
+    device: torch.device,
+    precision: str,
+) -> StyleObjective:
+    """The frozen loss network, calibrated if asked for, and the paintings' targets on it."""
+    state, source = load_vgg19_state(config.vgg_weights)
+    extractor = VGG19Features(state, (*config.content_layers, *config.style_layers)).to(device)
+    if config.calibrate:
+        calibrate(extractor)
+    sized = [
+        _tensor(resize(painting, size / max(painting.size))).to(device)
+        for painting in paintings
+        for size in config.style_size
+    ]
+    weights = {
+        "content": config.content_weight,
+        "style": config.style_weight,
+        "tv": config.tv_weight,
+    }
+    objective = StyleObjective(
+        extractor, sized, config.content_layers, config.style_layers, weights
+    )
+    # The targets are float32's; from here on its weights need no cast at every step.
+    extractor.convs.to(dtype=DTYPES[precision], memory_format=torch.channels_last)
+    return objective
+
+
+class StyleTask:
+    """A style network in training: its loss, its validation and its files."""
+
+    def __init__(
+        self,
+        config: StyleTrainConfig,
+        objective: StyleObjective,
+        precision: str,
+        device: torch.device,
+        board: Board,
+        val: Tensor | None,
+        card: dict[str, Any],
+    ) -> None:
+        self.config, self.objective, self.card = config, objective, card
+        self.precision, self.device = precision, device
+        self.board, self.val = board, val
+        self.network_file = config.folder / f"{config.name}.safetensors"
+        self.losses: dict[str, float] = {}
+
+    def loss(self, network: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """As ``training.loop.Task`` says."""
+        output = network(images).contiguous(memory_format=torch.channels_last)
+        terms = self.objective(output, images)
+        return self.objective.weighted_sum(terms), terms
+
+    @torch.no_grad()
+    def validate(self, state: TrainingState) -> None:
+        """Mean terms over the validation photos; their stylizations to TensorBoard and a PNG."""
+        assert self.val is not None
+        sums: dict[str, float] = {}
+        outputs = []
+        for images in self.val.split(self.config.batch_size):
+            content = to_device(images, self.device)
+            with autocast(self.device, self.precision):
+                output = state.network(content)
+                terms = self.objective(output, content)
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + term.item() * len(images)
+            outputs.append(output.float().clamp(0, 1).cpu())
+        self.losses = {name: total / len(self.val) for name, total in sums.items()}
+        rows = [self.val.float() / 255, torch.cat(outputs)]
+        self.board.scalars({f"val/{name}": v for name, v in self.losses.items()}, state.step)
+        self.board.images("val", rows, state.step)
+        self.board.flush()
+        grid = make_grid(torch.cat(rows), nrow=len(self.val)).permute(1, 2, 0).numpy()
+        try:
+            write_image(Image.fromarray(to_uint8(grid)), self.config.folder / "validation.png")
+        except OSError as error:
+            print(f"validation.png: cannot be written ({error})", file=sys.stderr)
+
+    def save(self, state: TrainingState) -> None:
+        """The network's file, then the state: killed in between, the run repeats a few steps."""
+        card = {
+            **self.card,
+            "settings": settings.to_json(self.config),
+            "step": state.step,
+            "losses": self.losses,
+        }
+        assert isinstance(state.network, TransformNet)
+        save_transform(self.network_file, state.network, card)
+        save_state(self.config.folder / STATE, state, card)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "fststyle": fststyle.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """A run goes on exactly only with the painting and the photos it began with."""
+    before = [style["sha256"] for style in card["style"]]
+    if before != [style["sha256"] for style in now["style"]]:
+        raise ValueError("the painting is not the one this run began with: give that with --style")
+    if card["photo_order"] != now["photo_order"]:
+        print("the photos have changed since this run began: going on with these", file=sys.stderr)
+
+
+def _default_workers(world: World) -> int:
+    """Decoding takes a small part of a CPU step but many cores beside a GPU."""
+    cores = (os.cpu_count() or 1) // world.size
+    return max(1, min(8, cores - 1) if world.device.type == "cuda" else min(2, cores // 2))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    """1×3×H×W in [0,1]."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    """A Markdown table."""
+    rows = "".join(f"| {name} | {value} |\n" for name, value in values.items())
+    return f"| setting | value |\n|---|---|\n{rows}"
