@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fststyle.images import replacing
-from fststyle.networks.transform import TransformNet
+from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.networks.vgg_weights import read_tensors
 
 KEY = "fststyle"
@@ -102,9 +102,9 @@ def from_pytorch_examples(state: Mapping[str, Tensor], source: Path) -> Transfor
     _load_strictly(network, {**renamed, **kept}, source)
     with torch.no_grad():
         network.down1.conv.weight.mul_(255)
-        network.out.conv.weight.div_(255)
+        network.out.conv.weight.div_(255 * OUTPUT_SCALE)
         assert network.out.conv.bias is not None
-        network.out.conv.bias.div_(255)
+        network.out.conv.bias.div_(255).sub_(OUTPUT_CENTRE).div_(OUTPUT_SCALE)
     return network.eval()
 
 

@@ -87,6 +87,8 @@ def read_image(path: Path, *, at_least: int | None = None, alpha: bool = False) 
 
 
 def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
+    if image.mode not in ("RGB", "RGBA", "P"):
+        image.info.pop("icc_profile", None)  # it describes grey or CMYK, not what is returned
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _from_wide_grey(image)
     if image.has_transparency_data:

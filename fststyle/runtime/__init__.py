@@ -1,0 +1,1 @@
+"""What runs where the networks are deployed: ONNX Runtime, NumPy and Pillow; never torch."""

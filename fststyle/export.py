@@ -1,0 +1,175 @@
+"""A trained network to one ONNX file, compared with torch before it is kept."""
+
+import copy
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnxscript import ir, optimizer
+from torch import Tensor, nn
+
+import fststyle
+from fststyle.checkpoint import KEY, load_transform
+from fststyle.config import ExportConfig
+from fststyle.images import replacing
+from fststyle.networks.calibration import calibration_images
+from fststyle.networks.transform import InstanceNorm, TransformNet
+
+OPSET = 18
+LARGEST_DIFFERENCE = 1e-4
+"""Between torch and ONNX Runtime in float32, of values in [0,1]."""
+LOWEST_PSNR = 45.0
+"""Of a half-precision file, in dB."""
+COMPARED_SIZES = ((1, 256, 256), (1, 16, 16), (3, 64, 48), (2, 97, 135), (1, 250, 123), (1, 31, 17))
+"""(images, height, width)"""
+
+
+class Deployed(nn.Module):
+    """The network as it is deployed, with pre- and post-processing and clamping inside.
+
+    N×3×H×W float RGB in [0,1] in and out, or with ``uint8`` N×H×W×3 RGB bytes in and out.
+    ``fp16``: half-precision convolutions around float32 instance norm.
+    """
+
+    def __init__(self, network: TransformNet, uint8: bool, fp16: bool) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).eval()
+        self.uint8 = uint8
+        self.dtype = torch.float16 if fp16 else torch.float32
+        for module in self.network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(self.dtype)
+            elif isinstance(module, InstanceNorm):
+                module.float()
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.uint8:
+            image = image.permute(0, 3, 1, 2).float() / 255
+        output = self.network(image.to(self.dtype)).float().clamp(0, 1)
+        if self.uint8:
+            output = (output * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
+        return output
+
+
+class Agreement(NamedTuple):
+    """How far ONNX Runtime's pictures are from torch's, over all sizes compared."""
+
+    largest_difference: float
+    """of values in [0,1]"""
+    psnr: float
+    """in dB, of the size that agrees least; infinite where all are equal"""
+
+
+def run(config: ExportConfig) -> None:
+    """``fststyle export``."""
+    network, card = load_transform(config.checkpoint)
+    output = config.output or config.checkpoint.with_suffix(".onnx")
+    agreement = export(network, card, output, uint8=config.uint8, fp16=config.fp16)
+    print(
+        f"{output}: {output.stat().st_size / 1e6:.1f} MB; torch and ONNX Runtime at"
+        f" {len(COMPARED_SIZES)} sizes: largest difference {agreement.largest_difference:.1e},"
+        f" PSNR {agreement.psnr:.1f} dB"
+    )
+
+
+def export(
+    network: TransformNet,
+    card: Mapping[str, Any],
+    output: Path,
+    *,
+    uint8: bool = False,
+    fp16: bool = False,
+) -> Agreement:
+    """Write ``network`` to the ONNX file ``output`` with ``card`` in its metadata.
+
+    Raises ValueError, and leaves no file, where ONNX Runtime's pictures are not torch's.
+    """
+    deployed = Deployed(network, uint8, fp16)
+    model = to_onnx(deployed)
+    agreement = compare(deployed, network, model.SerializeToString())
+    _judge(agreement, uint8, fp16)
+    described = {
+        **card,
+        "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
+        "precision": "fp16" if fp16 else "fp32",
+        # JSON has no infinity.
+        "agreement": {k: v if np.isfinite(v) else None for k, v in agreement._asdict().items()},
+        "exported_with": {"fststyle": fststyle.__version__, "torch": torch.__version__},
+    }
+    onnx.helper.set_model_props(model, {KEY: json.dumps(described, sort_keys=True)})
+    onnx.checker.check_model(model, full_check=True)
+    with replacing(output) as beside:
+        onnx.save_model(model, beside)
+    return agreement
+
+
+def to_onnx(deployed: Deployed) -> onnx.ModelProto:
+    """The graph with dynamic batch, height and width; input "content", output "output"."""
+    example = torch.rand(2, 3, 37, 50)
+    axes = {0: "batch", 2: "height", 3: "width"}
+    if deployed.uint8:
+        example = (example * 255).to(torch.uint8).permute(0, 2, 3, 1)
+        axes = {0: "batch", 1: "height", 2: "width"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the exporter's own use of deprecated parts
+        program = torch.onnx.export(
+            deployed,
+            (example,),
+            dynamo=True,
+            verbose=False,
+            input_names=["content"],
+            output_names=["output"],
+            dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in axes.items()},),
+            opset_version=OPSET,
+        )
+    assert program is not None
+    # What reshapes kernels is computed now instead of at every start; limits in elements.
+    optimizer.optimize(
+        program.model, input_size_limit=1 << 24, output_size_limit=1 << 24, onnx_shape_inference=True
+    )
+    return ir.to_proto(program.model)
+
+
+@torch.no_grad()
+def compare(deployed: Deployed, network: TransformNet, model: bytes) -> Agreement:
+    """Run the serialised ``model`` in ONNX Runtime on the CPU beside ``network`` in torch."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    pictures = calibration_images(max(n for n, _, _ in COMPARED_SIZES))
+    largest, lowest_psnr = 0.0, float("inf")
+    for count, height, width in COMPARED_SIZES:
+        content = pictures[:count, :, :height, :width]
+        if deployed.uint8:
+            frames = (content * 255).round().to(torch.uint8)
+            expected = network(frames.float() / 255).clamp(0, 1).numpy()
+            (found,) = session.run(None, {"content": frames.permute(0, 2, 3, 1).numpy()})
+            found = found.transpose(0, 3, 1, 2).astype(np.float32) / 255
+            expected = np.floor(expected * 255 + 0.5) / 255
+        else:
+            expected = network(content).clamp(0, 1).numpy()
+            (found,) = session.run(None, {"content": content.numpy()})
+        if found.shape != expected.shape:
+            raise ValueError(f"ONNX Runtime gave {found.shape} where torch gave {expected.shape}")
+        difference = np.abs(found.astype(np.float64) - expected)
+        largest = max(largest, float(difference.max()))
+        error = float(np.square(difference).mean())
+        lowest_psnr = min(lowest_psnr, -10 * np.log10(error) if error else float("inf"))
+    return Agreement(largest, float(lowest_psnr))
+
+
+def _judge(agreement: Agreement, uint8: bool, fp16: bool) -> None:
+    # A value that lies on the edge between two bytes may be rounded to either.
+    allowed = 1.001 / 255 if uint8 else LARGEST_DIFFERENCE
+    good = agreement.psnr >= LOWEST_PSNR if fp16 else agreement.largest_difference <= allowed
+    if not good:
+        raise ValueError(
+            "the exported network does not give torch's pictures: largest difference"
+            f" {agreement.largest_difference:.1e}, PSNR {agreement.psnr:.1f} dB; expected"
+            + (f" a PSNR of {LOWEST_PSNR} dB" if fp16 else f" at most {allowed:.1e}")
+            + "; no file was written"
+        )

@@ -1,0 +1,90 @@
+"""``fststyle infer``: pictures through an exported network."""
+
+import glob
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from fststyle.config import InferConfig
+from fststyle.images import WRITERS, find_images, fit_within, read_image, write_image
+from fststyle.runtime.stylizer import Stylizer
+
+
+def run(config: InferConfig) -> int:
+    """Stylize every input; returns 0, or 1 where some could not be."""
+    jobs = plan(config.inputs, config.output)
+    stylizer = Stylizer(config.model, config.provider, config.threads)
+    print(f"{len(jobs)} picture(s), provider {stylizer.provider}", flush=True)
+    failures = []
+    for source, target in tqdm(jobs, unit="picture"):
+        try:
+            image = read_image(source, alpha=True)
+            if config.max_size:
+                image = fit_within(image, config.max_size)
+            write_image(stylize(stylizer, image), target)
+        except ValueError as error:
+            message = str(error)
+            failures.append(message if message.startswith(str(source)) else f"{source}: {message}")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    done = len(jobs) - len(failures)
+    print(f"{done} of {len(jobs)} stylized into {config.output}")
+    return 1 if failures else 0
+
+
+def stylize(stylizer: Stylizer, image: Image.Image) -> Image.Image:
+    """RGB or RGBA to the same, of the same size; transparency and colour profile are kept."""
+    output = Image.fromarray(stylizer(np.asarray(image.convert("RGB"))[None])[0])
+    if image.mode == "RGBA":
+        output.putalpha(image.getchannel("A"))
+    if "icc_profile" in image.info:
+        output.info["icc_profile"] = image.info["icc_profile"]
+    return output
+
+
+def plan(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
+    """(source, target) of every picture named by ``inputs``: files, folders and globs.
+
+    Targets bear the source's name, below a folder its path within the folder; formats that cannot
+    be written become PNG. Two sources of one name get numbers.
+
+    Raises FileNotFoundError for an input that names nothing, ValueError where a source would be
+    overwritten.
+    """
+    jobs: list[tuple[Path, Path]] = []
+    taken: set[Path] = set()
+    for source, name in _sources(inputs):
+        if name.suffix.lower() not in WRITERS:
+            name = name.with_name(f"{name.name}.png")
+        target, number = output / name, 2
+        while target in taken:
+            target = output / name.with_name(f"{name.stem}-{number}{name.suffix}")
+            number += 1
+        taken.add(target)
+        jobs.append((source, target))
+    sources = {source.resolve() for source, _ in jobs}
+    for _, target in jobs:
+        if target.resolve() in sources:
+            raise ValueError(f"{target} would be overwritten: choose another folder with --output")
+    return jobs
+
+
+def _sources(inputs: Sequence[str]) -> list[tuple[Path, Path]]:
+    """(file, its name below the output folder), each file once."""
+    found: dict[Path, Path] = {}
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir():
+            found |= {file: file.relative_to(path) for file in find_images(path)}
+        elif path.exists():
+            found[path] = Path(path.name)
+        else:
+            files = [Path(name) for name in sorted(glob.glob(given, recursive=True))]
+            if not files:
+                raise FileNotFoundError(f"{given}: no such file, folder or pattern")
+            found |= {file: Path(file.name) for file in files if file.is_file()}
+    return list(found.items())
