@@ -35,6 +35,12 @@ def _infer(options: Mapping[str, Any]) -> int:
     return run(config.from_options(config.InferConfig, options))
 
 
+def _compare(options: Mapping[str, Any]) -> None:
+    from fststyle.compare import run
+
+    run(config.from_options(config.CompareConfig, options))
+
+
 def _bench_train(options: Mapping[str, Any]) -> None:
     from fststyle.benchmark import bench_train
 
@@ -51,6 +57,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
     "infer": Command("stylize pictures", config.InferConfig, _infer),
+    "compare": Command("draw a sheet of results", config.CompareConfig, _compare),
     "bench": {
         "train": Command("time the training step", config.BenchTrainConfig, _bench_train),
         "infer": Command("time the exported network", config.BenchInferConfig, _bench_infer),

@@ -42,7 +42,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: damaged, or no safetensors file ({error})") from error
     if KEY not in metadata:
@@ -93,7 +93,9 @@ def from_pytorch_examples(state: Mapping[str, Tensor], source: Path) -> Transfor
 
     Raises ValueError that names the tensor that is missing, left over or misshapen.
     """
-    kept = {n: t.float() for n, t in state.items() if ".running_" not in n and "num_batches" not in n}
+    kept = {
+        n: t.float() for n, t in state.items() if ".running_" not in n and "num_batches" not in n
+    }
     first = kept.get("conv1.conv2d.weight")
     if first is None or first.ndim != 4:
         raise ValueError(f"{source}: no pytorch/examples fast_neural_style network")

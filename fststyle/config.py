@@ -153,6 +153,21 @@ class InferConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """``compare``: content, painting and results on one sheet."""
+
+    models: tuple[Path, ...] = setting("networks, NAME.onnx", positional=True)
+    content: tuple[Path, ...] = setting("photos, a row each")
+    style: tuple[Path, ...] = setting("paintings to show beside them", ())
+    output: Path = setting("the sheet to write", Path("sheet.png"))
+    height: int = setting("height of every picture in pixels", 320)
+    provider: str = setting("as in infer", "auto")
+
+    def __post_init__(self) -> None:
+        check(self.height >= 16, f"--height must be at least 16, not {self.height}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchTrainConfig:
     """``bench train``: our training step beside one written straight from the paper."""
 

@@ -131,7 +131,10 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
     assert program is not None
     # What reshapes kernels is computed now instead of at every start; limits in elements.
     optimizer.optimize(
-        program.model, input_size_limit=1 << 24, output_size_limit=1 << 24, onnx_shape_inference=True
+        program.model,
+        input_size_limit=1 << 24,
+        output_size_limit=1 << 24,
+        onnx_shape_inference=True,
     )
     return ir.to_proto(program.model)
 

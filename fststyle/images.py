@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps
 
 _JPEG = {"quality": 95, "subsampling": 0}
@@ -40,7 +41,7 @@ def find_images(folder: Path) -> list[Path]:
     if not found:
         raise FileNotFoundError(
             f"{folder}: no picture in it or below it (looked for .jpg, .png and every other"
-            f" suffix that Pillow {Image.__version__} reads)"
+            f" suffix that Pillow {PIL.__version__} reads)"
         )
     return sorted(found)
 
@@ -218,5 +219,7 @@ def sheet(
         draw.text((left + width / 2, head - 2), title, "black", font, anchor="ms")
     for r, row in enumerate(scaled):
         for left, width, image in zip(lefts, widths, row, strict=False):
-            canvas.paste(image, (left + (width - image.width) // 2, head + gap + r * (height + gap)))
+            canvas.paste(
+                image, (left + (width - image.width) // 2, head + gap + r * (height + gap))
+            )
     return canvas

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fststyle.losses import content_loss, gram_matrix, style_loss, total_variation
 from fststyle.networks.vgg import VGG19Features
 
 
-class StyleObjective(nn.Module):
+class StyleObjective:
     """The weighted loss terms of ``output`` as a picture of ``content`` in a given style.
 
     Args:
@@ -26,7 +26,6 @@ class StyleObjective(nn.Module):
         style_layers: Sequence[str],
         weights: Mapping[str, float],
     ) -> None:
-        super().__init__()
         self.extractor = extractor
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
@@ -38,7 +37,7 @@ class StyleObjective(nn.Module):
                 for layer in self.style_layers
             }
 
-    def forward(self, output: Tensor, content: Tensor) -> dict[str, Tensor]:
+    def __call__(self, output: Tensor, content: Tensor) -> dict[str, Tensor]:
         """Terms by name, unweighted, float32 scalars averaged over the batch of N×3×H×W images.
 
         Several layers of a term are summed.

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MIN_SIZE = 16
-"""Smallest height and width in pixels; below it the reflection padding has too little to reflect."""
+"""Smallest height and width in pixels; below it reflection padding has too little to reflect."""
 
 OUTPUT_SCALE, OUTPUT_CENTRE = 1 / 64, 0.5
 """The last convolution works in steps of 1/64 around mid-grey. Adam moves each of its 2,592 weights
@@ -151,8 +151,8 @@ class TransformNet(nn.Module):
         for layer in (self.down1, self.down2, self.down3):
             x = F.relu(layer(x))
         x = self.residuals(x)
-        for layer in (self.up1, self.up2):
-            x = F.relu(layer(x))
+        for up in (self.up1, self.up2):
+            x = F.relu(up(x))
         # The strides round sizes up to multiples of 4.
         x = self.out(x)[:, :, :height, :width].to(content.dtype)
         return x * OUTPUT_SCALE + OUTPUT_CENTRE

@@ -59,6 +59,8 @@ class VGG19Features(nn.Module):
         layers = tuple(layers)
         check_layers(layers)
         depth = max(CONVS.index(layer[4:]) for layer in layers) + 1
+        self.mean: Tensor
+        self.std: Tensor
         self.convs = nn.ModuleDict()
         channels = 3
         for name in CONVS[:depth]:
@@ -115,6 +117,7 @@ class VGG19Features(nn.Module):
         """
         before = 1.0
         for name, conv in self.convs.items():
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
             conv.weight.mul_(before / means[name])
             conv.bias.div_(means[name])
             before = means[name]

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -220,7 +220,8 @@ class _Stop:
 @contextmanager
 def watch_signals() -> Iterator[_Stop]:
     """Ctrl-C and SIGTERM set ``requested``; a second one ends the process at once."""
-    stop, before = _Stop(), {}
+    stop = _Stop()
+    before: dict[int, Any] = {}
 
     def handle(number: int, _: object) -> None:
         if stop.requested:
@@ -233,5 +234,5 @@ def watch_signals() -> Iterator[_Stop]:
     try:
         yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for caught, handler in before.items():
+            signal.signal(caught, handler)

@@ -108,7 +108,10 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     photos = find_images(config.content)
     val_photos = find_images(config.val) if config.val else photos
     paintings = [read_image(path) for path in config.style]
-    card = {
+    config.folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(config.folder, os.W_OK):
+        raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
+    card: dict[str, Any] = {
         "style": [{"name": path.name, "sha256": _sha256(path)} for path in config.style],
         "photo_order": fingerprint(photos, config.content),
         "versions": _versions(),
@@ -118,8 +121,9 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     say = print if world.leads else lambda *_: None
     say(f"{len(photos)} photos; {world.device.type}, {precision}, {world.size} process(es)")
 
-    objective = build_objective(config, paintings, world.device, precision)
-    network = TransformNet(config.width).to(world.device, memory_format=torch.channels_last)
+    objective, card["loss_network"] = build_objective(config, paintings, world.device, precision)
+    network = TransformNet(config.width).to(world.device)
+    network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), config.lr, fused=True)
     scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "fp16")
     state = TrainingState(network, optimizer, scaler)
@@ -140,9 +144,7 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     workers = config.workers if config.workers is not None else _default_workers(world)
 
     def batches(start: int):  # type: ignore[no-untyped-def]
-        numbers = SampleNumbers(
-            start, config.batch_size, config.accumulate, world.rank, world.size
-        )
+        numbers = SampleNumbers(start, config.batch_size, config.accumulate, world.rank, world.size)
         return iter(photo_loader(crops, numbers, workers, world.device.type == "cuda"))
 
     broken: dict[str, str] = {}
@@ -169,8 +171,9 @@ def build_objective(
     paintings: list[Image.Image],
     device: torch.device,
     precision: str,
-) -> StyleObjective:
-    """The frozen loss network, calibrated if asked for, and the paintings' targets on it."""
+) -> tuple[StyleObjective, str]:
+    """The frozen loss network, calibrated if asked for, with the paintings' targets on it; and
+    where its weights came from."""
     state, source = load_vgg19_state(config.vgg_weights)
     extractor = VGG19Features(state, (*config.content_layers, *config.style_layers)).to(device)
     if config.calibrate:
@@ -189,8 +192,8 @@ def build_objective(
         extractor, sized, config.content_layers, config.style_layers, weights
     )
     # The targets are float32's; from here on its weights need no cast at every step.
-    extractor.convs.to(dtype=DTYPES[precision], memory_format=torch.channels_last)
-    return objective
+    extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+    return objective, source
 
 
 class StyleTask:
@@ -245,7 +248,7 @@ class StyleTask:
 
     def save(self, state: TrainingState) -> None:
         """The network's file, then the state: killed in between, the run repeats a few steps."""
-        card = {
+        card: dict[str, Any] = {
             **self.card,
             "settings": settings.to_json(self.config),
             "step": state.step,

@@ -1,0 +1,94 @@
+"""What several tests share: small photos, a painting, random VGG-19 weights, the commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = not os.environ.get("FSTSTYLE_ASSETS")
+    for item in items:
+        if missing and item.get_closest_marker("assets"):
+            item.add_marker(pytest.mark.skip(reason="FSTSTYLE_ASSETS is not set"))
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    return Path(os.environ["FSTSTYLE_ASSETS"])
+
+
+def run_command(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """``python -m fststyle ARGUMENTS`` from the project's folder."""
+    command = [sys.executable, "-m", "fststyle", *map(str, arguments)]
+    environment = {**os.environ, "FSTSTYLE_ASSETS": "", **options.pop("env", {})}
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300, **options
+    )
+
+
+def picture(seed: int, width: int = 64, height: int = 48) -> Image.Image:
+    """A smooth colourful picture."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(6):
+        picture(i, 60 + i, 50).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def painting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("style") / "painting.png"
+    picture(99, 80, 64).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def vgg_state() -> dict[str, torch.Tensor]:
+    """Random weights of VGG-19's first two blocks; He initialization keeps activations alive."""
+    from fststyle.networks.vgg import TORCHVISION_INDEX
+
+    random = torch.Generator().manual_seed(0)
+    channels, state = 3, {}
+    for name, width in (("1_1", 64), ("1_2", 64), ("2_1", 128), ("2_2", 128)):
+        key = f"features.{TORCHVISION_INDEX[name]}"
+        deviation = (2 / (9 * channels)) ** 0.5
+        weight = torch.randn(width, channels, 3, 3, generator=random) * deviation
+        state |= {f"{key}.weight": weight, f"{key}.bias": torch.zeros(width)}
+        channels = width
+    return state
+
+
+@pytest.fixture(scope="session")
+def vgg_file(vgg_state: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
+    save_file(vgg_state, path)
+    return path
+
+
+@pytest.fixture
+def train_options(photos: Path, painting: Path, vgg_file: Path, tmp_path: Path) -> list[object]:
+    """A run of ``train`` that takes seconds: options for name "tiny", folder ``tmp_path/run``."""
+    return [
+        *("--style", painting, "--content", photos, "--name", "tiny", "--run-dir", tmp_path / "run"),
+        *("--vgg-weights", vgg_file, "--style-layers", "relu1_2", "relu2_2", "--no-calibrate"),
+        *("--image-size", 32, "--style-size", 48, "--width", 4, "--steps", 8, "--batch-size", 2),
+        *("--checkpoint-interval", 3, "--picture-interval", 4, "--precision", "fp32"),
+        *("--device", "cpu", "--style-weight", 1e-3),
+    ]

@@ -1,0 +1,99 @@
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import picture
+
+from fststyle.data.photos import (
+    PhotoCrops,
+    SampleNumbers,
+    fingerprint,
+    photo_loader,
+    validation_images,
+)
+from fststyle.images import find_images
+
+
+def test_samples_follow_from_seed_and_number_alone(photos: Path) -> None:
+    files = find_images(photos)
+    first, again, other = (PhotoCrops(files, 32, seed) for seed in (1, 1, 2))
+    later = first[[7, 8]].images
+    first[[0, 1]]
+    assert torch.equal(first[[7, 8]].images, later)
+    assert torch.equal(again[[7, 8]].images, later)
+    assert not torch.equal(other[[7, 8]].images, later)
+
+
+def test_every_epoch_takes_every_photo_once(tmp_path: Path) -> None:
+    for i in range(5):  # told apart by their colour
+        picture(0).point(lambda _, i=i: i * 10).save(tmp_path / f"{i}.png")
+    crops = PhotoCrops(find_images(tmp_path), 32, seed=0)
+    epochs = [crops[list(range(e * 5, e * 5 + 5))].images[:, 0, 0, 0].tolist() for e in range(3)]
+    assert all(sorted(epoch) == [0, 10, 20, 30, 40] for epoch in epochs)
+    assert len(set(map(tuple, epochs))) > 1
+
+
+def test_crops_are_uint8_and_channels_last(photos: Path) -> None:
+    images = PhotoCrops(find_images(photos), 32, seed=0)[[0, 1, 2]].images
+    assert images.shape == (3, 3, 32, 32) and images.dtype == torch.uint8
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_crops_are_flipped_half_of_the_time(tmp_path: Path) -> None:
+    ramp = np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1))
+    from PIL import Image
+
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    images = PhotoCrops([tmp_path / "ramp.png"], 32, seed=0)[list(range(40))].images.float()
+    rising = (images[..., -1].mean((1, 2)) > images[..., 0].mean((1, 2))).sum().item()
+    assert 10 <= rising <= 30
+
+
+def test_processes_and_parts_share_every_step_without_overlap() -> None:
+    shares = [
+        list(islice(iter(SampleNumbers(100, 8, 2, rank, 2)), 4)) for rank in (0, 1)
+    ]
+    assert shares[0] == [[100, 101], [102, 103], [108, 109], [110, 111]]
+    assert shares[1] == [[104, 105], [106, 107], [112, 113], [114, 115]]
+
+
+def test_workers_do_not_change_what_comes(photos: Path) -> None:
+    def batches(workers: int) -> list[torch.Tensor]:
+        crops = PhotoCrops(find_images(photos), 32, seed=3)
+        loader = photo_loader(crops, SampleNumbers(4, 2, 1, 0, 1), workers, False)
+        return [batch.images for batch in islice(loader, 5)]
+
+    for one, two in zip(batches(0), batches(2), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_broken_photos_are_replaced_and_named(tmp_path: Path) -> None:
+    for i in range(3):
+        picture(i).save(tmp_path / f"{i}.png")
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    crops = PhotoCrops(find_images(tmp_path), 32, seed=0)
+    first = crops[list(range(8))]
+    assert first.images.shape[0] == 8
+    assert list(first.broken) == [str(tmp_path / "broken.png")]
+    assert not crops[list(range(8, 16))].broken, "it is not tried again"
+
+
+def test_nothing_but_broken_photos_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="none of the 1 photos can be decoded"):
+        PhotoCrops(find_images(tmp_path), 32, seed=0)[[0]]
+    with pytest.raises(ValueError, match="none of the 1 photos can be decoded"):
+        validation_images(find_images(tmp_path), 32, 4)
+
+
+def test_fingerprint_is_of_the_names(photos: Path) -> None:
+    files = find_images(photos)
+    assert fingerprint(files, photos) == fingerprint(files, photos)
+    assert fingerprint(files, photos) != fingerprint(files[1:], photos)
+
+
+def test_validation_images_are_spread_over_the_folder(photos: Path) -> None:
+    assert validation_images(find_images(photos), 40, 3).shape == (3, 3, 40, 40)
+    assert len(validation_images(find_images(photos), 40, 50)) == 6

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from fststyle import config
+from fststyle.__main__ import main
+from fststyle.config import StyleTrainConfig, from_json, from_options, to_json
+
+NEEDED = {"style": (Path("a.jpg"),), "content": Path("photos"), "name": "x"}
+
+
+def test_settings_survive_json() -> None:
+    settings = StyleTrainConfig(**NEEDED, style_size=(256, 512), clip_grad=1.0, compile=True)
+    assert from_json(StyleTrainConfig, to_json(settings)) == settings
+    with pytest.raises(ValueError, match="another version: colour"):
+        from_json(StyleTrainConfig, {**to_json(settings), "colour": 1})
+
+
+def test_a_missing_option_is_named() -> None:
+    with pytest.raises(ValueError, match="--content is needed: folder of photos"):
+        from_options(StyleTrainConfig, {k: v for k, v in NEEDED.items() if k != "content"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("steps", 0, "--steps must be at least 1"),
+        ("batch_size", 0, "--batch-size must be at least 1"),
+        ("accumulate", 3, "cannot be split into 3 equal parts"),
+        ("lr", float("nan"), "--lr must be above 0"),
+        ("name", "a/b", "plain file name"),
+        ("name", "..", "plain file name"),
+        ("image_size", 8, "--image-size must be at least 32"),
+        ("style_weight", -1.0, "--style-weight must be 0 or more"),
+        ("tv_weight", float("inf"), "--tv-weight must be 0 or more"),
+    ],
+)
+def test_values_out_of_range_are_refused(field: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        StyleTrainConfig(**{**NEEDED, field: value})
+
+
+def test_what_changed_is_named() -> None:
+    old = StyleTrainConfig(**NEEDED)
+    new = StyleTrainConfig(**{**NEEDED, "lr": 1.0, "steps": 5})
+    assert config.changed(old, new, ignore=["steps"]) == ["lr"]
+
+
+def test_wrong_options_give_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(["train", "--steps", "many"])
+    assert exit.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["train"], ["export"], ["infer"], ["compare"], ["bench", "train"], ["bench"]):
+        with pytest.raises(SystemExit) as exit:
+            main([*command, "--help"])
+        assert exit.value.code == 0
+    assert "--style-weight" not in capsys.readouterr().err

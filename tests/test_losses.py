@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from fststyle.losses import content_loss, gram_matrix, style_loss, total_variation
+
+
+def test_gram_matrix_of_one_hot_maps_counts_pixels() -> None:
+    # 4×5 pixels: 15 belong to channel 0, 5 to channel 1, none to channel 2.
+    features = torch.zeros(1, 3, 4, 5)
+    features[0, 0, :3], features[0, 1, 3] = 1, 1
+    expected = torch.diag(torch.tensor([15.0, 5.0, 0.0])) / (3 * 4 * 5)
+    torch.testing.assert_close(gram_matrix(features), expected[None])
+
+
+def test_gram_matrix_is_float32_of_half_precision_maps() -> None:
+    features = torch.full((1, 2, 300, 300), 100.0, dtype=torch.float16)  # the sum overflows it
+    torch.testing.assert_close(gram_matrix(features), torch.full((1, 2, 2), 5000.0))
+
+
+def test_content_loss_is_the_mean_square() -> None:
+    output, content = torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[0.0, 5.0]]]])
+    assert content_loss(output, content).item() == pytest.approx((1 + 9) / 2)
+
+
+def test_style_loss_sums_over_entries_and_averages_over_the_batch() -> None:
+    features = torch.ones(2, 3, 2, 2)
+    features[1] = 0
+    # Every entry of image 0's Gram matrix is 4/(3·4) = 1/3, of image 1's 0; the target is 0.
+    assert style_loss(features, torch.zeros(3, 3)).item() == pytest.approx(9 * (1 / 3) ** 2 / 2)
+
+
+def test_total_variation_of_a_checkerboard() -> None:
+    board = (torch.arange(4)[:, None] + torch.arange(6)) % 2
+    image = board.float().expand(2, 3, 4, 6)
+    # 3·6 vertical and 4·5 horizontal neighbours differ by 1, in 3 channels, over 24 pixels.
+    assert total_variation(image).item() == pytest.approx(3 * (3 * 6 + 4 * 5) / 24)
+    assert total_variation(torch.ones(1, 3, 5, 5)).item() == 0
+
+
+@pytest.mark.parametrize("loss", ["gram", "content", "style", "tv"])
+def test_gradients_in_float64(loss: str) -> None:
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    other, gram = torch.rand_like(x).detach(), torch.rand(3, 3, dtype=torch.float64)
+    function = {
+        "gram": gram_matrix,
+        "content": lambda x: content_loss(x, other),
+        "style": lambda x: style_loss(x, gram),
+        "tv": total_variation,
+    }[loss]
+    assert torch.autograd.gradcheck(function, (x,))
+
+
+def test_half_precision_gradients_are_float32s() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(2, 16, 8, 8)
+    gradients = []
+    for dtype in (torch.float32, torch.bfloat16):
+        leaf = x.to(dtype, copy=True).requires_grad_()
+        (style_loss(leaf, torch.zeros(16, 16)) + content_loss(leaf, leaf.detach() / 2)).backward()
+        assert leaf.grad is not None
+        gradients.append(leaf.grad.float())
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0.03, atol=1e-5)
