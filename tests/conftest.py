@@ -86,7 +86,16 @@ def vgg_file(vgg_state: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPa
 def train_options(photos: Path, painting: Path, vgg_file: Path, tmp_path: Path) -> list[object]:
     """A run of ``train`` that takes seconds: options for name "tiny", folder ``tmp_path/run``."""
     return [
-        *("--style", painting, "--content", photos, "--name", "tiny", "--run-dir", tmp_path / "run"),
+        *(
+            "--style",
+            painting,
+            "--content",
+            photos,
+            "--name",
+            "tiny",
+            "--run-dir",
+            tmp_path / "run",
+        ),
         *("--vgg-weights", vgg_file, "--style-layers", "relu1_2", "relu2_2", "--no-calibrate"),
         *("--image-size", 32, "--style-size", 48, "--width", 4, "--steps", 8, "--batch-size", 2),
         *("--checkpoint-interval", 3, "--picture-interval", 4, "--precision", "fp32"),

@@ -67,7 +67,10 @@ class TransformerNet(nn.Module):
 
         def conv(into: int, out: int, size: int, stride: int = 1) -> nn.Module:
             layer = nn.Module()
-            layer.pad, layer.conv2d = nn.ReflectionPad2d(size // 2), nn.Conv2d(into, out, size, stride)
+            layer.pad, layer.conv2d = (
+                nn.ReflectionPad2d(size // 2),
+                nn.Conv2d(into, out, size, stride),
+            )
             return layer
 
         def norm(channels: int) -> nn.InstanceNorm2d:

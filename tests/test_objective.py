@@ -19,9 +19,13 @@ def test_terms_are_sums_over_layers(vgg_state: dict[str, torch.Tensor]) -> None:
     judge = objective(vgg_state, [painting])
     terms = judge(output, content)
     layers = ["relu1_2", "relu2_2"]
-    of = {k: judge.extractor(v, layers) for k, v in {"o": output, "c": content, "s": painting}.items()}
+    of = {
+        k: judge.extractor(v, layers) for k, v in {"o": output, "c": content, "s": painting}.items()
+    }
     style = sum(style_loss(of["o"][layer], gram_matrix(of["s"][layer])) for layer in layers)
-    torch.testing.assert_close(terms["content"], content_loss(of["o"]["relu2_2"], of["c"]["relu2_2"]))
+    torch.testing.assert_close(
+        terms["content"], content_loss(of["o"]["relu2_2"], of["c"]["relu2_2"])
+    )
     torch.testing.assert_close(terms["style"], style)
     assert terms.keys() == {"content", "style"}, "a term of weight 0 is not computed"
     total = 2 * terms["content"] + 3 * terms["style"]

@@ -104,6 +104,7 @@ def photo_loader(
         pin_memory=pin_memory,
         worker_init_fn=_ignore_interrupt,
         prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # the global one's state is part of what resuming restores
     )
 
 

@@ -51,11 +51,16 @@ class TrainingState:
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
         self.network.load_state_dict(parts["network"])
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimizer"].items():
             index, _, key = name.partition(".")
-            # load_state_dict may keep the tensor itself: a snapshot must survive another step.
-            state.setdefault(int(index), {})[key] = tensor.clone()
+            parameter = parameters[int(index)]
+            # A copy, since load_state_dict may keep the tensor itself and a snapshot must survive
+            # the next step; in its parameter's memory layout, which files do not keep and fused
+            # optimizers rely on without a check.
+            like = parameter if tensor.shape == parameter.shape else tensor
+            state.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(tensor)
         groups = {"state": state, "param_groups": values["param_groups"]}
         self.optimizer.load_state_dict(groups)
         if values["scaler"]:

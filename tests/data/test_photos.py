@@ -52,9 +52,7 @@ def test_crops_are_flipped_half_of_the_time(tmp_path: Path) -> None:
 
 
 def test_processes_and_parts_share_every_step_without_overlap() -> None:
-    shares = [
-        list(islice(iter(SampleNumbers(100, 8, 2, rank, 2)), 4)) for rank in (0, 1)
-    ]
+    shares = [list(islice(iter(SampleNumbers(100, 8, 2, rank, 2)), 4)) for rank in (0, 1)]
     assert shares[0] == [[100, 101], [102, 103], [108, 109], [110, 111]]
     assert shares[1] == [[104, 105], [106, 107], [112, 113], [114, 115]]
 

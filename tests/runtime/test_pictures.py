@@ -1,0 +1,122 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, picture, run_command
+from PIL import Image
+
+from fststyle.export import export
+from fststyle.networks.transform import TransformNet
+from fststyle.runtime.pictures import plan, stylize
+from fststyle.runtime.stylizer import Stylizer
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    torch.manual_seed(0)
+    network, folder = TransformNet(4).eval(), tmp_path_factory.mktemp("models")
+    paths = {"float": folder / "float.onnx", "uint8": folder / "uint8.onnx"}
+    export(network, {"step": 5}, paths["float"])
+    export(network, {"step": 5}, paths["uint8"], uint8=True)
+    return paths
+
+
+def test_float_and_uint8_files_give_the_same_pictures(models: dict[str, Path]) -> None:
+    frames = np.asarray(picture(0, 50, 37))[None]
+    one, two = (Stylizer(model)(frames) for model in models.values())
+    assert one.shape == frames.shape and one.dtype == np.uint8
+    assert np.abs(one.astype(int) - two).max() <= 1
+    assert Stylizer(models["float"]).card["step"] == 5
+
+
+def test_files_and_providers_that_cannot_be_used(models: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        Stylizer(tmp_path / "none.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="ONNX Runtime cannot load it"):
+        Stylizer(tmp_path / "bad.onnx")
+    with pytest.raises(ValueError, match="--provider abacus: unknown; use auto"):
+        Stylizer(models["float"], "abacus")
+    with pytest.raises(ValueError, match="--provider coreml: not in this build|failed to start"):
+        Stylizer(models["float"], "coreml" if sys.platform != "darwin" else "cuda")
+    with pytest.raises(ValueError, match="20x15 pixels; at least 16x16"):
+        Stylizer(models["float"])(np.zeros((1, 15, 20, 3), np.uint8))
+
+
+def test_transparency_and_profile_are_kept(models: dict[str, Path]) -> None:
+    image = picture(0).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.info["icc_profile"] = b"profile"
+    output = stylize(Stylizer(models["uint8"]), image)
+    assert output.mode == "RGBA" and output.info["icc_profile"] == b"profile"
+    assert np.array_equal(output.getchannel("A"), image.getchannel("A"))
+
+
+def test_where_pictures_go(tmp_path: Path) -> None:
+    for name in ("a/1.jpg", "a/deep/2.png", "b/1.jpg", "b/3.gif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(0).save(tmp_path / name)
+    out = tmp_path / "out"
+
+    def targets(*inputs: str) -> list[str]:
+        jobs = plan([str(tmp_path / name) for name in inputs], out)
+        return [target.relative_to(out).as_posix() for _, target in jobs]
+
+    assert targets("a") == ["1.jpg", "deep/2.png"]
+    assert targets("a/1.jpg", "b/1.jpg") == ["1.jpg", "1-2.jpg"]
+    assert targets("*/1.jpg", "b/3.gif", "a/1.jpg") == ["1.jpg", "1-2.jpg", "3.gif.png"]
+    with pytest.raises(FileNotFoundError, match="no such file, folder or pattern"):
+        targets("c*.jpg")
+    with pytest.raises(ValueError, match="would be overwritten"):
+        plan([str(tmp_path / "a/1.jpg")], tmp_path / "a")
+
+
+def test_the_command_does_the_rest_when_one_is_corrupt(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(0, 64, 40).save(photos / "lying.jpg", exif=exif)
+    picture(1, 200, 100).save(photos / "large.webp")
+    picture(2, 10, 10).save(photos / "small.png")
+    (photos / "corrupt.jpg").write_bytes(b"nothing")
+    done = run_command("infer", models["uint8"], photos, "--output", out, "--max-size", 100)
+    assert done.returncode == 1
+    assert "provider cpu" in done.stdout and "2 of 4 stylized" in done.stdout
+    assert "corrupt.jpg: not a picture" in done.stderr and "small.png: 10x10 pixels" in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["large.webp", "lying.jpg"]
+    with Image.open(out / "lying.jpg") as upright, Image.open(out / "large.webp") as reduced:
+        assert upright.size == (40, 64) and 0x0112 not in upright.getexif()
+        assert reduced.size == (100, 50)
+
+
+def test_it_runs_without_torch(models: dict[str, Path], tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "photo.png")
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'torchvision', 'onnx', 'safetensors'): sys.modules[name] = None\n"
+        "from fststyle.__main__ import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["infer", models["float"], tmp_path / "photo.png", "--output", tmp_path / "out"]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "photo.png").is_file()
+    command[3:] = ["train", "--name", "x", "--style", "a.jpg", "--content", "b"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2 and "pip install 'fststyle[train]'" in done.stderr
+
+
+def test_the_scripts_are_the_commands(models: dict[str, Path], tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "photo.png")
+    command = [sys.executable, ROOT / "infer.py", models["float"], tmp_path / "photo.png"]
+    subprocess.run([*command, "--output", tmp_path / "out"], check=True, capture_output=True)
+    assert (tmp_path / "out" / "photo.png").is_file()
+    for script in ("train.py", "export.py"):
+        subprocess.run([sys.executable, ROOT / script, "--help"], check=True, capture_output=True)

@@ -1,0 +1,52 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import run_command
+
+from fststyle.benchmark import OurStep, PlainStep, median_ratio
+from fststyle.networks.transform import TransformNet
+from fststyle.networks.vgg import VGG19Features
+
+
+def test_both_steps_have_the_same_losses(
+    vgg_state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fststyle.benchmark.STYLE_LAYERS", ("relu1_2", "relu2_2"))
+    torch.manual_seed(0)
+    network, images = TransformNet(4), torch.rand(3, 3, 32, 48)
+    steps = [
+        PlainStep(network, VGG19Features(vgg_state, ["relu2_2"]), images[2:]),
+        OurStep(network, VGG19Features(vgg_state, ["relu2_2"]), images[2:], "fp32"),
+    ]
+    for _ in range(2):
+        plain, ours = (step.losses(images[:2]) for step in steps)
+        assert plain == pytest.approx(ours, rel=1e-3)
+        for step in steps:
+            step(images[:2])
+
+
+def test_ratios_are_of_pairs() -> None:
+    assert median_ratio([1, 10, 2], [1, 5, 1]) == 2
+
+
+def test_bench_infer_writes_its_figures(tmp_path: Path) -> None:
+    options = ["--width", 4, "--size", "64x48", "--repeats", 1, "--json", tmp_path / "x.json"]
+    done = run_command("bench", "infer", *options)
+    assert done.returncode == 0, done.stderr
+    assert "first 256x256 picture" in done.stdout
+    result = json.loads((tmp_path / "x.json").read_text())
+    assert [row["size"] for row in result["infer"]] == ["64x48"] * 3
+    assert result["hardware"]["cores"] and result["first_picture_seconds"] > 0
+
+
+@pytest.mark.assets
+def test_bench_train_writes_its_figures(assets: Path, tmp_path: Path) -> None:
+    options = ["--image-size", 32, "--batch-size", 1, "--width", 4, "--repeats", 1]
+    options += ["--content", assets / "photos/val", "--json", tmp_path / "x.json"]
+    done = run_command("bench", "train", *options, env={"FSTSTYLE_ASSETS": str(assets)})
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "x.json").read_text())
+    assert [row["step"] for row in result["train"]] == ["plain", "fststyle"]
+    assert result["photos_read_per_second"] > 0

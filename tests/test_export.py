@@ -1,0 +1,135 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from conftest import run_command
+
+from fststyle import export as exporting
+from fststyle.checkpoint import save_transform
+from fststyle.export import Agreement, Deployed, export
+from fststyle.networks.transform import TransformNet
+
+
+@pytest.fixture(scope="module")
+def network() -> TransformNet:
+    torch.manual_seed(0)
+    network = TransformNet(4)
+    with torch.no_grad():
+        network.out.conv.weight.mul_(64)  # pictures with contrast, as a trained network's
+    return network.eval()
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def metadata(path: Path) -> dict[str, object]:
+    return json.loads(session(path).get_modelmeta().custom_metadata_map["fststyle"])
+
+
+@pytest.mark.parametrize("size", [(1, 16, 16), (2, 33, 50), (1, 18, 95)])
+def test_onnx_runtime_gives_torchs_pictures(
+    network: TransformNet, size: tuple[int, int, int], tmp_path: Path
+) -> None:
+    export(network, {"step": 3}, tmp_path / "x.onnx")
+    content = np.random.default_rng(0).random((size[0], 3, *size[1:]), np.float32)
+    (output,) = session(tmp_path / "x.onnx").run(None, {"content": content})
+    with torch.no_grad():
+        expected = network(torch.from_numpy(content)).clamp(0, 1).numpy()
+    np.testing.assert_allclose(output, expected, atol=1e-4)
+    assert (output == 0).any() or (output == 1).any(), "clamping is inside"
+    card = metadata(tmp_path / "x.onnx")
+    assert card["step"] == 3 and card["agreement"]["largest_difference"] < 1e-4  # type: ignore[index]
+
+
+def test_uint8_in_and_out(network: TransformNet, tmp_path: Path) -> None:
+    export(network, {}, tmp_path / "x.onnx", uint8=True)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 37, 21, 3), np.uint8)
+    (output,) = session(tmp_path / "x.onnx").run(None, {"content": frames})
+    assert output.shape == frames.shape and output.dtype == np.uint8
+    with torch.no_grad():
+        content = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+        expected = (network(content).clamp(0, 1) * 255).round().permute(0, 2, 3, 1).numpy()
+    assert np.abs(output.astype(int) - expected).max() <= 1
+
+
+def test_fp16_is_half_as_large_and_keeps_instance_norm(
+    network: TransformNet, tmp_path: Path
+) -> None:
+    export(network, {}, tmp_path / "32.onnx")
+    agreement = export(network, {}, tmp_path / "16.onnx", fp16=True)
+    assert agreement.psnr >= 45
+    graph = onnx.load(tmp_path / "16.onnx").graph
+    of_type = {init.name: init.data_type for init in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Conv":
+            assert of_type[node.input[1]] == onnx.TensorProto.FLOAT16
+        if node.op_type == "InstanceNormalization":
+            assert of_type[node.input[1]] == onnx.TensorProto.FLOAT
+    weights = [sum(len(i.raw_data) for i in onnx.load(tmp_path / f"{bits}.onnx").graph.initializer)
+               for bits in ("16", "32")]  # fmt: skip
+    assert weights[0] < 0.55 * weights[1]
+
+
+def test_the_graph_is_plain(network: TransformNet, tmp_path: Path) -> None:
+    """What reshapes kernels was computed at export; batch, height and width are free."""
+    export(network, {}, tmp_path / "x.onnx")
+    model = onnx.load(tmp_path / "x.onnx")
+    kinds = {node.op_type for node in model.graph.node}
+    assert kinds <= {
+        *("Conv", "InstanceNormalization", "Relu", "Add", "Pad", "DepthToSpace"),
+        *("Slice", "Shape", "Squeeze", "Mul", "Clip"),
+    }, kinds
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_param or dim.dim_value for dim in dims] == ["batch", 3, "height", "width"]
+
+
+def test_a_mismatch_leaves_no_file(
+    network: TransformNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = TransformNet(4).eval()
+    real = exporting.compare
+    monkeypatch.setattr(exporting, "compare", lambda d, n, model: real(d, other, model))
+    (tmp_path / "x.onnx").write_bytes(b"old")
+    with pytest.raises(ValueError, match="does not give torch's pictures"):
+        export(network, {}, tmp_path / "x.onnx")
+    assert (tmp_path / "x.onnx").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]
+
+
+def test_what_is_judged() -> None:
+    exporting._judge(Agreement(9e-5, 80), uint8=False, fp16=False)
+    exporting._judge(Agreement(1 / 255, 80), uint8=True, fp16=False)
+    exporting._judge(Agreement(0.1, 45.5), uint8=False, fp16=True)
+    for agreement, uint8, fp16 in (
+        (Agreement(2e-4, 80), False, False),
+        (Agreement(2 / 255, 80), True, False),
+        (Agreement(0.01, 44), False, True),
+        (Agreement(float("nan"), float("nan")), False, False),
+        (Agreement(float("nan"), float("nan")), False, True),
+    ):
+        with pytest.raises(ValueError, match="no file was written"):
+            exporting._judge(agreement, uint8, fp16)
+
+
+def test_the_network_itself_is_not_edited(network: TransformNet) -> None:
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    Deployed(network, uint8=True, fp16=True)
+    after = network.state_dict()
+    assert all(
+        torch.equal(before[k], after[k]) and after[k].dtype == v.dtype for k, v in before.items()
+    )
+
+
+def test_the_command(network: TransformNet, tmp_path: Path) -> None:
+    save_transform(tmp_path / "x.safetensors", network, {})
+    done = run_command("export", tmp_path / "x.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert "largest difference" in done.stdout and "PSNR" in done.stdout
+    assert (tmp_path / "x.onnx").is_file()
+    done = run_command("export", tmp_path / "none.safetensors")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1

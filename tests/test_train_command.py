@@ -1,0 +1,266 @@
+"""``train`` as users run it, on tiny data; above all, that nothing is lost."""
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import ROOT, picture, run_command
+
+from fststyle.checkpoint import load_tensors, load_transform
+
+Options = list[Any]
+
+
+def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "fststyle", *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+def wait_for(condition: Any, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def step_of(folder: Path) -> int:
+    try:
+        return int(load_tensors(folder / "state.safetensors")[1]["step"])
+    except FileNotFoundError:
+        return -1
+
+
+def with_option(options: Options, name: str, value: object) -> Options:
+    changed = list(options)
+    if name in changed:
+        changed[changed.index(name) + 1] = value
+    else:
+        changed += [name, value]
+    return changed
+
+
+@pytest.fixture
+def uninterrupted(train_options: Options, tmp_path: Path) -> Path:
+    """The folder of the same run, never interrupted."""
+    folder = tmp_path / "uninterrupted"
+    done = run_command("train", *with_option(train_options, "--run-dir", folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def assert_same_runs(one: Path, two: Path) -> None:
+    for name in ("tiny.safetensors", "state.safetensors"):
+        (a, x), (b, y) = load_tensors(one / name), load_tensors(two / name)
+        for card in (x, y):
+            card["settings"] = {
+                k: v for k, v in card["settings"].items() if k not in ("run_dir", "resume")
+            }
+        assert x == y
+        assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a), name
+
+
+def test_a_run_leaves_a_network_that_describes_itself(uninterrupted: Path) -> None:
+    network, card = load_transform(uninterrupted / "tiny.safetensors")
+    assert network.width == 4 and card["step"] == 8
+    assert card["style"][0]["name"] == "painting.png" and len(card["style"][0]["sha256"]) == 64
+    assert card["losses"].keys() == {"content", "style"}
+    assert card["settings"]["style_weight"] == 1e-3 and card["versions"]["torch"]
+    assert (uninterrupted / "validation.png").is_file()
+
+
+def test_tensorboard_shows_losses_pictures_and_settings(uninterrupted: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(uninterrupted / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    expected = {"train/loss", "train/content", "train/style", "train/learning_rate", "val/style"}
+    assert expected <= set(tags["scalars"])
+    assert {"speed/photos_per_second", "speed/waiting_for_photos"} <= set(tags["scalars"])
+    assert set(tags["images"]) == {"style/0", "val"}
+    assert [event.step for event in events.Images("val")] == [4, 8]
+    assert tags["tensors"] == ["settings/text_summary"]
+
+
+@pytest.mark.slow
+def test_after_kill_9_it_goes_on_bit_for_bit(
+    train_options: Options, uninterrupted: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    process = start("train", *train_options)
+    wait_for(lambda: step_of(folder) >= 3, process)
+    process.kill()
+    process.wait()
+    assert step_of(folder) < 8, "killed too late for this test to mean anything"
+    # The name alone: everything else is known.
+    done = run_command("train", "--resume", "--name", "tiny", "--run-dir", folder)
+    assert done.returncode == 0, done.stderr
+    assert "going on from step" in done.stdout
+    assert_same_runs(folder, uninterrupted)
+    assert not list(folder.glob(".*")), "nothing half written is left"
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    train_options: Options, uninterrupted: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    options = with_option(train_options, "--checkpoint-interval", 1000)
+    process = start("train", *options)
+    wait_for(lambda: (folder / "validation.png").exists(), process)  # step 4
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    assert process.returncode == 130
+    assert re.search(r"stopped at step \d, .*go on with: train --name tiny --resume", output)
+    assert "Traceback" not in output
+    assert 4 <= step_of(folder) < 8
+    # A setting that may change is given anew.
+    done = run_command(
+        "train", "--resume", "--name", "tiny", "--run-dir", folder, "--checkpoint-interval", 3
+    )
+    assert done.returncode == 0, done.stderr
+    assert_same_runs(folder, uninterrupted)
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(
+    train_options: Options, tmp_path: Path
+) -> None:
+    """A limit on the size of files makes the system refuse to write the second checkpoint."""
+    done = run_command("train", *with_option(train_options, "--steps", 3))
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "run"
+    before = {file.name: file.read_bytes() for file in folder.glob("*.safetensors")}
+    limit = min(map(len, before.values())) // 2
+    done = run_command(
+        *("train", "--resume", "--name", "tiny", "--run-dir", folder, "--steps", 6),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 2
+    assert "File too large" in done.stderr and "Traceback" not in done.stderr
+    assert {file.name: file.read_bytes() for file in folder.glob("*.safetensors")} == before
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only folders")
+def test_a_read_only_folder_is_said_at_once(train_options: Options, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o500)
+    done = run_command("train", *train_options)
+    assert done.returncode == 2 and "not writable" in done.stderr
+
+
+def test_a_run_is_not_overwritten_nor_resumed_under_other_settings(
+    train_options: Options, uninterrupted: Path, photos: Path, tmp_path: Path
+) -> None:
+    options = with_option(train_options, "--run-dir", uninterrupted)
+    done = run_command("train", *options)
+    assert done.returncode == 2 and "holds a run already: add --resume" in done.stderr
+    done = run_command("train", *options, "--resume", "--style-weight", "5")
+    assert done.returncode == 2
+    assert "--style-weight was 0.001 when this run began and cannot become 5.0" in done.stderr
+    other = tmp_path / "other.png"
+    picture(7).save(other)
+    done = run_command("train", *with_option(options, "--style", other), "--resume")
+    assert done.returncode == 2 and "not the one this run began with" in done.stderr
+
+
+def test_broken_photos_are_named_at_the_end(
+    train_options: Options, photos: Path, tmp_path: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(photos, mixed)
+    (mixed / "broken.jpg").write_bytes(b"nothing")
+    done = run_command("train", *with_option(train_options, "--content", mixed))
+    assert done.returncode == 0, done.stderr
+    assert f"1 photo(s) passed over:\n  {mixed / 'broken.jpg'}: not a picture" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("--content", "nowhere", "nowhere: no such folder"),
+        ("--style", "nothing.jpg", "nothing.jpg: no such file"),
+        ("--vgg-weights", "nothing.pth", "nothing.pth: no such file"),
+        ("--content-layers", "relu9_9", "no layer 'relu9_9'"),
+        ("--device", "abacus", "--device abacus: not to be had here"),
+        ("--precision", "fp16", "--precision fp16 needs a GPU"),
+        ("--accumulate", "2", None),
+    ],
+)
+def test_bad_input_gives_one_line_and_status_2(
+    train_options: Options, name: str, value: str, message: str | None
+) -> None:
+    done = run_command("train", *with_option(train_options, name, value))
+    if message is None:
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_match_one(
+    train_options: Options, uninterrupted: Path, tmp_path: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-addr", "127.0.0.1", "--master-port", str(port), "-m", "fststyle"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "train", *map(str, train_options)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    one, card_one = load_transform(uninterrupted / "tiny.safetensors")
+    two, card_two = load_transform(tmp_path / "run" / "tiny.safetensors")
+    # Adam makes steps of one size out of gradients of any, rounding errors included.
+    assert card_two["losses"] == pytest.approx(card_one["losses"], rel=2e-3)
+    content = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(two(content), one(content), atol=5e-3, rtol=0)
+
+
+GOLDEN = [
+    0.332344,
+    0.329211,
+    0.325996,
+    0.322675,
+    0.319342,
+    0.315770,
+    0.312036,
+    0.308323,
+    0.305726,
+    0.304375,
+]
+
+
+def test_golden_losses(train_options: Options, tmp_path: Path) -> None:
+    """The style loss after each of ten steps on a fixed seed: a change not meant to alter results
+    leaves them as they are."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    options = with_option(train_options, "--steps", 10)
+    done = run_command("train", *with_option(options, "--picture-interval", 1))
+    assert done.returncode == 0, done.stderr
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("val/style")]
+    assert losses == pytest.approx(GOLDEN, rel=1e-3), json.dumps(losses)

@@ -1,0 +1,166 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fststyle.config import LoopConfig
+from fststyle.data.photos import Batch
+from fststyle.training.board import Board
+from fststyle.training.distributed import World
+from fststyle.training.loop import MOST_ROLLBACKS, NonFiniteError, decay, train
+from fststyle.training.state import TrainingState, load_state, save_state
+
+
+class Regression:
+    """A task with one weight per channel, that fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.bad_calls: set[int] = set()
+        self.calls = 0
+        self.full_disk_at: set[int] = set()
+        self.saved: list[int] = []
+
+    def loss(self, network: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        self.calls += 1
+        error = (network(images) - 1).square().mean()
+        if self.calls in self.bad_calls:
+            error = error * float("nan")
+        return error, {"error": error}
+
+    def validate(self, state: TrainingState) -> None:
+        pass
+
+    def save(self, state: TrainingState) -> None:
+        if state.step in self.full_disk_at:
+            raise OSError("no space left on device")
+        self.saved.append(state.step)
+
+
+def new_state() -> TrainingState:
+    torch.manual_seed(0)
+    network = nn.Conv2d(3, 3, 3)
+    network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), 0.01, fused=True)
+    return TrainingState(network, optimizer, torch.amp.GradScaler("cpu", enabled=False))
+
+
+def batches(start: int) -> Iterator[Batch]:
+    while True:
+        random = torch.Generator().manual_seed(start)
+        images = torch.randint(0, 256, (2, 3, 4, 4), generator=random, dtype=torch.uint8)
+        yield Batch(images, {})
+        start += 2
+
+
+def run(task: Regression, state: TrainingState, **settings: object) -> TrainingState:
+    config = LoopConfig(**{"steps": 6, "batch_size": 2, "checkpoint_interval": 2, **settings})
+    world, board = World(0, 1, torch.device("cpu")), Board(None, 0)
+    train(task, state, batches, config, "fp32", world, board, {})
+    return state
+
+
+def same(one: TrainingState, two: TrainingState) -> bool:
+    (a, x), (b, y) = one.capture(), two.capture()
+    return (
+        json.dumps(x) == json.dumps(y)
+        and a.keys() == b.keys()
+        and all(torch.equal(a[k], b[k]) for k in a)
+    )
+
+
+def test_checkpoints_come_at_their_interval_and_at_the_end() -> None:
+    task = Regression()
+    run(task, new_state(), steps=5)
+    assert task.saved == [2, 4, 5]
+
+
+def test_a_state_from_a_file_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    whole = run(Regression(), new_state(), lr_decay=0)
+    part = run(Regression(), new_state(), steps=4, lr_decay=0)
+    save_state(tmp_path / "state", part, {})
+    resumed = new_state()
+    resumed.restore(*load_state(tmp_path / "state"))
+    assert same(run(Regression(), resumed, lr_decay=0), whole)
+
+
+def test_a_nan_takes_the_run_back_and_on_with_other_photos() -> None:
+    task = Regression()
+    task.bad_calls = {4}  # step 4; the last good state is that of step 2
+    state = run(task, new_state())
+    assert state.step == 6 and task.calls == 8
+    assert state.samples == 2 * task.calls, "the photos that led to it are not taken again"
+    assert all(p.isfinite().all() for p in state.network.parameters())
+
+
+def test_a_nan_that_stays_ends_with_an_explanation() -> None:
+    task, state = Regression(), new_state()
+    task.bad_calls = set(range(3, 100))
+    with pytest.raises(NonFiniteError, match="since step 2, whose checkpoint stands: try a lower"):
+        run(task, state)
+    assert task.calls == 3 + MOST_ROLLBACKS
+    assert state.step == 2 and all(p.isfinite().all() for p in state.network.parameters())
+
+
+def test_rollbacks_are_forgotten_once_a_checkpoint_is_reached() -> None:
+    task = Regression()
+    task.bad_calls = {2, 3, 4, 7, 8, 9}
+    assert run(task, new_state()).rollbacks == 0
+
+
+def test_a_full_disk_in_between_does_not_end_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    task = Regression()
+    task.full_disk_at = {2}
+    run(task, new_state())
+    assert task.saved == [4, 6]
+    assert "no checkpoint written (no space left on device)" in capsys.readouterr().err
+    task.full_disk_at = {6}
+    with pytest.raises(OSError, match="no space left"):
+        run(task, new_state())
+
+
+def test_accumulated_parts_make_the_same_step() -> None:
+    def parts(count: int) -> list[Tensor]:
+        def source(start: int) -> Iterator[Batch]:
+            while True:
+                random = torch.Generator().manual_seed(start)
+                images = torch.randint(0, 256, (4, 3, 4, 4), generator=random, dtype=torch.uint8)
+                for part in images.chunk(count):
+                    yield Batch(part, {})
+                start += 4
+
+        state = new_state()
+        config = LoopConfig(steps=3, batch_size=4, accumulate=count)
+        world = World(0, 1, torch.device("cpu"))
+        train(Regression(), state, source, config, "fp32", world, Board(None, 0), {})
+        return list(state.network.parameters())
+
+    torch.testing.assert_close(parts(2), parts(1))
+
+
+def test_gradients_are_clipped_when_asked() -> None:
+    state = new_state()
+    state.optimizer = torch.optim.SGD(state.network.parameters())
+    before = [p.detach().clone() for p in state.network.parameters()]
+    run(Regression(), state, steps=1, lr=1.0, lr_decay=0, clip_grad=0.001)
+    moved = torch.stack(
+        [(p - b).norm() for p, b in zip(state.network.parameters(), before, strict=True)]
+    ).norm()
+    assert moved.item() == pytest.approx(0.001, rel=1e-3)
+
+
+def test_the_learning_rate_falls_over_the_last_part() -> None:
+    assert [decay(step, 10, 0.5) for step in (0, 5, 6, 9)] == [1, 1, 0.8, 0.2]
+    assert decay(9, 10, 0.0) == 1
+
+
+def test_tensorboard_that_cannot_write_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    board = Board(tmp_path / "file" / "tensorboard", 0)
+    board.scalars({"x": 1.0}, 1)
+    board.close()
+    assert capsys.readouterr().err.count("going on without it") == 1
