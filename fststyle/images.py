@@ -179,6 +179,9 @@ class replacing:
     is the old file or the new one, whole. On an exception ``beside`` is removed, ``path`` stays.
     """
 
+    PATTERN = ".*.tmp"
+    """Matches what a process that was killed may have left in the folder."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -190,7 +193,7 @@ class replacing:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                with open(self.beside, "rb") as file:
+                with open(self.beside, "rb+") as file:
                     os.fsync(file.fileno())
                 os.replace(self.beside, self.path)
         finally:

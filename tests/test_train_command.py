@@ -112,6 +112,8 @@ def test_after_kill_9_it_goes_on_bit_for_bit(
     assert "going on from step" in done.stdout
     assert_same_runs(folder, uninterrupted)
     assert not list(folder.glob(".*")), "nothing half written is left"
+    done = run_command("train", "--resume", "--name", "tiny", "--run-dir", folder)
+    assert done.returncode == 0 and "complete: to go on, give more --steps" in done.stdout
 
 
 @pytest.mark.slow

@@ -25,7 +25,14 @@ from fststyle.data.photos import (
     photo_loader,
     validation_images,
 )
-from fststyle.images import find_images, read_image, resize, to_uint8, write_image
+from fststyle.images import (
+    find_images,
+    read_image,
+    replacing,
+    resize,
+    to_uint8,
+    write_image,
+)
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features, check_layers
@@ -111,6 +118,9 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     config.folder.mkdir(parents=True, exist_ok=True)
     if not os.access(config.folder, os.W_OK):
         raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
+    if world.leads:
+        for stale in config.folder.glob(replacing.PATTERN):
+            stale.unlink()
     card: dict[str, Any] = {
         "style": [{"name": path.name, "sha256": _sha256(path)} for path in config.style],
         "photo_order": fingerprint(photos, config.content),
@@ -130,6 +140,9 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     if saved is not None:
         state.restore(*saved)
         say(f"going on from step {state.step}")
+    if state.step >= config.steps:
+        say(f"{config.folder} is complete: to go on, give more --steps")
+        return
 
     board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
     size = config.image_size
@@ -248,7 +261,10 @@ class StyleTask:
 
     def save(self, state: TrainingState) -> None:
         """The network's file, then the state: killed in between, the run repeats a few steps."""
-        card: dict[str, Any] = {
+        if world.leads:
+        for stale in config.folder.glob(replacing.PATTERN):
+            stale.unlink()
+    card: dict[str, Any] = {
             **self.card,
             "settings": settings.to_json(self.config),
             "step": state.step,

@@ -65,7 +65,7 @@ def run(task: Regression, state: TrainingState, **settings: object) -> TrainingS
 def same(one: TrainingState, two: TrainingState) -> bool:
     (a, x), (b, y) = one.capture(), two.capture()
     return (
-        json.dumps(x) == json.dumps(y)
+        json.dumps(x, sort_keys=True) == json.dumps(y, sort_keys=True)
         and a.keys() == b.keys()
         and all(torch.equal(a[k], b[k]) for k in a)
     )

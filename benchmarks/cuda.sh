@@ -1,0 +1,24 @@
+#!/usr/bin/env sh
+# Everything that waits for a CUDA machine, in one command: tests, speed, parity, a training.
+# Results go to OUT (default: benchmarks/cuda). Needs FSTSTYLE_ASSETS, or VGG-19 from torchvision
+# with STYLE and CONTENT given. About ten minutes on one data-centre GPU.
+set -eu
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+OUT=${OUT:-benchmarks/cuda}
+STYLE=${STYLE:-$FSTSTYLE_ASSETS/styles/starry_night.jpg}
+CONTENT=${CONTENT:-$FSTSTYLE_ASSETS/photos/train}
+mkdir -p "$OUT"
+
+$PYTHON -m pytest -m gpu | tee "$OUT/tests.txt"
+for precision in fp32 bf16 fp16; do
+  $PYTHON -m fststyle bench train --device cuda --precision $precision --repeats 20 \
+    --content "$CONTENT" --json "$OUT/train_$precision.json"
+done
+# One network for a few minutes, at the paper's size and batch.
+$PYTHON train.py --style "$STYLE" --content "$CONTENT" --name cuda --run-dir "$OUT/run" --resume \
+  --steps 10000 --picture-interval 1000 --checkpoint-interval 1000
+$PYTHON export.py "$OUT/run/cuda.safetensors" --uint8 --fp16 --output "$OUT/cuda.onnx"
+# Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
+$PYTHON -m fststyle bench infer --checkpoint "$OUT/run/cuda.safetensors" --provider cuda \
+  --size 1280x720 1920x1080 3840x2160 --json "$OUT/infer.json" || true
