@@ -27,7 +27,9 @@ MOST_ROLLBACKS = 3
 class Task(Protocol):
     """What is trained."""
 
-    def loss(self, network: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, network: nn.Module, images: Tensor, step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """(weighted sum, unweighted terms) for N×3×H×W images in [0,1] on the device."""
 
     def validate(self, state: TrainingState) -> None:
@@ -90,7 +92,7 @@ def train(
                 images = to_device(batch.images, device)
                 last = part == config.accumulate - 1
                 with _local_gradients(network, last), autocast(device, precision):
-                    loss, terms = task.loss(network, images)
+                    loss, terms = task.loss(network, images, state.step)
                 state.scaler.scale(loss / config.accumulate).backward()
                 meter.add(loss, terms)
                 failed |= ~loss.detach().isfinite()

@@ -46,6 +46,8 @@ from fststyle.training.state import TrainingState, load_state, save_state
 
 STATE = "state.safetensors"
 VALIDATION_PHOTOS = 8
+SHIFTS = 8
+"""Pixels: the size of the deepest pooling window in the loss network, seen from the image."""
 MAY_CHANGE = (
     "steps",
     "resume",
@@ -228,10 +230,12 @@ class StyleTask:
         self.network_file = config.folder / f"{config.name}.safetensors"
         self.losses: dict[str, float] = {}
 
-    def loss(self, network: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, network: nn.Module, images: Tensor, step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """As ``training.loop.Task`` says."""
-        output = network(images).contiguous(memory_format=torch.channels_last)
-        terms = self.objective(output, images)
+        output = network(images)
+        terms = self.objective(shifted(output, step), shifted(images, step))
         return self.objective.weighted_sum(terms), terms
 
     @torch.no_grad()
@@ -261,10 +265,7 @@ class StyleTask:
 
     def save(self, state: TrainingState) -> None:
         """The network's file, then the state: killed in between, the run repeats a few steps."""
-        if world.leads:
-        for stale in config.folder.glob(replacing.PATTERN):
-            stale.unlink()
-    card: dict[str, Any] = {
+        card: dict[str, Any] = {
             **self.card,
             "settings": settings.to_json(self.config),
             "step": state.step,
@@ -273,6 +274,21 @@ class StyleTask:
         assert isinstance(state.network, TransformNet)
         save_transform(self.network_file, state.network, card)
         save_state(self.config.folder / STATE, state, card)
+
+
+def shifted(images: Tensor, step: int) -> Tensor:
+    """N×3×H×W to N×3×(H−8)×(W−8), cut at another of 64 places every step.
+
+    Otherwise the loss network's pooling windows always fall on the same of the network's output
+    pixels, and it learns to fill flat regions with a weave that is fixed to that grid. Measured on
+    the sky of a photo after 300 steps at 192 px and a style weight of 10, as the power of the
+    pattern of period 2 against that of its neighbours in the spectrum: 161 without and 7 with
+    shifts; of period 4: 306 and 190.
+    """
+    top, left = step % SHIFTS, step // SHIFTS % SHIFTS
+    height, width = (side - SHIFTS for side in images.shape[-2:])
+    cut = images[..., top : top + height, left : left + width]
+    return cut.contiguous(memory_format=torch.channels_last)
 
 
 def _versions() -> dict[str, str]:
