@@ -79,7 +79,7 @@ class StyleTrainConfig(LoopConfig):
         "longer side of the painting in pixels; several sizes are averaged", (512,)
     )
     content_weight: float = setting("weight of the content loss", 1.0)
-    style_weight: float = setting("weight of the style loss", 2.0)
+    style_weight: float = setting("weight of the style loss", 4.0)
     tv_weight: float = setting("weight of the total variation", 0.0)
     content_layers: tuple[str, ...] = setting("VGG-19 layers of the content loss", ("relu2_2",))
     style_layers: tuple[str, ...] = setting(
