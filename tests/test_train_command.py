@@ -104,7 +104,7 @@ def test_after_kill_9_it_goes_on_bit_for_bit(
     process = start("train", *train_options)
     wait_for(lambda: step_of(folder) >= 3, process)
     process.kill()
-    process.wait()
+    process.communicate()
     assert step_of(folder) < 8, "killed too late for this test to mean anything"
     # The name alone: everything else is known.
     done = run_command("train", "--resume", "--name", "tiny", "--run-dir", folder)
@@ -241,16 +241,16 @@ def test_two_processes_match_one(
 
 
 GOLDEN = [
-    0.332344,
-    0.329211,
-    0.325996,
-    0.322675,
-    0.319342,
-    0.315770,
-    0.312036,
-    0.308323,
-    0.305726,
-    0.304375,
+    0.3324885,
+    0.3295008,
+    0.3263287,
+    0.3230229,
+    0.3195131,
+    0.3158048,
+    0.3121139,
+    0.3081204,
+    0.3051519,
+    0.3037111,
 ]
 
 
@@ -265,4 +265,4 @@ def test_golden_losses(train_options: Options, tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     losses = [event.value for event in events.Scalars("val/style")]
-    assert losses == pytest.approx(GOLDEN, rel=1e-3), json.dumps(losses)
+    assert losses == pytest.approx(GOLDEN, rel=1e-4), json.dumps(losses)
