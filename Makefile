@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-STYLE ?= $(FSTSTYLE_ASSETS)/styles/starry_night.jpg
+STYLE ?= $(FSTSTYLE_ASSETS)/styles/the_scream.jpg
 CONTENT ?= $(FSTSTYLE_ASSETS)/photos/train
 PHOTOS ?= $(wildcard $(addprefix $(FSTSTYLE_ASSETS)/content/,tubingen.jpg chicago.jpg golden_gate2.jpg))
 
@@ -21,7 +21,7 @@ demo: .venv/train.installed
 	  --output demo/sheet.png
 	@echo "The sheet: $(CURDIR)/demo/sheet.png"
 
-DEMO_OPTIONS := --steps 400 --image-size 128 --style-size 512
+DEMO_OPTIONS := --steps 400 --image-size 160
 
 test: .venv/test.installed
 	$(BIN)/python -m pytest

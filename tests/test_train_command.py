@@ -190,6 +190,19 @@ def test_broken_photos_are_named_at_the_end(
     assert f"1 photo(s) passed over:\n  {mixed / 'broken.jpg'}: not a picture" in done.stderr
 
 
+def test_photos_that_are_all_broken_are_one_line(
+    train_options: Options, photos: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "1.jpg").write_bytes(b"nothing")
+    options = with_option(with_option(train_options, "--content", broken), "--val", photos)
+    done = run_command("train", *options)
+    assert done.returncode == 2
+    assert done.stderr.endswith("none of the 1 photos can be decoded\n")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

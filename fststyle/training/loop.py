@@ -111,7 +111,8 @@ def train(
 
             ended = state.step == config.steps
             save = ended or state.step % config.checkpoint_interval == 0
-            if not (save or state.step % look_every == 0):
+            validate = ended or state.step % config.picture_interval == 0
+            if not (save or validate or state.step % look_every == 0):
                 continue
             if world.any(failed):
                 _roll_back(state, good, bar)
@@ -119,11 +120,10 @@ def train(
                 meter = Meter()
                 continue
             stopping = world.any(torch.tensor(stop.requested))
-            validate = ended or state.step % config.picture_interval == 0
-            if state.step % 10 == 0 or ended:
-                rate = meter.report(board, state, norm, config.batch_size)
-                bar.set_postfix_str(rate)
-                meter = Meter(meter.terms)
+            report = ended or state.step % 10 == 0
+            if report:
+                photos = config.batch_size / config.accumulate
+                bar.set_postfix_str(meter.report(board, state, norm, photos))
             if world.leads and validate:
                 task.validate(state)
             if save or stopping:
@@ -132,6 +132,8 @@ def train(
                 _save(task, state, world, final=ended or stopping)
             if stopping:
                 raise Interrupted
+            if report:
+                meter = Meter()
 
 
 def decay(step: int, steps: int, part: float) -> float:
@@ -147,9 +149,8 @@ def to_device(images: Tensor, device: torch.device) -> Tensor:
 class Meter:
     """Means since the last report."""
 
-    def __init__(self, shown: dict[str, Tensor] | None = None) -> None:
+    def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
-        self.terms = shown or {}
         self.count, self.waited, self.started = 0, 0.0, time.perf_counter()
 
     def add(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
@@ -159,8 +160,8 @@ class Meter:
             self.sums[name] = self.sums[name] + value if name in self.sums else value
         self.count += 1
 
-    def report(self, board: Board, state: TrainingState, norm: Tensor, batch_size: int) -> str:
-        """Write the means to the board; returns them for the progress bar."""
+    def report(self, board: Board, state: TrainingState, norm: Tensor, photos: float) -> str:
+        """Write the means to the board; returns them for the progress bar. ``photos``: a batch."""
         seconds = time.perf_counter() - self.started
         means = {name: total.item() / self.count for name, total in self.sums.items()}
         board.scalars({f"train/{name}": mean for name, mean in means.items()}, state.step)
@@ -168,7 +169,7 @@ class Meter:
             {
                 "train/gradient_norm": norm.item(),
                 "train/learning_rate": state.optimizer.param_groups[0]["lr"],
-                "speed/photos_per_second": self.count * batch_size / seconds,
+                "speed/photos_per_second": self.count * photos / seconds,
                 "speed/waiting_for_photos": self.waited / seconds,
             },
             state.step,

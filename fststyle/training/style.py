@@ -76,7 +76,13 @@ def run(options: Mapping[str, Any]) -> None:
             f" of {config.accumulate} parts each",
         )
         torch.manual_seed(config.seed)
-        _train(config, saved, world)
+        try:
+            _train(config, saved, world)
+        except torch.OutOfMemoryError as error:
+            raise ValueError(
+                f"{world.device.type} has too little memory: use a smaller --batch-size or"
+                " --image-size, or --accumulate 2"
+            ) from error
 
 
 def read_settings(options: Mapping[str, Any]) -> tuple[StyleTrainConfig, Any]:
@@ -149,6 +155,8 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
     size = config.image_size
     val = validation_images(val_photos, size, VALIDATION_PHOTOS) if world.leads else None
+    if config.val:
+        validation_images(photos, size, 1)  # fails here, in one line, where none can be decoded
     task = StyleTask(config, objective, precision, world.device, board, val, card)
     if saved is None:
         board.text("settings", _table(settings.to_json(config)), 0)
