@@ -253,6 +253,20 @@ def test_two_processes_match_one(
     torch.testing.assert_close(two(content), one(content), atol=5e-3, rtol=0)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")
+def test_a_compiled_network_trains_alike(
+    train_options: Options, uninterrupted: Path, tmp_path: Path
+) -> None:
+    done = run_command("train", *train_options, "--compile")
+    assert done.returncode == 0, done.stderr
+    compiled, eager = (
+        load_transform(folder / "tiny.safetensors")[1]["losses"]
+        for folder in (tmp_path / "run", uninterrupted)
+    )
+    assert compiled == pytest.approx(eager, rel=2e-3)
+
+
 GOLDEN = [
     0.3324885,
     0.3295008,

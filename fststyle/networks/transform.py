@@ -91,7 +91,7 @@ class UpsampleConvNorm(nn.Module):
         assert bias is not None
         kernel = _sum_shared_taps(_sum_shared_taps(self.conv.weight, 2, 1), 4, 2)
         kernel = kernel.reshape(-1, x.shape[1], 2, 2)
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, bias.repeat_interleave(4))
+        x = F.conv2d(_replicate_border(x), kernel, bias.repeat_interleave(4))
         x = F.pixel_shuffle(x, 2)
         return self.norm(x[:, :, 1:-1, 1:-1])
 
@@ -166,6 +166,15 @@ def _sum_shared_taps(kernel: Tensor, dim: int, phase_dim: int) -> Tensor:
     odd = torch.stack((first + middle, last), dim)
     even = torch.stack((first, middle + last), dim)
     return torch.stack((odd, even), phase_dim)
+
+
+def _replicate_border(x: Tensor) -> Tensor:
+    """Replication padding by 1."""
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        # torch.compile (PyTorch 2.15) takes wrong strides for this padding's backward pass in NHWC.
+        x = torch.cat((x[:, :, :1], x, x[:, :, -1:]), 2)
+        return torch.cat((x[..., :1], x, x[..., -1:]), 3)
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
 def _is_nhwc(x: Tensor) -> bool:
