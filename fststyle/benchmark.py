@@ -118,6 +118,7 @@ class PlainStep:
         return {"content": F.mse_loss(features["relu2_2"], targets["relu2_2"]), "style": style}
 
     def losses(self, content: Tensor) -> dict[str, float]:
+        """Unweighted terms on N×3×H×W images in [0,1], with no step taken."""
         with torch.no_grad():
             return {name: term.item() for name, term in self._terms(content).items()}
 
@@ -184,6 +185,7 @@ class OurStep:
             return self.objective(output, content)
 
     def losses(self, content: Tensor) -> dict[str, float]:
+        """Unweighted terms on N×3×H×W images in [0,1], with no step taken."""
         with torch.no_grad():
             return {name: term.item() for name, term in self._terms(content).items()}
 

@@ -12,7 +12,7 @@ def calibrate(extractor: VGG19Features) -> None:
 
     After that loss weights mean the same whatever file the weights came from (Gatys et al. 2016
     scale VGG likewise). One pass measures all layers, since scaling one leaves the others as they
-    are. About 3 seconds on two cores.
+    are.
     """
     device = next(extractor.parameters()).device
     images = calibration_images().to(device)
