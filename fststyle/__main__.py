@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import fststyle
@@ -41,6 +42,38 @@ def _compare(options: Mapping[str, Any]) -> None:
     run(config.from_options(config.CompareConfig, options))
 
 
+def _depth_train(options: Mapping[str, Any]) -> None:
+    from fststyle.training.depth import run
+
+    run(options)
+
+
+def _depth_eval(options: Mapping[str, Any]) -> None:
+    from fststyle.evaluation.depth import run
+
+    run(config.from_options(config.DepthEvalConfig, options))
+
+
+def _depth_predict(options: Mapping[str, Any]) -> int:
+    from fststyle.runtime.depth import onnx_estimator, predict
+
+    settings = config.from_options(config.DepthPredictConfig, options)
+    if settings.network and settings.network.endswith(".onnx"):
+        return predict(settings, onnx_estimator(Path(settings.network)))
+    from fststyle.depth_network import DEFAULT, estimator, load_depth
+    from fststyle.training.device import find_device
+
+    network, _ = load_depth(settings.network or DEFAULT, settings.vgg_weights)
+    return predict(settings, estimator(network, find_device(settings.device)))
+
+
+def _depth_convert(options: Mapping[str, Any]) -> None:
+    from fststyle.depth_convert import run
+
+    settings = config.from_options(config.DepthConvertConfig, options)
+    run(settings.source, settings.output)
+
+
 def _bench_train(options: Mapping[str, Any]) -> None:
     from fststyle.benchmark import bench_train
 
@@ -58,6 +91,16 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
     "infer": Command("stylize pictures", config.InferConfig, _infer),
     "compare": Command("draw a sheet of results", config.CompareConfig, _compare),
+    "depth": {
+        "train": Command("train a depth network", config.DepthTrainConfig, _depth_train),
+        "eval": Command("measure depth networks", config.DepthEvalConfig, _depth_eval),
+        "predict": Command(
+            "write depth maps of pictures", config.DepthPredictConfig, _depth_predict
+        ),
+        "convert": Command(
+            "turn somebody's hourglass into our file", config.DepthConvertConfig, _depth_convert
+        ),
+    },
     "bench": {
         "train": Command("time the training step", config.BenchTrainConfig, _bench_train),
         "infer": Command("time the exported network", config.BenchInferConfig, _bench_infer),

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from fststyle.images import replacing
+from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.networks.vgg_weights import read_tensors
 
@@ -50,6 +51,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, json.loads(metadata[KEY])
 
 
+def load_card(path: Path) -> dict[str, Any]:
+    """The card alone; errors as in ``load_tensors``."""
+    return load_tensors(path)[1]
+
+
 def save_transform(path: Path, network: TransformNet, card: Mapping[str, Any]) -> None:
     """Write a style network; ``card`` describes it beside what rebuilding needs."""
     card = {**card, "kind": "transform", "network": {"width": network.width}}
@@ -68,7 +74,38 @@ def load_transform(path: Path) -> tuple[TransformNet, dict[str, Any]]:
     if card.get("kind") != "transform":
         raise ValueError(f"{path}: holds a {card.get('kind')!r}, not a style network")
     network = TransformNet(**card["network"])
-    _load_strictly(network, tensors, path)
+    load_strictly(network, tensors, path)
+    return network.eval(), card
+
+
+def save_hourglass(
+    path: Path, network: HourglassDepth, card: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write a depth network; ``card`` describes it.
+
+    ``half`` stores the convolutions' kernels as float16, for half the size; biases and the batch
+    norms' statistics, a hundredth of all, stay float32. Raises ValueError where a kernel's values
+    are too large for float16.
+    """
+    tensors = network.state_dict()
+    if half:
+        tensors = {n: t.half() if t.ndim > 1 else t for n, t in tensors.items()}
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise ValueError(f"{path}: tensor {name!r} does not fit float16")
+    save_tensors(path, tensors, {**card, "kind": "hourglass"})
+
+
+def load_hourglass(path: Path) -> tuple[HourglassDepth, dict[str, Any]]:
+    """(depth network in evaluation mode and float32, card) from our file.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    tensors, card = load_tensors(path)
+    if card.get("kind") != "hourglass":
+        raise ValueError(f"{path}: holds a {card.get('kind')!r}, not an hourglass network")
+    network = HourglassDepth()
+    load_strictly(network, tensors, path)
     return network.eval(), card
 
 
@@ -101,7 +138,7 @@ def from_pytorch_examples(state: Mapping[str, Tensor], source: Path) -> Transfor
         raise ValueError(f"{source}: no pytorch/examples fast_neural_style network")
     network = TransformNet(first.shape[0])
     renamed = {ours: kept.pop(theirs) for ours, theirs in _NAMES.items() if theirs in kept}
-    _load_strictly(network, {**renamed, **kept}, source)
+    load_strictly(network, {**renamed, **kept}, source)
     with torch.no_grad():
         network.down1.conv.weight.mul_(255)
         network.out.conv.weight.div_(255 * OUTPUT_SCALE)
@@ -135,12 +172,16 @@ def _pytorch_examples_names() -> dict[str, str]:
 _NAMES = _pytorch_examples_names()
 
 
-def _load_strictly(network: TransformNet, tensors: Mapping[str, Tensor], source: Path) -> None:
+def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Give ``network`` the ``tensors`` out of the file ``source``, which is named in messages.
+
+    Raises ValueError that names the tensor that is missing, left over or misshapen.
+    """
     expected = network.state_dict()
     for name in sorted(expected.keys() - tensors.keys()):
         raise ValueError(f"{source}: tensor {_both(name)} is missing")
     for name in sorted(tensors.keys() - expected.keys()):
-        raise ValueError(f"{source}: tensor {name!r} belongs to no style network of this kind")
+        raise ValueError(f"{source}: tensor {name!r} belongs to no network of this kind")
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise ValueError(
@@ -151,4 +192,5 @@ def _load_strictly(network: TransformNet, tensors: Mapping[str, Tensor], source:
 
 
 def _both(name: str) -> str:
-    return f"{name!r} ({_NAMES[name]!r} in pytorch/examples)"
+    theirs = _NAMES.get(name)
+    return f"{name!r} ({theirs!r} in pytorch/examples)" if theirs else repr(name)

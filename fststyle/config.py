@@ -65,14 +65,43 @@ class LoopConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleTrainConfig(LoopConfig):
+class RunConfig(LoopConfig):
+    """A training run, whatever it trains."""
+
+    name: str = setting("name of what is trained; names the files it leaves")
+    run_dir: Path | None = setting("folder of the run (default: runs/NAME)", None)
+    resume: bool = setting("go on from the run folder's last checkpoint", False)
+    vgg_weights: Path | None = setting(
+        "VGG-19 weights (default: $FSTSTYLE_ASSETS, then torchvision's)", None
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(
+            self.name != "" and self.name == Path(self.name).name and self.name[0] not in ".-",
+            f"--name names files, so it must be a plain file name, not {self.name!r}",
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return run_folder(vars(self))
+
+
+def run_folder(options: Mapping[str, Any]) -> Path:
+    """The folder of the run that ``options`` name; raises ValueError where they name none."""
+    if options.get("run_dir"):
+        return Path(options["run_dir"])
+    check("name" in options, "--name is needed: it names the run")
+    return Path("runs") / options["name"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleTrainConfig(RunConfig):
     """``train``: one style network from a painting and a folder of photos."""
 
     style: tuple[Path, ...] = setting("painting, or several that are blended into one style")
     content: Path = setting("folder of photos, searched recursively")
-    name: str = setting("name of the style; names the files it leaves")
-    run_dir: Path | None = setting("folder of the run (default: runs/NAME)", None)
-    resume: bool = setting("go on from the run folder's last checkpoint", False)
     val: Path | None = setting("photos to validate on (default: some of --content)", None)
     image_size: int = setting("side of the training crops in pixels", 256)
     style_size: tuple[int, ...] = setting(
@@ -89,18 +118,11 @@ class StyleTrainConfig(LoopConfig):
         "scale VGG's layers to a mean activation of 1, so that weights mean the same everywhere",
         True,
     )
-    vgg_weights: Path | None = setting(
-        "VGG-19 weights (default: $FSTSTYLE_ASSETS, then torchvision's)", None
-    )
     width: int = setting("channels of the network's first layer", 32)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check(len(self.style) > 0, "--style needs at least one painting")
-        check(
-            self.name != "" and self.name == Path(self.name).name and self.name[0] not in ".-",
-            f"--name names files, so it must be a plain file name, not {self.name!r}",
-        )
         check(self.image_size >= 32, f"--image-size must be at least 32, not {self.image_size}")
         for size in self.style_size:
             check(size >= 32, f"--style-size must be at least 32, not {size}")
@@ -112,10 +134,120 @@ class StyleTrainConfig(LoopConfig):
         check(len(self.style_layers) > 0, "--style-layers needs at least one layer")
         check(self.width >= 1, f"--width must be at least 1, not {self.width}")
 
-    @property
-    def folder(self) -> Path:
-        """The run folder."""
-        return self.run_dir or Path("runs") / self.name
+
+DEPTH_DATA = (
+    "NAME=FOLDER or NAME=IMAGES+DEPTHS, with @FROM:TO or @LIST.txt for a part of its pictures"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthTrainConfig(RunConfig):
+    """``depth train``: a network that tells depth from one picture."""
+
+    network: Literal["vgg_head", "hourglass"] = setting("what is trained", "vgg_head")
+    data: tuple[str, ...] = setting(f"pictures with depth: {DEPTH_DATA}", ())
+    scenes: tuple[Path, ...] = setting(
+        "folders of photos from which scenes of exact depth are rendered, as data named scenes", ()
+    )
+    share: tuple[str, ...] = setting(
+        "NAME=X: how much of the samples a set gives (default: its number of pictures)", ()
+    )
+    val: tuple[str, ...] = setting("as --data, to validate on", ())
+    init: Path | None = setting("a trained network of this kind to begin with", None)
+    size: str = setting("HEIGHTxWIDTH of the crops in pixels, multiples of 16", "224x288")
+    pairs: int = setting("pairs of pixels per picture and step", 3000)
+    near_pairs: float = setting("part of them that are at most --distance apart", 0.5)
+    distance: int = setting("pixels", 40)
+    min_gap: float = setting("smallest gap of an ordered pair, as part of the depth range", 0.01)
+    equal_gap: float = setting("largest gap of an equal pair, as part of the depth range", 0.0)
+    dropout: float = setting("part of the deepest features left out (vgg_head)", 0.1)
+    weight_decay: float = setting("AdamW's weight decay", 0.01)
+    batch_size: int = setting("pictures per step, over all processes", 8)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(bool(self.data or self.scenes), "--data or --scenes is needed: pictures with depth")
+        height, width = parse_size(self.size)
+        for side in (height, width):
+            check(side >= 32 and side % 16 == 0, f"--size takes multiples of 16, not {self.size}")
+        check(self.pairs >= 1, f"--pairs must be at least 1, not {self.pairs}")
+        check(self.distance >= 1, f"--distance must be at least 1, not {self.distance}")
+        for name in ("near_pairs", "min_gap", "equal_gap", "dropout"):
+            value = getattr(self, name)
+            check(0 <= value <= 1, f"--{name.replace('_', '-')} must lie in [0, 1], not {value}")
+        check(self.weight_decay >= 0, f"--weight-decay must be 0 or more, not {self.weight_decay}")
+        for share in self.share:
+            parse_share(share)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Two numbers out of "224x288"; raises ValueError."""
+    try:
+        first, second = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise ValueError(f"a size is two numbers such as 224x288, not {text!r}") from error
+    return first, second
+
+
+def parse_share(text: str) -> tuple[str, float]:
+    """(name, share) out of "nyu=2.5"; raises ValueError."""
+    name, _, value = text.partition("=")
+    try:
+        share = float(value)
+    except ValueError as error:
+        raise ValueError(f"--share takes NAME=NUMBER, not {text!r}") from error
+    check(share > 0 and math.isfinite(share), f"--share must be above 0, found {text!r}")
+    return name, share
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthEvalConfig:
+    """``depth eval``: how well networks order depths, beside trivial baselines."""
+
+    checkpoints: tuple[str, ...] = setting(
+        "depth networks: NAME.safetensors, or transformers:NAME", positional=True
+    )
+    data: tuple[str, ...] = setting(DEPTH_DATA)
+    size: str = setting("pictures are brought to the area of HEIGHTxWIDTH pixels", "224x288")
+    pairs: int = setting("pairs of pixels per picture", 5000)
+    min_gap: float = setting("smallest gap of a pair, as part of the depth range", 0.01)
+    distance: int = setting("largest distance of near pairs in pixels", 40)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("as in train", "fp32")
+    device: str = setting("as in train", "auto")
+    vgg_weights: Path | None = setting("as in train", None)
+    json: Path | None = setting("also write the figures to this file", None)
+    sheet: Path | None = setting("also draw pictures, true and predicted depth (PNG)", None)
+
+    def __post_init__(self) -> None:
+        check(min(parse_size(self.size)) >= 32, "--size must be 32x32 or more")
+        check(self.pairs >= 1, f"--pairs must be at least 1, not {self.pairs}")
+        check(self.distance >= 1, f"--distance must be at least 1, not {self.distance}")
+        check(0 <= self.min_gap <= 1, f"--min-gap must lie in [0, 1], not {self.min_gap}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthPredictConfig:
+    """``depth predict``: depth maps of pictures."""
+
+    inputs: tuple[str, ...] = setting("pictures, folders or globs", positional=True)
+    network: str | None = setting(
+        "NAME.safetensors, NAME.onnx or transformers:NAME (default: the best that ships)", None
+    )
+    output: Path = setting("folder for the depth maps", Path("depth"))
+    size: int = setting("side of the square whose area pictures are reduced to for this", 256)
+    device: str = setting("as in train", "auto")
+    vgg_weights: Path | None = setting("as in train", None)
+
+    def __post_init__(self) -> None:
+        check(self.size >= 32, f"--size must be at least 32, not {self.size}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthConvertConfig:
+    """``depth convert``: somebody's hourglass network to our file."""
+
+    source: Path = setting("Torch7 .t7, or a PyTorch .pth/.pt", positional=True)
+    output: Path | None = setting("the file to write (default: beside the source)", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +255,13 @@ class ExportConfig:
     """``export``: a trained network to one ONNX file."""
 
     checkpoint: Path = setting(
-        "NAME.safetensors, or a pytorch/examples network (.pth, .npz)", positional=True
+        "NAME.safetensors of a style or depth network, or a pytorch/examples network (.pth, .npz)",
+        positional=True,
     )
     output: Path | None = setting("the file to write (default: beside the checkpoint)", None)
     uint8: bool = setting("N×H×W×3 uint8 in and out, instead of N×3×H×W floats in [0,1]", False)
     fp16: bool = setting("half-precision weights and arithmetic, instance norm in float32", False)
+    vgg_weights: Path | None = setting("as in train, for a depth network that reads VGG-19", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +371,11 @@ def _default_text(f: dataclasses.Field[Any]) -> str:
     default = f.default
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return f" (default: {shown})"
+
+
+def needed(config: type) -> set[str]:
+    """Names of the fields without a default."""
+    return {f.name for f in dataclasses.fields(config) if f.default is dataclasses.MISSING}
 
 
 def from_options(config: type[Config], options: Mapping[str, Any]) -> Config:

@@ -17,13 +17,15 @@ from torch import Tensor, nn
 import fststyle
 from fststyle.checkpoint import KEY, load_transform
 from fststyle.config import ExportConfig
+from fststyle.depth_network import holds_depth, load_depth
 from fststyle.images import replacing
 from fststyle.networks.calibration import calibration_images
+from fststyle.networks.hourglass import MIN_SIZE
 from fststyle.networks.transform import InstanceNorm, TransformNet
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-4
-"""Between torch and ONNX Runtime in float32, of values in [0,1]."""
+"""Between torch and ONNX Runtime in float32, as part of the range of values."""
 LOWEST_PSNR = 45.0
 """Of a half-precision file, in dB."""
 COMPARED_SIZES = ((1, 256, 256), (1, 16, 16), (3, 64, 48), (2, 97, 135), (1, 250, 123), (1, 31, 17))
@@ -31,44 +33,51 @@ COMPARED_SIZES = ((1, 256, 256), (1, 16, 16), (3, 64, 48), (2, 97, 135), (1, 250
 
 
 class Deployed(nn.Module):
-    """The network as it is deployed, with pre- and post-processing and clamping inside.
+    """The network as it is deployed, with pre- and post-processing inside.
 
-    N×3×H×W float RGB in [0,1] in and out, or with ``uint8`` N×H×W×3 RGB bytes in and out.
-    ``fp16``: half-precision convolutions around float32 instance norm.
+    N×3×H×W float RGB in [0,1] in, or with ``uint8`` N×H×W×3 RGB bytes. A style network gives the
+    same out, clamped; a depth network N×1×H×W float relative depth, larger = farther.
+    ``fp16``: half-precision arithmetic, but for instance norm.
     """
 
-    def __init__(self, network: TransformNet, uint8: bool, fp16: bool) -> None:
+    def __init__(self, network: nn.Module, uint8: bool, fp16: bool) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).eval()
         self.uint8 = uint8
+        self.stylizes = isinstance(network, TransformNet)
         self.dtype = torch.float16 if fp16 else torch.float32
+        self.network.to(self.dtype)
         for module in self.network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.to(self.dtype)
-            elif isinstance(module, InstanceNorm):
+            if isinstance(module, InstanceNorm):
                 module.float()
 
     def forward(self, image: Tensor) -> Tensor:
         if self.uint8:
             image = image.permute(0, 3, 1, 2).float() / 255
-        output = self.network(image.to(self.dtype)).float().clamp(0, 1)
-        if self.uint8:
-            output = (output * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
+        output = self.network(image.to(self.dtype)).float()
+        if self.stylizes:
+            output = output.clamp(0, 1)
+            if self.uint8:
+                output = (output * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
         return output
 
 
 class Agreement(NamedTuple):
-    """How far ONNX Runtime's pictures are from torch's, over all sizes compared."""
+    """How far ONNX Runtime's output is from torch's, over all sizes compared."""
 
     largest_difference: float
-    """of values in [0,1]"""
+    """as part of the range of values, which is 1 for pictures"""
     psnr: float
     """in dB, of the size that agrees least; infinite where all are equal"""
 
 
 def run(config: ExportConfig) -> None:
     """``fststyle export``."""
-    network, card = load_transform(config.checkpoint)
+    network: nn.Module
+    if holds_depth(config.checkpoint):
+        network, card = load_depth(config.checkpoint, config.vgg_weights)
+    else:
+        network, card = load_transform(config.checkpoint)
     output = config.output or config.checkpoint.with_suffix(".onnx")
     agreement = export(network, card, output, uint8=config.uint8, fp16=config.fp16)
     print(
@@ -79,7 +88,7 @@ def run(config: ExportConfig) -> None:
 
 
 def export(
-    network: TransformNet,
+    network: nn.Module,
     card: Mapping[str, Any],
     output: Path,
     *,
@@ -93,7 +102,7 @@ def export(
     deployed = Deployed(network, uint8, fp16)
     model = to_onnx(deployed)
     agreement = compare(deployed, network, model.SerializeToString())
-    _judge(agreement, uint8, fp16)
+    _judge(agreement, rounded=uint8 and deployed.stylizes, fp16=fp16)
     described = {
         **card,
         "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
@@ -110,7 +119,8 @@ def export(
 
 
 def to_onnx(deployed: Deployed) -> onnx.ModelProto:
-    """The graph with dynamic batch, height and width; input "content", output "output"."""
+    """The graph with dynamic batch, height and width; input "content", output "output" of a style
+    network and "depth" of a depth network."""
     example = torch.rand(2, 3, 37, 50)
     axes = {0: "batch", 2: "height", 3: "width"}
     if deployed.uint8:
@@ -124,7 +134,7 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
             dynamo=True,
             verbose=False,
             input_names=["content"],
-            output_names=["output"],
+            output_names=["output" if deployed.stylizes else "depth"],
             dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in axes.items()},),
             opset_version=OPSET,
         )
@@ -140,38 +150,44 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
 
 
 @torch.no_grad()
-def compare(deployed: Deployed, network: TransformNet, model: bytes) -> Agreement:
+def compare(deployed: Deployed, network: nn.Module, model: bytes) -> Agreement:
     """Run the serialised ``model`` in ONNX Runtime on the CPU beside ``network`` in torch."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    smallest = 0 if deployed.stylizes else MIN_SIZE
     pictures = calibration_images(max(n for n, _, _ in COMPARED_SIZES))
     largest, lowest_psnr = 0.0, float("inf")
     for count, height, width in COMPARED_SIZES:
-        content = pictures[:count, :, :height, :width]
+        content = pictures[:count, :, : max(smallest, height), : max(smallest, width)]
+        fed = content
         if deployed.uint8:
-            frames = (content * 255).round().to(torch.uint8)
-            expected = network(frames.float() / 255).clamp(0, 1).numpy()
-            (found,) = session.run(None, {"content": frames.permute(0, 2, 3, 1).numpy()})
-            found = found.transpose(0, 3, 1, 2).astype(np.float32) / 255
-            expected = np.floor(expected * 255 + 0.5) / 255
+            fed = (content * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+            content = fed.permute(0, 3, 1, 2).float() / 255
+        expected = network(content).numpy()
+        (found,) = session.run(None, {"content": fed.numpy()})
+        if deployed.stylizes:
+            peak = 1.0
+            expected = expected.clip(0, 1)
+            if deployed.uint8:
+                found = found.transpose(0, 3, 1, 2).astype(np.float32) / 255
+                expected = np.floor(expected * 255 + 0.5) / 255
         else:
-            expected = network(content).clamp(0, 1).numpy()
-            (found,) = session.run(None, {"content": content.numpy()})
+            peak = float(expected.max() - expected.min())
         if found.shape != expected.shape:
             raise ValueError(f"ONNX Runtime gave {found.shape} where torch gave {expected.shape}")
-        difference = np.abs(found.astype(np.float64) - expected)
+        difference = np.abs(found.astype(np.float64) - expected) / peak
         largest = max(largest, float(difference.max()))
         error = float(np.square(difference).mean())
         lowest_psnr = min(lowest_psnr, -10 * np.log10(error) if error else float("inf"))
     return Agreement(largest, float(lowest_psnr))
 
 
-def _judge(agreement: Agreement, uint8: bool, fp16: bool) -> None:
+def _judge(agreement: Agreement, *, rounded: bool, fp16: bool) -> None:
     # A value that lies on the edge between two bytes may be rounded to either.
-    allowed = 1.001 / 255 if uint8 else LARGEST_DIFFERENCE
+    allowed = 1.001 / 255 if rounded else LARGEST_DIFFERENCE
     good = agreement.psnr >= LOWEST_PSNR if fp16 else agreement.largest_difference <= allowed
     if not good:
         raise ValueError(
-            "the exported network does not give torch's pictures: largest difference"
+            "the exported network does not give torch's values: largest difference"
             f" {agreement.largest_difference:.1e}, PSNR {agreement.psnr:.1f} dB; expected"
             + (f" a PSNR of {LOWEST_PSNR} dB" if fp16 else f" at most {allowed:.1e}")
             + "; no file was written"

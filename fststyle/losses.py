@@ -6,6 +6,7 @@ F is a feature map of the output, P one of the content, S the style's Gram matri
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -76,3 +77,19 @@ def total_variation(image: Tensor) -> Tensor:
     down = _SumOfSquares.apply(image[..., 1:, :] - image[..., :-1, :])
     right = _SumOfSquares.apply(image[..., :, 1:] - image[..., :, :-1])
     return (down + right) / (n * height * width)
+
+
+def ranking_loss(difference: Tensor, order: Tensor, valid: Tensor) -> Tensor:
+    """Mean over pairs, then over images, of log(1 + exp(−r·d)), or d² where r = 0.
+
+    Args:
+        difference: d = ẑ_y − ẑ_x, N×P; larger ẑ = farther.
+        order: r = 1 where y is farther than x, −1 where it is nearer, 0 where they are equal; N×P.
+        valid: which pairs count; an image without any adds nothing.
+
+    Chen et al. 2016, eq. 1, in a form that neither overflows nor loses its gradient for large d.
+    """
+    loss = torch.where(order == 0, difference.square(), F.softplus(-order * difference))
+    counts = valid.sum(1)
+    means = torch.where(valid, loss, 0.0).sum(1) / counts.clamp(min=1)
+    return means.sum() / (counts > 0).sum().clamp(min=1)

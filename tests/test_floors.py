@@ -12,7 +12,7 @@ FLOORS = [
     ["__main__"],
     ["compare", "benchmark"],
     ["training", "optimize", "evaluation", "export", "runtime"],
-    ["objective"],
+    ["objective", "depth_network"],
     ["losses", "content_weights", "data", "checkpoint"],
     ["networks"],
     ["config", "images"],

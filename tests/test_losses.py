@@ -1,7 +1,15 @@
+import math
+
 import pytest
 import torch
 
-from fststyle.losses import content_loss, gram_matrix, style_loss, total_variation
+from fststyle.losses import (
+    content_loss,
+    gram_matrix,
+    ranking_loss,
+    style_loss,
+    total_variation,
+)
 
 
 def test_gram_matrix_of_one_hot_maps_counts_pixels() -> None:
@@ -61,3 +69,43 @@ def test_half_precision_gradients_are_float32s() -> None:
         assert leaf.grad is not None
         gradients.append(leaf.grad.float())
     torch.testing.assert_close(gradients[1], gradients[0], rtol=0.03, atol=1e-5)
+
+
+def test_ranking_loss_averages_over_pairs_then_over_images_that_have_pairs() -> None:
+    difference = torch.tensor([[2.0, -1.0, 3.0, 9.0], [0.5, 9.0, 9.0, 9.0], [9.0] * 4])
+    order = torch.tensor([[1.0, 1.0, 0.0, 1.0], [-1.0, 1.0, 1.0, 1.0], [1.0] * 4])
+    valid = torch.tensor([[True, True, True, False], [True, False, False, False], [False] * 4])
+    first = (math.log1p(math.exp(-2)) + math.log1p(math.exp(1)) + 3**2) / 3
+    second = math.log1p(math.exp(0.5))
+    loss = ranking_loss(difference, order, valid)
+    assert loss.item() == pytest.approx((first + second) / 2)
+    assert ranking_loss(difference, order, torch.zeros_like(valid)).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("difference", "order", "loss", "gradient"),
+    [
+        (1e4, 1.0, 0.0, 0.0),
+        (-1e4, 1.0, 1e4, -1.0),
+        (1e4, -1.0, 1e4, 1.0),
+        (-1e4, 0.0, 1e8, -2e4),
+        (0.0, 1.0, math.log(2), -0.5),
+    ],
+)
+def test_ranking_loss_of_extreme_differences(
+    difference: float, order: float, loss: float, gradient: float
+) -> None:
+    d = torch.tensor([[difference]], requires_grad=True)
+    value = ranking_loss(d, torch.tensor([[order]]), torch.tensor([[True]]))
+    value.backward()
+    assert value.item() == pytest.approx(loss)
+    assert d.grad is not None and d.grad.item() == pytest.approx(gradient)
+
+
+def test_ranking_loss_gradient_in_float64() -> None:
+    torch.manual_seed(0)
+    difference = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
+    order = torch.randint(-1, 2, (3, 5)).double()
+    valid = torch.rand(3, 5) > 0.4
+    valid[2] = False
+    assert torch.autograd.gradcheck(lambda d: ranking_loss(d, order, valid), (difference,))

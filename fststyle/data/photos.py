@@ -19,10 +19,12 @@ SMALLEST_CROP = 0.6
 
 class Batch(NamedTuple):
     """``images``: N×3×H×W uint8, channels last in memory. ``broken``: files that could not be
-    decoded while it was put together, each with the reason."""
+    decoded while it was put together, each with the reason. ``targets``: what belongs to the
+    images, N×…, where there is something."""
 
     images: Tensor
     broken: dict[str, str]
+    targets: Tensor | None = None
 
 
 class PhotoCrops(Dataset[Batch]):
@@ -93,7 +95,7 @@ class SampleNumbers:
 
 
 def photo_loader(
-    crops: PhotoCrops, numbers: SampleNumbers, workers: int, pin_memory: bool
+    crops: Dataset[Batch], numbers: SampleNumbers, workers: int, pin_memory: bool
 ) -> DataLoader[Batch]:
     """A loader that keeps 4 batches a worker ready; Ctrl-C is left to the main process."""
     return DataLoader(

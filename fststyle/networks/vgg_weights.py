@@ -1,6 +1,8 @@
 """Where VGG-19's weights come from."""
 
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -64,3 +66,12 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def weights_id(state: Mapping[str, Tensor]) -> str:
+    """A hash of the values of ``state`` at half precision, whatever precision they are stored in."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].detach().half().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -28,9 +28,10 @@ class Task(Protocol):
     """What is trained."""
 
     def loss(
-        self, network: nn.Module, images: Tensor, step: int
+        self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """(weighted sum, unweighted terms) for N×3×H×W images in [0,1] on the device."""
+        """(weighted sum, unweighted terms) for N×3×H×W images in [0,1] on the device, and what
+        their batch holds of targets."""
 
     def validate(self, state: TrainingState) -> None:
         """Measure and draw; only the leading process is asked."""
@@ -89,10 +90,12 @@ def train(
                 batch = next(source)
                 meter.waited += time.perf_counter() - started
                 broken |= batch.broken
-                images = to_device(batch.images, device)
+                images, targets = to_device(batch.images, device), batch.targets
+                if targets is not None:
+                    targets = targets.to(device, non_blocking=True)
                 last = part == config.accumulate - 1
                 with _local_gradients(network, last), autocast(device, precision):
-                    loss, terms = task.loss(network, images, state.step)
+                    loss, terms = task.loss(network, images, targets, state.step)
                 state.scaler.scale(loss / config.accumulate).backward()
                 meter.add(loss, terms)
                 failed |= ~loss.detach().isfinite()

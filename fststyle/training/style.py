@@ -1,11 +1,7 @@
 """Training a style network: what stands between the settings and the loop."""
 
-import hashlib
-import os
-import platform
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,25 +10,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-import fststyle
 from fststyle import config as settings
 from fststyle.checkpoint import save_transform
 from fststyle.config import StyleTrainConfig
-from fststyle.data.photos import (
-    PhotoCrops,
-    SampleNumbers,
-    fingerprint,
-    photo_loader,
-    validation_images,
-)
-from fststyle.images import (
-    find_images,
-    read_image,
-    replacing,
-    resize,
-    to_uint8,
-    write_image,
-)
+from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
+from fststyle.images import find_images, read_image, resize, to_uint8, write_image
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features, check_layers
@@ -40,82 +22,32 @@ from fststyle.networks.vgg_weights import load_vgg19_state
 from fststyle.objective import StyleObjective
 from fststyle.training.board import Board
 from fststyle.training.device import DTYPES, autocast, find_precision
-from fststyle.training.distributed import World, join_world
-from fststyle.training.loop import Interrupted, to_device, train
-from fststyle.training.state import TrainingState, load_state, save_state
+from fststyle.training.distributed import World
+from fststyle.training.loop import to_device
+from fststyle.training.run import (
+    STATE,
+    launch,
+    prepare_folder,
+    read_settings,
+    sha256,
+    table,
+    train_on,
+    versions,
+)
+from fststyle.training.state import TrainingState, save_state
 
-STATE = "state.safetensors"
 VALIDATION_PHOTOS = 8
 SHIFTS = 8
 """Pixels: the size of the deepest pooling window in the loss network, seen from the image."""
-MAY_CHANGE = (
-    "steps",
-    "resume",
-    "run_dir",
-    "content",
-    "val",
-    "style",
-    "vgg_weights",
-    "device",
-    "compile",
-    "workers",
-    "checkpoint_interval",
-    "picture_interval",
-)
-"""Settings that a resumed run may be given anew; of files, only where they lie."""
+MAY_CHANGE = ("content", "style")
+"""Settings that a resumed run may be given anew, beside ``run.MAY_CHANGE``."""
 
 
 def run(options: Mapping[str, Any]) -> None:
     """``fststyle train``: from the options given to the network's file."""
-    config, saved = read_settings(options)
+    config, saved = read_settings(StyleTrainConfig, options, MAY_CHANGE)
     check_layers((*config.content_layers, *config.style_layers))
-    with join_world(config.device) as world:
-        settings.check(
-            config.batch_size % (config.accumulate * world.size) == 0,
-            f"--batch-size {config.batch_size} cannot be split evenly over {world.size} processes"
-            f" of {config.accumulate} parts each",
-        )
-        torch.manual_seed(config.seed)
-        try:
-            _train(config, saved, world)
-        except torch.OutOfMemoryError as error:
-            raise ValueError(
-                f"{world.device.type} has too little memory: use a smaller --batch-size or"
-                " --image-size, or --accumulate 2"
-            ) from error
-
-
-def read_settings(options: Mapping[str, Any]) -> tuple[StyleTrainConfig, Any]:
-    """(settings, state to go on from or None), out of the options and the run folder.
-
-    A resumed run has the settings it began with; options may change those of ``MAY_CHANGE``.
-
-    Raises ValueError where a run would be overwritten, or resumed under other settings.
-    """
-    named = {"style": (Path(),), "content": Path(), **options}
-    folder = settings.from_options(StyleTrainConfig, named).folder
-    state_file = folder / STATE
-    if not options.get("resume"):
-        if state_file.exists():
-            raise ValueError(
-                f"{folder} holds a run already: add --resume to go on with it, or choose another"
-                " --name or --run-dir"
-            )
-        return settings.from_options(StyleTrainConfig, options), None
-    if not state_file.exists():
-        if "style" not in options or "content" not in options:
-            raise FileNotFoundError(f"{state_file}: no such file, so there is no run to resume")
-        print(f"{folder} holds no checkpoint yet: starting at step 0", file=sys.stderr)
-        return settings.from_options(StyleTrainConfig, options), None
-    saved = load_state(state_file)
-    before = settings.from_json(StyleTrainConfig, saved[1]["settings"])
-    now = settings.from_options(StyleTrainConfig, {**vars(before), **options})
-    for name in settings.changed(before, now, ignore=MAY_CHANGE):
-        raise ValueError(
-            f"--{name.replace('_', '-')} was {getattr(before, name)} when this run began and cannot"
-            f" become {getattr(now, name)}: resume without it, or begin another run"
-        )
-    return now, saved
+    launch(config, saved, _train, "--image-size")
 
 
 def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
@@ -123,16 +55,11 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     photos = find_images(config.content)
     val_photos = find_images(config.val) if config.val else photos
     paintings = [read_image(path) for path in config.style]
-    config.folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(config.folder, os.W_OK):
-        raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
-    if world.leads:
-        for stale in config.folder.glob(replacing.PATTERN):
-            stale.unlink()
+    prepare_folder(config, world)
     card: dict[str, Any] = {
-        "style": [{"name": path.name, "sha256": _sha256(path)} for path in config.style],
+        "style": [{"name": path.name, "sha256": sha256(path)} for path in config.style],
         "photo_order": fingerprint(photos, config.content),
-        "versions": _versions(),
+        "versions": versions(),
     }
     if saved is not None:
         _check_same_inputs(saved[1], card)
@@ -159,32 +86,12 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         validation_images(photos, size, 1)  # fails here, in one line, where none can be decoded
     task = StyleTask(config, objective, precision, world.device, board, val, card)
     if saved is None:
-        board.text("settings", _table(settings.to_json(config)), 0)
+        board.text("settings", table(settings.to_json(config)), 0)
         for index, painting in enumerate(paintings):
             board.images(f"style/{index}", [_tensor(painting)], 0)
 
     crops = PhotoCrops(photos, size, config.seed)
-    workers = config.workers if config.workers is not None else _default_workers(world)
-
-    def batches(start: int):  # type: ignore[no-untyped-def]
-        numbers = SampleNumbers(start, config.batch_size, config.accumulate, world.rank, world.size)
-        return iter(photo_loader(crops, numbers, workers, world.device.type == "cuda"))
-
-    broken: dict[str, str] = {}
-    try:
-        train(task, state, batches, config, precision, world, board, broken)
-    except Interrupted:
-        say(
-            f"stopped at step {state.step}, saved in {config.folder};"
-            f" go on with: train --name {config.name} --resume"
-            + (f" --run-dir {config.run_dir}" if config.run_dir else "")
-        )
-        raise
-    finally:
-        board.close()
-        if broken and world.leads:
-            names = "".join(f"\n  {reason}" for _, reason in sorted(broken.items()))
-            print(f"{len(broken)} photo(s) passed over:{names}", file=sys.stderr)
+    train_on(crops, task, state, config, precision, world, board, "train")
     losses = ", ".join(f"{name} {value:.3f}" for name, value in task.losses.items())
     say(f"{task.network_file}: {state.step} steps; {losses}")
 
@@ -239,7 +146,7 @@ class StyleTask:
         self.losses: dict[str, float] = {}
 
     def loss(
-        self, network: nn.Module, images: Tensor, step: int
+        self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As ``training.loop.Task`` says."""
         output = network(images)
@@ -299,14 +206,6 @@ def shifted(images: Tensor, step: int) -> Tensor:
     return cut.contiguous(memory_format=torch.channels_last)
 
 
-def _versions() -> dict[str, str]:
-    return {
-        "fststyle": fststyle.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
 def _check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """A run goes on exactly only with the painting and the photos it began with."""
     before = [style["sha256"] for style in card["style"]]
@@ -316,22 +215,6 @@ def _check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         print("the photos have changed since this run began: going on with these", file=sys.stderr)
 
 
-def _default_workers(world: World) -> int:
-    """Decoding takes a small part of a CPU step but many cores beside a GPU."""
-    cores = (os.cpu_count() or 1) // world.size
-    return max(1, min(8, cores - 1) if world.device.type == "cuda" else min(2, cores // 2))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _tensor(image: Image.Image) -> Tensor:
     """1×3×H×W in [0,1]."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-
-
-def _table(values: Mapping[str, Any]) -> str:
-    """A Markdown table."""
-    rows = "".join(f"| {name} | {value} |\n" for name, value in values.items())
-    return f"| setting | value |\n|---|---|\n{rows}"

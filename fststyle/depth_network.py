@@ -1,0 +1,124 @@
+"""Depth networks as the rest of the product sees them, and their files."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import fststyle
+from fststyle.checkpoint import load_card, load_strictly, load_tensors, save_tensors
+from fststyle.networks.calibration import calibrate
+from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
+from fststyle.networks.hourglass import HourglassDepth
+from fststyle.networks.vgg import VGG19Features
+from fststyle.networks.vgg_weights import load_vgg19_state, weights_id
+
+KINDS: dict[str, type[nn.Module]] = {"vgg_head": VGGDepthHead, "hourglass": HourglassDepth}
+"""Networks we train, by the kind that stands in their cards."""
+
+TRANSFORMERS = "transformers:"
+
+SHIPPED = Path(fststyle.__file__).parent.parent / "checkpoints" / "depth"
+"""The folder of the networks that come with the project."""
+
+DEFAULT = SHIPPED / "vgg_head.safetensors"
+"""The better of them on photos of every kind."""
+
+
+def load_depth(
+    source: str | Path, vgg_weights: Path | None = None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """(frozen depth network, card).
+
+    A depth network is any module that takes N×3×H×W RGB in [0,1] to N×1×H×W relative depth, larger
+    = farther, scale arbitrary, differentiable with respect to the image.
+
+    Args:
+        source: a file of ours, or "transformers:NAME" with a Hugging Face model or its folder.
+        vgg_weights: for heads on VGG-19, as in ``load_vgg19_state``.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    if str(source).startswith(TRANSFORMERS):
+        from fststyle.networks.transformers_depth import load_transformers_depth
+
+        name = str(source).removeprefix(TRANSFORMERS)
+        return load_transformers_depth(name), {"kind": "transformers", "name": name}
+    path = Path(source)
+    tensors, card = load_tensors(path)
+    kind = card.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"{path}: holds a {kind!r}, not a depth network")
+    network = KINDS[kind]()
+    load_strictly(network, tensors, path)
+    if isinstance(network, VGGDepthHead):
+        extractor, loss_network = depth_extractor(vgg_weights)
+        if loss_network["id"] != card["loss_network"]["id"]:
+            raise ValueError(
+                f"{path} reads the features of other VGG-19 weights"
+                f" ({card['loss_network']['source']}, {card['loss_network']['id']}) than those at"
+                f" hand ({loss_network['source']}, {loss_network['id']}): give them with"
+                " --vgg-weights, or use the hourglass"
+            )
+        network = VGGDepth(extractor, network)
+    return network.eval().requires_grad_(False), card
+
+
+def holds_depth(path: Path) -> bool:
+    """Whether the file is a depth network of ours; False also for what cannot be read."""
+    try:
+        return load_card(path).get("kind") in KINDS
+    except (ValueError, OSError):
+        return False
+
+
+def estimator(network: nn.Module, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
+    """A depth network from arrays to arrays, as ``runtime.depth`` runs it."""
+    network.to(device)
+
+    @torch.inference_mode()
+    def estimate(image: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(image).to(device)).float().cpu().numpy()
+
+    return estimate
+
+
+def depth_extractor(vgg_weights: Path | None) -> tuple[VGG19Features, dict[str, str]]:
+    """(calibrated VGG-19 to relu4_3 for ``VGGDepthHead``, what its card says of it)."""
+    state, source = load_vgg19_state(vgg_weights)
+    extractor = VGG19Features(state, LAYERS)
+    identity = weights_id(extractor.state_dict())
+    calibrate(extractor)
+    return extractor, {"source": source, "id": identity}
+
+
+def save_depth(
+    path: Path, network: nn.Module, card: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write a network of ``KINDS``.
+
+    ``half`` stores the convolutions' kernels as float16, for half the size; biases and the batch
+    norms' statistics, a hundredth of all, stay float32. Raises ValueError where a kernel's values
+    are too large for float16.
+    """
+    kind = next(name for name, type_ in KINDS.items() if isinstance(network, type_))
+    tensors: dict[str, Tensor] = network.state_dict()
+    if half:
+        tensors = {n: t.half() if t.ndim > 1 else t for n, t in tensors.items()}
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise ValueError(f"{path}: tensor {name!r} does not fit float16")
+    save_tensors(path, tensors, {**card, "kind": kind})
+
+
+@torch.no_grad()
+def fold_output(network: nn.Module, factor: float, shift: float) -> None:
+    """Multiply the output of a network of ``KINDS`` by ``factor`` and add ``shift``, in its last
+    convolution."""
+    last = network.out
+    assert isinstance(last, nn.Conv2d) and last.bias is not None
+    last.weight.mul_(factor)
+    last.bias.mul_(factor).add_(shift)

@@ -1,0 +1,94 @@
+"""``fststyle depth predict``: depth maps of pictures; no torch here."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from fststyle.config import DepthPredictConfig
+from fststyle.images import read_image, replacing, sheet, to_uint8, write_image
+from fststyle.runtime.pictures import plan
+from fststyle.runtime.session import open_session
+
+Estimator = Callable[[np.ndarray], np.ndarray]
+"""N×3×H×W float32 RGB in [0,1] to N×1×H×W relative depth, larger = farther."""
+
+_COLOURS = np.array(
+    [(252, 253, 191), (254, 159, 109), (222, 73, 104), (140, 41, 129), (59, 15, 112), (0, 0, 4)]
+)
+"""From near to far: light to dark, so that it reads without colour, too."""
+
+
+def onnx_estimator(model: Path) -> Estimator:
+    """A depth network from an ONNX file; errors are ``open_session``'s."""
+    opened = open_session(model, "auto", None, output="depth", holds="depth network")
+
+    def estimate(image: np.ndarray) -> np.ndarray:
+        if opened.uint8:
+            image = to_uint8(image).transpose(0, 2, 3, 1)
+        (depth,) = opened.session.run(None, {"content": image})
+        return depth
+
+    return estimate
+
+
+def predict(config: DepthPredictConfig, estimate: Estimator) -> int:
+    """Depth maps of every input; returns 0, or 1 where some could not be read.
+
+    ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data`` reads
+    back; ``OUTPUT/colour/NAME.jpg`` shows the photo and its depth, near light and far dark.
+    """
+    jobs = plan(config.inputs, config.output / "depth")
+    failures = []
+    for source, target in tqdm(jobs, unit="picture"):
+        try:
+            image = read_image(source)
+            depth = estimate_depth(estimate, image, config.size)
+            name = target.relative_to(config.output / "depth")
+            write_depth_png(depth, target.with_suffix(".png"))
+            shown = (config.output / "colour" / name).with_suffix(".jpg")
+            write_image(sheet([[image, coloured(depth)]], height=min(480, image.height)), shown)
+        except ValueError as error:
+            message = str(error)
+            failures.append(message if message.startswith(str(source)) else f"{source}: {message}")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    print(f"{len(jobs) - len(failures)} of {len(jobs)} depth maps in {config.output}")
+    return 1 if failures else 0
+
+
+def estimate_depth(estimate: Estimator, image: Image.Image, size: int) -> np.ndarray:
+    """H×W float32 of a picture's own size; larger = farther.
+
+    The network sees the picture reduced to about the area of a square of ``size`` pixels: at other
+    sizes than it was trained on it takes in too little of the scene, or too little detail.
+    """
+    scale = min(1.0, size / (image.width * image.height) ** 0.5)
+    small = tuple(max(32, round(side * scale / 16) * 16) for side in image.size)
+    reduced = image.resize((small[0], small[1]), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    content = np.asarray(reduced, np.float32).transpose(2, 0, 1)[None] / 255
+    depth = estimate(content)[0, 0].astype(np.float32)
+    return np.asarray(Image.fromarray(depth).resize(image.size, Image.Resampling.BICUBIC))
+
+
+def write_depth_png(depth: np.ndarray, path: Path) -> None:
+    """16-bit greyscale, 1 nearest to 65534 farthest: 0 and 65535 mean unknown elsewhere."""
+    values = (1 + _spread(depth) * 65533 + 0.5).astype(np.uint16)
+    with replacing(path) as beside:
+        Image.fromarray(values).save(beside, format="PNG")
+
+
+def coloured(depth: np.ndarray) -> Image.Image:
+    """Near light, far dark; ``depth`` is H×W."""
+    place = _spread(depth) * (len(_COLOURS) - 1)
+    channels = [np.interp(place, range(len(_COLOURS)), _COLOURS[:, c]) for c in range(3)]
+    return Image.fromarray(to_uint8(np.stack(channels, -1) / 255))
+
+
+def _spread(depth: np.ndarray) -> np.ndarray:
+    """The map's range to [0,1]."""
+    low, high = float(depth.min()), float(depth.max())
+    return (depth - low) / max(high - low, 1e-12)

@@ -1,0 +1,173 @@
+"""What every training has in common around the loop: settings, run folder, batches, ends."""
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch.utils.data import Dataset
+
+import fststyle
+from fststyle import config as settings
+from fststyle.config import RunConfig
+from fststyle.data.photos import Batch, SampleNumbers, photo_loader
+from fststyle.images import replacing
+from fststyle.training.board import Board
+from fststyle.training.distributed import World, join_world
+from fststyle.training.loop import Interrupted, Task, train
+from fststyle.training.state import TrainingState, load_state
+
+STATE = "state.safetensors"
+MAY_CHANGE = (
+    "steps",
+    "resume",
+    "run_dir",
+    "val",
+    "vgg_weights",
+    "device",
+    "compile",
+    "workers",
+    "checkpoint_interval",
+    "picture_interval",
+)
+"""Settings that a resumed run may be given anew; of files, only where they lie."""
+
+Config = TypeVar("Config", bound=RunConfig)
+
+
+def launch(
+    config: Config, saved: Any, run: Callable[[Config, Any, World], None], smaller: str
+) -> None:
+    """``run(config, saved, world)`` in the group of processes torchrun started, if any.
+
+    ``smaller``: options that save memory, for the message where it runs out.
+    """
+    with join_world(config.device) as world:
+        settings.check(
+            config.batch_size % (config.accumulate * world.size) == 0,
+            f"--batch-size {config.batch_size} cannot be split evenly over {world.size} processes"
+            f" of {config.accumulate} parts each",
+        )
+        torch.manual_seed(config.seed)
+        try:
+            run(config, saved, world)
+        except torch.OutOfMemoryError as error:
+            raise ValueError(
+                f"{world.device.type} has too little memory: use a smaller --batch-size or"
+                f" {smaller}, or --accumulate 2"
+            ) from error
+
+
+def read_settings(
+    kind: type[Config], options: Mapping[str, Any], may_change: Sequence[str]
+) -> tuple[Config, Any]:
+    """(settings, state to go on from or None), out of the options and the run folder.
+
+    A resumed run has the settings it began with; options may change those of ``MAY_CHANGE`` and
+    ``may_change``.
+
+    Raises ValueError where a run would be overwritten, or resumed under other settings.
+    """
+    needed = settings.needed(kind)
+    folder = settings.run_folder(options)
+    state_file = folder / STATE
+    if not options.get("resume"):
+        if state_file.exists():
+            raise ValueError(
+                f"{folder} holds a run already: add --resume to go on with it, or choose another"
+                " --name or --run-dir"
+            )
+        return settings.from_options(kind, options), None
+    if not state_file.exists():
+        if not needed <= options.keys():
+            raise FileNotFoundError(f"{state_file}: no such file, so there is no run to resume")
+        print(f"{folder} holds no checkpoint yet: starting at step 0", file=sys.stderr)
+        return settings.from_options(kind, options), None
+    saved = load_state(state_file)
+    before = settings.from_json(kind, saved[1]["settings"])
+    now = settings.from_options(kind, {**vars(before), **options})
+    for name in settings.changed(before, now, ignore=(*MAY_CHANGE, *may_change)):
+        raise ValueError(
+            f"--{name.replace('_', '-')} was {getattr(before, name)} when this run began and cannot"
+            f" become {getattr(now, name)}: resume without it, or begin another run"
+        )
+    return now, saved
+
+
+def prepare_folder(config: RunConfig, world: World) -> None:
+    """Make the run folder, and clear it of half-written files.
+
+    Raises PermissionError where nothing can be written into it.
+    """
+    config.folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(config.folder, os.W_OK):
+        raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
+    if world.leads:
+        for stale in config.folder.glob(replacing.PATTERN):
+            stale.unlink()
+
+
+def train_on(
+    samples: Dataset[Batch],
+    task: Task,
+    state: TrainingState,
+    config: RunConfig,
+    precision: str,
+    world: World,
+    board: Board,
+    command: str,
+) -> None:
+    """The loop on batches of ``samples``; says how to go on where it is interrupted (``command``
+    is the one that was given), and what could not be read."""
+    workers = config.workers if config.workers is not None else _default_workers(world)
+
+    def batches(start: int) -> Iterator[Batch]:
+        numbers = SampleNumbers(start, config.batch_size, config.accumulate, world.rank, world.size)
+        return iter(photo_loader(samples, numbers, workers, world.device.type == "cuda"))
+
+    broken: dict[str, str] = {}
+    try:
+        train(task, state, batches, config, precision, world, board, broken)
+    except Interrupted:
+        if world.leads:
+            print(
+                f"stopped at step {state.step}, saved in {config.folder};"
+                f" go on with: {command} --name {config.name} --resume"
+                + (f" --run-dir {config.run_dir}" if config.run_dir else "")
+            )
+        raise
+    finally:
+        board.close()
+        if broken and world.leads:
+            names = "".join(f"\n  {reason}" for _, reason in sorted(broken.items()))
+            print(f"{len(broken)} picture(s) passed over:{names}", file=sys.stderr)
+
+
+def versions() -> dict[str, str]:
+    """What the card says a network was made with."""
+    return {
+        "fststyle": fststyle.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def table(values: Mapping[str, Any]) -> str:
+    """Settings as a Markdown table."""
+    rows = "".join(f"| {name} | {value} |\n" for name, value in values.items())
+    return f"| setting | value |\n|---|---|\n{rows}"
+
+
+def _default_workers(world: World) -> int:
+    """Decoding takes a small part of a CPU step but many cores beside a GPU."""
+    cores = (os.cpu_count() or 1) // world.size
+    return max(1, min(8, cores - 1) if world.device.type == "cuda" else min(2, cores // 2))
