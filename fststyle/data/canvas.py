@@ -38,6 +38,8 @@ class Camera:
         right = np.cos(roll) * self.aside - np.sin(roll) * upward
         up = np.sin(roll) * self.aside + np.cos(roll) * upward
         self.axes = np.stack([right, up, forward])
+        self.columns = (np.arange(width) + 0.5 - width / 2) / focal
+        self.rows = (np.arange(height) + 0.5 - height / 2) / focal
 
     def along(self, vector: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         """Dot product of ``vector`` (3) with each pixel's ray, float32 rows×columns.
@@ -46,9 +48,9 @@ class Camera:
         is its multiple of the ray.
         """
         right, up, forward = self.axes @ vector
-        x = (np.arange(self.width)[columns] + 0.5 - self.width / 2) / self.focal
-        y = (np.arange(self.height)[rows] + 0.5 - self.height / 2) / self.focal
-        return ((forward - y * up)[:, None] + (x * right)[None]).astype(np.float32)
+        x = (self.columns[columns] * right).astype(np.float32)
+        y = (forward - self.rows[rows] * up).astype(np.float32)
+        return y[:, None] + x[None]
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Column, row (in pixels) and depth of ``points``, N×3; all depths are positive."""
@@ -128,7 +130,7 @@ class Canvas:
         """Flat numbers of the pixels that see it, its depth there and its RGBA (N×4)."""
         rows, columns = self._window(surface)
         across, up = surface.across, surface.up
-        normal = np.cross(across, up)
+        normal = np.roll(across, -1) * np.roll(up, 1) - np.roll(across, 1) * np.roll(up, -1)
         facing = self.camera.along(normal, rows, columns)
         with np.errstate(divide="ignore"):
             depth = np.float32(surface.corner @ normal) / facing
@@ -139,7 +141,9 @@ class Canvas:
             dual = side - other * (side @ other) / (other @ other)
             dual = dual / (dual @ side)
             with np.errstate(invalid="ignore", over="ignore"):
-                value = depth * self.camera.along(dual, rows, columns) - surface.corner @ dual
+                value = depth * self.camera.along(dual, rows, columns) - float(
+                    surface.corner @ dual
+                )
             if not surface.endless:
                 seen &= (value >= 0) & (value <= 1)
             place.append(value)

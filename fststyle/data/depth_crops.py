@@ -16,6 +16,9 @@ from fststyle.data.scenes import SceneRenderer
 SMALLEST_CROP = 0.5
 """Crops take at least this part of the largest crop of their shape."""
 
+FEW = 10
+"""Fewer known depths than this would not survive a crop."""
+
 Size = tuple[int, int]
 """(height, width)"""
 
@@ -92,7 +95,7 @@ def crop(
     picture: DepthPicture, shape: Size, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random part of a picture, mirrored at random, stretched by up to 20 %: uint8 H×W×3 and its
-    depth, float32 H×W."""
+    depth, float32 H×W. Where only a few depths are known, as in DIW, the whole picture."""
     height, width = shape
     stretch = np.exp(random.uniform(-0.18, 0.18))
     largest = min(picture.image.width / (width * stretch), picture.image.height / height)
@@ -100,7 +103,10 @@ def crop(
     across, down = width * stretch * scale, height * scale
     left = random.uniform(0, picture.image.width - across)
     top = random.uniform(0, picture.image.height - down)
-    image, depth = cut(picture, (left, top, left + across, top + down), shape)
+    box: tuple[float, float, float, float] = (left, top, left + across, top + down)
+    if np.isfinite(picture.depth).sum() < FEW:
+        box = (0, 0, *picture.image.size)
+    image, depth = cut(picture, box, shape)
     if random.random() < 0.5:
         image, depth = image[:, ::-1], depth[:, ::-1]
     return np.ascontiguousarray(image), np.ascontiguousarray(depth)
@@ -134,7 +140,7 @@ def colour(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         tensor = T.adjust_gamma(tensor, float(np.exp(random.uniform(-0.3, 0.3))))
     if random.random() < 0.1:
         tensor = T.rgb_to_grayscale(tensor, 3)
-    image = tensor.permute(1, 2, 0).numpy()
+    image = np.ascontiguousarray(tensor.permute(1, 2, 0).numpy())
     if random.random() < 0.3:
         noise = random.normal(0, random.uniform(1, 10), image.shape)
         image = (image + noise).clip(0, 255).round().astype(np.uint8)

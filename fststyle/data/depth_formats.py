@@ -28,11 +28,13 @@ INVERSE = ("inverse", "dispar")
 RELATIVE = ("relative", "pseudo")
 """One whose name begins so holds maps in the right order only, not proportional to distance."""
 
-LAYOUTS = """\
-image/ beside depth/, relative_depth/ or inverse_depth/ with the same names; X.color.* or X_colors.* beside\
- X.depth.png or X_depth.png; KITTI's .../DRIVE_sync/proj_depth/groundtruth/image_02/*.png with\
- DATE/DRIVE_sync/image_02/data/*; KITTI's image/ beside groundtruth_depth/; NYU's one .mat file;\
- DIW's one .csv file"""
+LAYOUTS = (
+    "image/ with depth/, relative_depth/ or inverse_depth/, same names; X.color.* or X_colors.*"
+    " with X.depth.png or X_depth.png; KITTI's DRIVE_sync/proj_depth/groundtruth/image_02/*.png"
+    " with DATE/DRIVE_sync/image_02/data/*; KITTI's image/ with groundtruth_depth/; NYU's one .mat"
+    " file; DIW's one .csv file"
+)
+"""What ``detect`` knows, for messages."""
 
 _DEPTH_BESIDE = re.compile(r"(?P<stem>[^.].*)[._]depth\.png")
 _COLOUR_BESIDE = re.compile(r"(?P<stem>[^.].*)[._](colors?|rgb)\.\w+")

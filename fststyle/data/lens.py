@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from fststyle.data.canvas import SKY, Canvas
+from fststyle.data.textures import log_uniform
 from fststyle.images import to_uint8
 
 
@@ -28,7 +29,7 @@ def photographed(
 
 def with_haze(image: np.ndarray, depth: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Air light 1 − exp(−depth / reach) in what is not sky."""
-    reach = np.exp(random.uniform(np.log(40), np.log(1500)))
+    reach = log_uniform(random, 40, 1500)
     sky = depth >= SKY
     light = image[sky].mean(0) if sky.any() else random.uniform(0.6, 0.95) * np.ones(3)
     share = np.where(sky, 0, 1 - np.exp(-depth / reach))[..., None].astype(np.float32)
@@ -68,7 +69,7 @@ def with_focus(
 
 def developed(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Exposure, contrast, colour cast, softness, noise, and often JPEG; uint8."""
-    gamma = np.exp(random.normal(0, 0.2))
+    gamma = float(np.exp(random.normal(0, 0.2)))
     gain = np.exp(random.normal(0, 0.12)) * np.exp(random.normal(0, 0.05, 3))
     image = np.clip(image, 0, 1.2) ** gamma * gain.astype(np.float32)
     if random.random() < 0.5:

@@ -60,7 +60,8 @@ def sample_pairs(
         second = any_known()
         found = torch.ones_like(first, dtype=torch.bool)
     else:
-        share = amount.sum() / flat.numel()
+        # As the sparsest map needs them: LiDAR's may come together with dense ones.
+        share = torch.where(amount > 1, amount, height * width).min() / (height * width)
         tries = min(MOST_TRIES, 1 + int(3 / share.clamp(min=0.01)))
         circle = _circle(max_distance, depth.device)
         step = circle[(draw(n, count, tries) * len(circle)).long().clamp(max=len(circle) - 1)]

@@ -15,6 +15,7 @@ from fststyle.data.textures import (
     log_uniform,
     noise,
     ridge,
+    road_lines,
     rounded,
     silhouette,
     with_pattern,
@@ -86,18 +87,11 @@ class Stage:
         repeats = (2 * half / tile, 600 / tile)
         texture = self.texture(0.1, True)
         self.canvas.paint(Surface(start, 2 * half * EAST, way, texture, repeats))
-        level = self.random.uniform(100, 250) + self.random.normal(0, 8, 3)
-        colour = (int(level[0]), int(level[1]), int(min(level[2], 255)))
-        paint = Texture(Image.new("RGB", (2, 2), colour))
-        if self.chance(0.5):
-            broad = self.random.uniform(0.08, 0.4) * EAST
-            for edge in (0.0, 2 * half):
-                self.canvas.paint(Surface(start + edge * EAST, broad, way, paint))
-        if self.chance(0.4):
-            dash = self.log(1, 4)
-            for z in np.arange(0, 40, 2 * dash):
-                middle = start + way * (z + 3) / 600 + half * EAST
-                self.canvas.paint(Surface(middle, 0.15 * EAST, way * dash / 600, paint))
+        if self.chance(0.6):
+            lines = road_lines(half, self.random)
+            self.canvas.paint(
+                Surface(start, 2 * half * EAST, way, lines, (1, 600 / self.log(1, 4)))
+            )
 
     def hills(self) -> None:
         """A range across the view, leaning backwards, its foot in the ground."""

@@ -113,11 +113,8 @@ class Patches:
             left = self.random.uniform(0, photo.width - side)
             above = self.random.uniform(photo.height * top, photo.height * bottom - side)
             box = (left, above, left + side, above + side)
-            glance = coarse.resize(
-                (4, 4),
-                Image.Resampling.BILINEAR,
-                box=tuple(min(b / 8, max(coarse.size)) for b in box),
-            )
+            part = (left / 8, above / 8, (left + side) / 8, (above + side) / 8)
+            glance = coarse.resize((4, 4), Image.Resampling.BILINEAR, box=part)
             candidates.append((float(np.asarray(glance, np.float32).std((0, 1)).sum()), photo, box))
         _, photo, box = min(candidates, key=lambda candidate: candidate[0])
         patch = photo.resize((size, size), Image.Resampling.BILINEAR, box=box)
@@ -188,6 +185,19 @@ def with_windows(patch: Image.Image, random: np.random.Generator) -> Image.Image
             fill = tuple(int(c) for c in pane)
             draw.rectangle((x - dx, y - dy, x + dx, y + dy), fill, frame, 2)
     return patch
+
+
+def road_lines(half: float, random: np.random.Generator) -> Texture:
+    """Lines at the edges of a road ``half`` metres from its middle, dashes along it, or both."""
+    pixels = np.zeros((64, 128, 4), np.uint8)
+    pixels[..., :3] = np.clip(random.uniform(100, 250) + random.normal(0, 8, 3), 0, 255)
+    broad = max(1, round(128 * random.uniform(0.08, 0.4) / (2 * half)))
+    kind = random.random()
+    if kind < 0.7:
+        pixels[:, :broad, 3] = pixels[:, -broad:, 3] = 255
+    if kind > 0.4:
+        pixels[:32, 64 - broad // 2 : 65 + broad // 2, 3] = 255
+    return Texture(Image.fromarray(pixels))
 
 
 def ridge(patch: Image.Image, random: np.random.Generator, rough: float) -> Texture:

@@ -1,14 +1,18 @@
 import pickle
 import sys
+from itertools import islice
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from conftest import picture
 from PIL import Image
 
 from fststyle.data.depth import DepthData, open_depth, place, read_depth_png
+from fststyle.data.depth_crops import DepthCrops
+from fststyle.data.photos import Batch, SampleNumbers, photo_loader
 
 RAMP = np.arange(1, 13, dtype=np.uint16).reshape(3, 4) * 256
 """A depth map of 4×3 pixels; as KITTI's it holds 1 to 12 metres."""
@@ -217,6 +221,17 @@ def test_nyu_mat(nyu: Path) -> None:
     assert open_depth(f"nyu={nyu}@1:").items == ["0002", "0003"]
 
 
+def test_nyu_mat_in_worker_processes(nyu: Path) -> None:
+    def batches(workers: int) -> list[Batch]:
+        crops = DepthCrops([open_depth(f"nyu={nyu}")], [1], (16, 16), 2, seed=0)
+        loader = photo_loader(crops, SampleNumbers(0, 2, 1, 0, 1), workers, False)
+        return list(islice(loader, 4))
+
+    for one, two in zip(batches(0), batches(2), strict=True):
+        assert torch.equal(one.images, two.images)
+        torch.testing.assert_close(one.targets, two.targets, equal_nan=True)
+
+
 def test_mat_files_that_cannot_be_used(nyu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with h5py.File(nyu, "a") as file:
         del file["depths"]
@@ -329,7 +344,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         open_depth(f"x={tmp_path}/nothing")
     with pytest.raises(FileNotFoundError, match="nothing: no such folder"):
         open_depth(f"x={tmp_path}+{tmp_path}/nothing")
-    with pytest.raises(ValueError, match=r"Known are: image/ beside depth/ .*\.mat .*\.csv"):
+    with pytest.raises(ValueError, match=r"Known are: image/ with depth/.*\.mat .*\.csv"):
         open_depth(f"x={tmp_path}")
     (tmp_path / "photo.tar").touch()
     with pytest.raises(ValueError, match="expected a folder, NYU's .mat"):

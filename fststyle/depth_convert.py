@@ -1,0 +1,81 @@
+"""Somebody's hourglass network as a file of ours.
+
+The published networks are those of Chen et al. (Torch7, ``.t7``) and of MegaDepth (PyTorch). Both
+predict larger = farther: the one is trained to give the farther pixel of a pair the larger number,
+the other predicts log depth.
+"""
+
+from itertools import zip_longest
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fststyle.checkpoint import save_hourglass
+from fststyle.networks.hourglass import HourglassDepth
+from fststyle.networks.torch7 import load_torch7, module_tensors
+from fststyle.networks.vgg_weights import read_tensors
+
+COUNTER = "num_batches_tracked"
+"""What PyTorch's batch norms count, and other files lack."""
+
+
+def run(source: Path, output: Path | None = None) -> None:
+    """``fststyle depth convert``; ``output`` is ``source`` with our suffix where it is None."""
+    output = output or source.with_suffix(".safetensors")
+    convert(source, output)
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {source}")
+
+
+def convert(source: Path, output: Path) -> None:
+    """Write the network of ``source``, a ``.t7``, ``.pth`` or ``.pt``, to ``output``.
+
+    Names do not count: tensors are taken in their order, which must be the published one.
+
+    Raises FileNotFoundError, or ValueError that names the first tensor that does not fit.
+    """
+    network = from_tensors(_tensors(source), source)
+    save_hourglass(output, network, {"converted_from": source.name})
+
+
+def from_tensors(tensors: list[tuple[str, Tensor]], source: Path) -> HourglassDepth:
+    """The network, in evaluation mode, of (name, tensor) pairs in the published order.
+
+    Raises ValueError, with ``source`` in it, that names the first tensor that does not fit.
+    """
+    network = HourglassDepth()
+    ours = [(n, t) for n, t in network.state_dict().items() if not n.endswith(COUNTER)]
+    pairs = list(zip_longest(ours, tensors))
+    for place, (expected, found) in enumerate(pairs, 1):
+        if expected is None:
+            raise ValueError(
+                f"{source}: tensor {found[0]!r} of shape {tuple(found[1].shape)} is left over:"
+                f" an hourglass network has {len(ours)}, this has {len(tensors)}"
+            )
+        if found is None:
+            raise ValueError(
+                f"{source}: tensor {expected[0]!r} is missing:"
+                f" an hourglass network has {len(ours)}, this has {len(tensors)}"
+            )
+        if expected[1].shape != found[1].shape:
+            raise ValueError(
+                f"{source}: tensor {expected[0]!r} should be {tuple(expected[1].shape)},"
+                f" found {tuple(found[1].shape)} in its place, {found[0]!r}, number {place}"
+            )
+    with torch.no_grad():
+        for expected, found in pairs:
+            expected[1].copy_(found[1])
+    return network.eval()
+
+
+def _tensors(source: Path) -> list[tuple[str, Tensor]]:
+    if source.suffix == ".t7":
+        root = load_torch7(source)
+        try:
+            return list(module_tensors(root))
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from error
+    # Not .safetensors: such a file does not keep its tensors' order.
+    if source.suffix not in (".pth", ".pt"):
+        raise ValueError(f"{source}: expected a .t7, .pth or .pt file")
+    return [(n, t) for n, t in read_tensors(source).items() if not n.endswith(COUNTER)]
