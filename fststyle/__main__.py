@@ -86,6 +86,12 @@ def _bench_infer(options: Mapping[str, Any]) -> None:
     bench_infer(config.from_options(config.BenchInferConfig, options))
 
 
+def _bench_depth(options: Mapping[str, Any]) -> None:
+    from fststyle.benchmark_depth import bench_depth
+
+    bench_depth(config.from_options(config.BenchDepthConfig, options))
+
+
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
@@ -104,6 +110,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "bench": {
         "train": Command("time the training step", config.BenchTrainConfig, _bench_train),
         "infer": Command("time the exported network", config.BenchInferConfig, _bench_infer),
+        "depth": Command("time what depth costs", config.BenchDepthConfig, _bench_depth),
     },
 }
 

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fststyle.images import replacing
-from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.networks.vgg_weights import read_tensors
 
@@ -74,37 +73,6 @@ def load_transform(path: Path) -> tuple[TransformNet, dict[str, Any]]:
     if card.get("kind") != "transform":
         raise ValueError(f"{path}: holds a {card.get('kind')!r}, not a style network")
     network = TransformNet(**card["network"])
-    load_strictly(network, tensors, path)
-    return network.eval(), card
-
-
-def save_hourglass(
-    path: Path, network: HourglassDepth, card: Mapping[str, Any], *, half: bool = False
-) -> None:
-    """Write a depth network; ``card`` describes it.
-
-    ``half`` stores the convolutions' kernels as float16, for half the size; biases and the batch
-    norms' statistics, a hundredth of all, stay float32. Raises ValueError where a kernel's values
-    are too large for float16.
-    """
-    tensors = network.state_dict()
-    if half:
-        tensors = {n: t.half() if t.ndim > 1 else t for n, t in tensors.items()}
-        for name, tensor in tensors.items():
-            if not tensor.isfinite().all():
-                raise ValueError(f"{path}: tensor {name!r} does not fit float16")
-    save_tensors(path, tensors, {**card, "kind": "hourglass"})
-
-
-def load_hourglass(path: Path) -> tuple[HourglassDepth, dict[str, Any]]:
-    """(depth network in evaluation mode and float32, card) from our file.
-
-    Raises FileNotFoundError or ValueError with the reason.
-    """
-    tensors, card = load_tensors(path)
-    if card.get("kind") != "hourglass":
-        raise ValueError(f"{path}: holds a {card.get('kind')!r}, not an hourglass network")
-    network = HourglassDepth()
     load_strictly(network, tensors, path)
     return network.eval(), card
 

@@ -328,6 +328,19 @@ class BenchInferConfig:
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class BenchDepthConfig:
+    """``bench depth``: what depth adds to a style-training step, and what sampling pairs costs."""
+
+    image_size: int = setting("side of the crops in pixels", 256)
+    batch_size: int = setting("photos per step", 4)
+    repeats: int = setting("timed rounds, in turn", 5)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("as in train", "auto")
+    device: str = setting("as in train", "auto")
+    vgg_weights: Path | None = setting("as in train", None)
+    json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+
 def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
     """Give ``parser`` an option, or a positional, for every field of the dataclass ``config``.
 

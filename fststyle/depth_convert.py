@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fststyle.checkpoint import save_hourglass
+from fststyle.depth_network import save_depth
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.torch7 import load_torch7, module_tensors
 from fststyle.networks.vgg_weights import read_tensors
@@ -35,7 +35,7 @@ def convert(source: Path, output: Path) -> None:
     Raises FileNotFoundError, or ValueError that names the first tensor that does not fit.
     """
     network = from_tensors(_tensors(source), source)
-    save_hourglass(output, network, {"converted_from": source.name})
+    save_depth(output, network, {"converted_from": source.name})
 
 
 def from_tensors(tensors: list[tuple[str, Tensor]], source: Path) -> HourglassDepth:
@@ -43,7 +43,7 @@ def from_tensors(tensors: list[tuple[str, Tensor]], source: Path) -> HourglassDe
 
     Raises ValueError, with ``source`` in it, that names the first tensor that does not fit.
     """
-    network = HourglassDepth()
+    network = HourglassDepth(upsampling="nearest")
     ours = [(n, t) for n, t in network.state_dict().items() if not n.endswith(COUNTER)]
     pairs = list(zip_longest(ours, tensors))
     for place, (expected, found) in enumerate(pairs, 1):

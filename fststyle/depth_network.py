@@ -52,7 +52,7 @@ def load_depth(
     kind = card.get("kind")
     if kind not in KINDS:
         raise ValueError(f"{path}: holds a {kind!r}, not a depth network")
-    network = KINDS[kind]()
+    network = KINDS[kind](**card.get("network", {}))
     load_strictly(network, tensors, path)
     if isinstance(network, VGGDepthHead):
         extractor, loss_network = depth_extractor(vgg_weights)
@@ -111,7 +111,8 @@ def save_depth(
         for name, tensor in tensors.items():
             if not tensor.isfinite().all():
                 raise ValueError(f"{path}: tensor {name!r} does not fit float16")
-    save_tensors(path, tensors, {**card, "kind": kind})
+    built = {"upsampling": network.upsampling} if isinstance(network, HourglassDepth) else {}
+    save_tensors(path, tensors, {**card, "kind": kind, "network": built})
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ import onnxruntime
 import torch
 from onnxscript import ir, optimizer
 from torch import Tensor, nn
+from torch.export import Dim
 
 import fststyle
 from fststyle.checkpoint import KEY, load_transform
@@ -122,10 +123,12 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
     """The graph with dynamic batch, height and width; input "content", output "output" of a style
     network and "depth" of a depth network."""
     example = torch.rand(2, 3, 37, 50)
-    axes = {0: "batch", 2: "height", 3: "width"}
+    side = {} if deployed.stylizes else {"min": MIN_SIZE}
+    dims = (Dim("batch"), Dim("height", **side), Dim("width", **side))
+    axes = dict(zip((0, 2, 3), dims, strict=True))
     if deployed.uint8:
         example = (example * 255).to(torch.uint8).permute(0, 2, 3, 1)
-        axes = {0: "batch", 1: "height", 2: "width"}
+        axes = dict(zip((0, 1, 2), dims, strict=True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own use of deprecated parts
         program = torch.onnx.export(
@@ -135,7 +138,7 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
             verbose=False,
             input_names=["content"],
             output_names=["output" if deployed.stylizes else "depth"],
-            dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in axes.items()},),
+            dynamic_shapes=(axes,),
             opset_version=OPSET,
         )
     assert program is not None

@@ -82,6 +82,31 @@ def vgg_file(vgg_state: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPa
     return path
 
 
+def depth_vgg_state(seed: int) -> dict[str, torch.Tensor]:
+    """Random weights of VGG-19 down to what depth is read from."""
+    from fststyle.networks.depth_head import LAYERS
+    from fststyle.networks.vgg import BLOCKS, CONVS, TORCHVISION_INDEX
+
+    random = torch.Generator().manual_seed(seed)
+    channels, state = 3, {}
+    for name in CONVS[: CONVS.index(LAYERS[-1].removeprefix("relu")) + 1]:
+        width = BLOCKS[int(name[0]) - 1][0]
+        deviation = (2 / (9 * channels)) ** 0.5
+        weight = torch.randn(width, channels, 3, 3, generator=random) * deviation
+        key = f"features.{TORCHVISION_INDEX[name]}"
+        # Values that half precision holds, so that files of either kind are of the same weights.
+        state |= {f"{key}.weight": weight.half().float(), f"{key}.bias": torch.zeros(width)}
+        channels = width
+    return state
+
+
+@pytest.fixture(scope="session")
+def deep_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vgg") / "deep.safetensors"
+    save_file(depth_vgg_state(seed=0), path)
+    return path
+
+
 @pytest.fixture
 def train_options(photos: Path, painting: Path, vgg_file: Path, tmp_path: Path) -> list[object]:
     """A run of ``train`` that takes seconds: options for name "tiny", folder ``tmp_path/run``."""

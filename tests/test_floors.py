@@ -10,7 +10,7 @@ from conftest import ROOT
 
 FLOORS = [
     ["__main__"],
-    ["compare", "benchmark"],
+    ["compare", "benchmark", "benchmark_depth", "depth_convert"],
     ["training", "optimize", "evaluation", "export", "runtime"],
     ["objective", "depth_network"],
     ["losses", "content_weights", "data", "checkpoint"],

@@ -33,11 +33,13 @@ class SceneRenderer:
 
         Raises ValueError where no photo can be decoded.
         """
-        patches = Patches(self.photos, int(random.integers(3, 6)), random)
+        patches = Patches(self.photos, int(random.integers(3, 5)), random)
         shares = [share for share, *_ in KINDS.values()]
         kind = str(random.choice(list(KINDS), p=shares))
         _, draw, blurred, hazy = KINDS[kind]
         canvas = draw(patches, random, (height, width))
+        if _flat(canvas.depth):  # once more: a wall right before the camera tells little
+            canvas = draw(patches, random, (height, width))
         return photographed(canvas, random, blurred, hazy)
 
 
@@ -145,6 +147,12 @@ KINDS: dict[str, tuple[float, Draw, float, float]] = {
     "room": (0.18, room, 0.15, 0.0),
 }
 """Kinds of scene: share, what draws them, probability of a shallow depth of field and of haze."""
+
+
+def _flat(depth: np.ndarray) -> bool:
+    """Whether nine tenths of the pixels lie within a factor of 1.6 of each other."""
+    near, far = np.quantile(depth[::4, ::4], (0.05, 0.95))
+    return bool(far < 1.6 * near)
 
 
 def _outdoors(

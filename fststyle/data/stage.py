@@ -10,6 +10,7 @@ from fststyle.data.textures import (
     SHAPES,
     Patches,
     Texture,
+    calmed,
     chance,
     cut_out,
     log_uniform,
@@ -102,7 +103,7 @@ class Stage:
         foot = camera.ahead * away - UP * (self.above + 0.05 * high)
         across = camera.aside * span + camera.ahead * self.random.normal(0, 0.15) * span
         up = (UP + self.random.uniform(0, 2.5) * camera.ahead) * high
-        texture = ridge(self.patches.even(), self.random, float(self.random.random()))
+        texture = ridge(self.patches.even(size=128), self.random, float(self.random.random()))
         self.canvas.draw(Surface(foot - across / 2, across, up, texture, gain=self.gain()))
 
     def stand_about(self, count: int, far: float = 60.0, tall: float = 30.0) -> None:
@@ -194,10 +195,12 @@ class Stage:
     def texture(self, patterned: float, bottom: bool = False) -> Texture:
         """An even patch, of photos' lower part for the ground; with lines by ``patterned``."""
         patch = self.patches.even(0.55, 1.0) if bottom else self.patches.even()
+        if self.chance(0.4):
+            patch = calmed(patch, self.random.uniform(0.3, 0.95))
         return Texture(with_pattern(patch, self.random) if self.chance(patterned) else patch)
 
     def facade(self) -> Texture:
-        patch = self.patches.even()
+        patch = calmed(self.patches.even(), self.random.uniform(0, 0.9))
         patch = with_pattern(patch, self.random) if self.chance(0.3) else patch
         return Texture(with_windows(patch, self.random) if self.chance(0.8) else patch)
 
@@ -231,12 +234,13 @@ class Stage:
         across = camera.aside * np.cos(turn) + camera.ahead * np.sin(turn)
         across = across * aspect * high
         strength = self.random.uniform(0.2, 0.8)
-        shadow = cut_out(Image.new("RGB", mask.size), mask) if self.chance(0.5) else None
+        sunny = self.chance(0.5)
         reach = max(0.25 * aspect, 0.05) * high * camera.ahead
         for foot in feet:
             corner = foot - across / 2
-            if shadow:
-                self.canvas.paint(Surface(corner, across, self.sun * high, shadow), strength)
+            if sunny:
+                shadow = Surface(corner, across, self.sun * high, texture, gain=0)
+                self.canvas.paint(shadow, strength)
             below = corner - across * 0.15 - reach
             self.canvas.paint(Surface(below, across * 1.3, 2 * reach, _soft_disc()), strength)
             self.canvas.draw(Surface(corner, across, UP * high, texture, gain=gain))

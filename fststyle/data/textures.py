@@ -11,8 +11,8 @@ from fststyle.images import read_image
 SIDE = 256
 """Pixels a side of a surface's texture."""
 
-READ_AT = 240
-"""Photos are decoded with a shorter side of at least this many pixels."""
+READ_AT = (150, 240)
+"""Photos are decoded with a shorter side of at least one of these, at random."""
 
 _Box = tuple[float, float, float, float]
 
@@ -91,7 +91,8 @@ class Patches:
         self.photos: list[Image.Image] = []
         for index in random.permutation(len(photos)):
             try:
-                self.photos.append(read_image(photos[index], at_least=READ_AT))
+                at_least = READ_AT[int(random.integers(2))]
+                self.photos.append(read_image(photos[index], at_least=at_least))
             except (ValueError, FileNotFoundError):
                 continue
             if len(self.photos) == count:
@@ -106,7 +107,7 @@ class Patches:
     def even(self, top: float = 0.0, bottom: float = 1.0, size: int = SIDE) -> Image.Image:
         """The most even of some square patches that lie between these heights of their photos."""
         candidates = []
-        for _ in range(5):
+        for _ in range(4):
             which = self.random.integers(len(self.photos))
             photo, coarse = self.photos[which], self.coarse[which]
             side = min(photo.width, photo.height * (bottom - top)) * self.random.uniform(0.4, 1)
@@ -146,6 +147,12 @@ def noise(
         coarse = Image.fromarray(random.normal(0, 0.5, (down, across)).astype(np.float32))
         total += np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)) / 2**octave
     return total
+
+
+def calmed(patch: Image.Image, strength: float) -> Image.Image:
+    """Blended with its mean colour, like a painted wall or sand."""
+    mean = patch.resize((1, 1), Image.Resampling.BOX).resize(patch.size)
+    return Image.blend(patch, mean, strength)
 
 
 def with_pattern(patch: Image.Image, random: np.random.Generator) -> Image.Image:
@@ -201,7 +208,7 @@ def road_lines(half: float, random: np.random.Generator) -> Texture:
 
 
 def ridge(patch: Image.Image, random: np.random.Generator, rough: float) -> Texture:
-    """A range of hills or a row of trees, 512×128: ``patch`` below a line of 1-D noise.
+    """A range of hills or a row of trees, 512×128: ``patch`` (128²) below a line of 1-D noise.
 
     ``rough`` in [0,1]: from smooth hills to ragged treetops.
     """
@@ -211,7 +218,7 @@ def ridge(patch: Image.Image, random: np.random.Generator, rough: float) -> Text
     line = (line - line.min()) / max(float(np.ptp(line)), 1e-3)
     top = 126 * (1 - (0.35 + 0.65 * line))
     alpha = np.clip(np.arange(128)[:, None] - top + 0.5, 0, 1)
-    tile = np.asarray(patch.resize((128, 128)).convert("RGB"))
+    tile = np.asarray(patch)
     colour = np.concatenate([tile, tile[:, ::-1], tile, tile[:, ::-1]], 1)
     return Texture(Image.fromarray(np.dstack([colour, (alpha * 255).astype(np.uint8)])))
 

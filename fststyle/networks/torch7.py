@@ -72,7 +72,7 @@ def _walk(module: Any, prefix: str, seen: set[TorchObject]) -> Iterator[tuple[st
     seen.add(module)
     contents = module.contents if isinstance(module.contents, dict) else {}
     if isinstance(deviation := contents.get("running_std"), Tensor):
-        # Batch norms of 2015 have 1/sqrt(variance + eps) instead, as nn/BatchNormalization.lua says.
+        # Batch norms of 2015 have 1/sqrt(variance + eps) (nn/BatchNormalization.lua converts, too).
         contents = {**contents, "running_var": deviation**-2 - contents.get("eps", 1e-5)}
     for part in PARTS:
         if isinstance(tensor := contents.get(part), Tensor):

@@ -69,7 +69,7 @@ def _first_line(error: Exception) -> str:
 
 
 def weights_id(state: Mapping[str, Tensor]) -> str:
-    """A hash of the values of ``state`` at half precision, whatever precision they are stored in."""
+    """A hash of the values of ``state`` at half precision, however they are stored."""
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())

@@ -38,8 +38,8 @@ def onnx_estimator(model: Path) -> Estimator:
 def predict(config: DepthPredictConfig, estimate: Estimator) -> int:
     """Depth maps of every input; returns 0, or 1 where some could not be read.
 
-    ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data`` reads
-    back; ``OUTPUT/colour/NAME.jpg`` shows the photo and its depth, near light and far dark.
+    ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data``
+    reads back; ``OUTPUT/colour/NAME.jpg`` shows photo and depth, near light and far dark.
     """
     jobs = plan(config.inputs, config.output / "depth")
     failures = []

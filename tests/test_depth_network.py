@@ -1,0 +1,99 @@
+"""Depth networks as the product sees them: files, kinds, the VGG-19 a head reads."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import depth_vgg_state
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from fststyle.checkpoint import save_tensors
+from fststyle.depth_network import (
+    depth_extractor,
+    fold_output,
+    holds_depth,
+    load_depth,
+    save_depth,
+)
+from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
+from fststyle.networks.hourglass import HourglassDepth
+
+
+def head_file(folder: Path, vgg: Path) -> Path:
+    torch.manual_seed(0)
+    _, loss_network = depth_extractor(vgg)
+    head = VGGDepthHead().eval()
+    path = folder / "head.safetensors"
+    save_depth(path, head, {"loss_network": loss_network})
+    return path
+
+
+def test_a_hourglass_comes_back_as_it_was(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, image = HourglassDepth().eval(), torch.rand(1, 3, 32, 48)
+    save_depth(tmp_path / "h.safetensors", network, {"step": 3})
+    loaded, card = load_depth(tmp_path / "h.safetensors")
+    assert card["kind"] == "hourglass" and card["step"] == 3
+    torch.testing.assert_close(loaded(image), network(image))
+    assert not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
+
+
+def test_half_precision_halves_the_file_and_hardly_changes_depth(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, image = HourglassDepth().eval(), torch.rand(1, 3, 32, 48)
+    save_depth(tmp_path / "h.safetensors", network, {}, half=True)
+    assert (tmp_path / "h.safetensors").stat().st_size < 11.2e6
+    loaded, _ = load_depth(tmp_path / "h.safetensors")
+    expected = network(image)
+    difference = (loaded(image) - expected).abs().max() / expected.std()
+    assert next(loaded.parameters()).dtype == torch.float32 and difference < 0.02
+    with safe_open(tmp_path / "h.safetensors", framework="pt") as file:
+        assert file.get_tensor("out.weight").dtype == torch.float16
+        assert file.get_tensor("stem.norm.running_var").dtype == torch.float32
+    with torch.no_grad():
+        network.out.weight[0, 0, 0, 0] = 1e6
+    with pytest.raises(ValueError, match="'out.weight' does not fit float16"):
+        save_depth(tmp_path / "h.safetensors", network, {}, half=True)
+
+
+def test_a_head_comes_with_its_vgg_and_is_differentiable(tmp_path: Path, deep_vgg: Path) -> None:
+    network, _ = load_depth(head_file(tmp_path, deep_vgg), deep_vgg)
+    assert isinstance(network, VGGDepth)
+    image = torch.rand(1, 3, 40, 56, requires_grad=True)
+    depth = network(image)
+    assert depth.shape == (1, 1, 40, 56)
+    depth.sum().backward()
+    assert image.grad is not None and image.grad.abs().sum() > 0
+
+
+def test_a_head_refuses_features_of_another_vgg(tmp_path: Path, deep_vgg: Path) -> None:
+    path = head_file(tmp_path, deep_vgg)
+    other = tmp_path / "other.safetensors"
+    save_file(depth_vgg_state(seed=1), other)
+    with pytest.raises(ValueError, match="reads the features of other VGG-19 weights"):
+        load_depth(path, other)
+
+
+def test_the_same_vgg_at_half_precision_is_the_same(tmp_path: Path, deep_vgg: Path) -> None:
+    half = tmp_path / "half.safetensors"
+    save_file({n: t.half() for n, t in depth_vgg_state(seed=0).items()}, half)
+    assert depth_extractor(half)[1]["id"] == depth_extractor(deep_vgg)[1]["id"]
+
+
+def test_the_output_is_scaled_in_the_last_layer() -> None:
+    torch.manual_seed(0)
+    network, image = HourglassDepth().eval(), torch.rand(1, 3, 32, 32)
+    before = network(image)
+    fold_output(network, 2.0, -0.5)
+    torch.testing.assert_close(network(image), 2 * before - 0.5)
+
+
+def test_other_files_are_told_apart(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "t.safetensors", {"a": torch.zeros(1)}, {"kind": "transform"})
+    assert not holds_depth(tmp_path / "t.safetensors") and not holds_depth(tmp_path / "no.pth")
+    with pytest.raises(ValueError, match="holds a 'transform', not a depth network"):
+        load_depth(tmp_path / "t.safetensors")
+    save_tensors(tmp_path / "h.safetensors", {"a": torch.zeros(1)}, {"kind": "hourglass"})
+    with pytest.raises(ValueError, match="h.safetensors: tensor '.*' is missing"):
+        load_depth(tmp_path / "h.safetensors")
