@@ -59,19 +59,18 @@ def _depth_predict(options: Mapping[str, Any]) -> int:
 
     settings = config.from_options(config.DepthPredictConfig, options)
     if settings.network and settings.network.endswith(".onnx"):
-        return predict(settings, onnx_estimator(Path(settings.network)))
+        return predict(settings, *onnx_estimator(Path(settings.network)))
     from fststyle.depth_network import DEFAULT, estimator, load_depth
     from fststyle.training.device import find_device
 
-    network, _ = load_depth(settings.network or DEFAULT, settings.vgg_weights)
-    return predict(settings, estimator(network, find_device(settings.device)))
+    network, card = load_depth(settings.network or DEFAULT, settings.vgg_weights)
+    return predict(settings, estimator(network, find_device(settings.device)), card)
 
 
 def _depth_convert(options: Mapping[str, Any]) -> None:
     from fststyle.depth_convert import run
 
-    settings = config.from_options(config.DepthConvertConfig, options)
-    run(settings.source, settings.output)
+    run(config.from_options(config.DepthConvertConfig, options))
 
 
 def _bench_train(options: Mapping[str, Any]) -> None:
@@ -104,7 +103,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
             "write depth maps of pictures", config.DepthPredictConfig, _depth_predict
         ),
         "convert": Command(
-            "turn somebody's hourglass into our file", config.DepthConvertConfig, _depth_convert
+            "turn somebody's hourglass into our file, or ours into half its size",
+            config.DepthConvertConfig,
+            _depth_convert,
         ),
     },
     "bench": {

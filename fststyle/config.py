@@ -234,20 +234,24 @@ class DepthPredictConfig:
         "NAME.safetensors, NAME.onnx or transformers:NAME (default: the best that ships)", None
     )
     output: Path = setting("folder for the depth maps", Path("depth"))
-    size: int = setting("side of the square whose area pictures are reduced to for this", 256)
+    size: int | None = setting(
+        "side of the square whose area pictures are reduced to (default: as in training)", None
+    )
     device: str = setting("as in train", "auto")
     vgg_weights: Path | None = setting("as in train", None)
 
     def __post_init__(self) -> None:
-        check(self.size >= 32, f"--size must be at least 32, not {self.size}")
+        check(self.size is None or self.size >= 32, f"--size must be at least 32, not {self.size}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthConvertConfig:
-    """``depth convert``: somebody's hourglass network to our file."""
+    """``depth convert``: somebody's hourglass network to our file, or ours to half the size."""
 
-    source: Path = setting("Torch7 .t7, or a PyTorch .pth/.pt", positional=True)
+    source: Path = setting("Torch7 .t7, a PyTorch .pth/.pt, or a file of ours", positional=True)
     output: Path | None = setting("the file to write (default: beside the source)", None)
+    half: bool = setting("store kernels as float16, at half the size", False)
+    note: str | None = setting("what the card is to say beside the rest", None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Somebody's hourglass network as a file of ours.
+"""Somebody's hourglass network as a file of ours, and a file of ours at half the size.
 
 The published networks are those of Chen et al. (Torch7, ``.t7``) and of MegaDepth (PyTorch). Both
 predict larger = farther: the one is trained to give the farther pixel of a pair the larger number,
@@ -9,9 +9,10 @@ from itertools import zip_longest
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fststyle.depth_network import save_depth
+from fststyle.config import DepthConvertConfig
+from fststyle.depth_network import load_own, save_depth
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.torch7 import load_torch7, module_tensors
 from fststyle.networks.vgg_weights import read_tensors
@@ -20,22 +21,32 @@ COUNTER = "num_batches_tracked"
 """What PyTorch's batch norms count, and other files lack."""
 
 
-def run(source: Path, output: Path | None = None) -> None:
-    """``fststyle depth convert``; ``output`` is ``source`` with our suffix where it is None."""
-    output = output or source.with_suffix(".safetensors")
-    convert(source, output)
-    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {source}")
+def run(config: DepthConvertConfig) -> None:
+    """``fststyle depth convert``; by default the file takes the source's name and our suffix."""
+    output = config.output or config.source.with_suffix(".safetensors")
+    convert(config.source, output, half=config.half, note=config.note)
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {config.source}")
 
 
-def convert(source: Path, output: Path) -> None:
-    """Write the network of ``source``, a ``.t7``, ``.pth`` or ``.pt``, to ``output``.
+def convert(source: Path, output: Path, *, half: bool = False, note: str | None = None) -> None:
+    """Write the network of ``source``, a ``.t7``, ``.pth``, ``.pt`` or a file of ours, to
+    ``output``; ``half`` as in ``save_depth``, ``note`` goes into the card.
 
-    Names do not count: tensors are taken in their order, which must be the published one.
+    In foreign files names do not count: tensors are taken in their order, which must be the
+    published one.
 
     Raises FileNotFoundError, or ValueError that names the first tensor that does not fit.
     """
-    network = from_tensors(_tensors(source), source)
-    save_depth(output, network, {"converted_from": source.name})
+    if output.resolve() == source.resolve():
+        raise ValueError(f"{output} would be overwritten: give another --output")
+    network: nn.Module
+    if source.suffix == ".safetensors":
+        network, card = load_own(source)
+    else:
+        network, card = from_tensors(_tensors(source), source), {"converted_from": source.name}
+    if note:
+        card["note"] = note
+    save_depth(output, network, card, half=half)
 
 
 def from_tensors(tensors: list[tuple[str, Tensor]], source: Path) -> HourglassDepth:
@@ -75,7 +86,6 @@ def _tensors(source: Path) -> list[tuple[str, Tensor]]:
             return list(module_tensors(root))
         except ValueError as error:
             raise ValueError(f"{source}: {error}") from error
-    # Not .safetensors: such a file does not keep its tensors' order.
     if source.suffix not in (".pth", ".pt"):
-        raise ValueError(f"{source}: expected a .t7, .pth or .pt file")
+        raise ValueError(f"{source}: expected a .t7, .pth, .pt or .safetensors file")
     return [(n, t) for n, t in read_tensors(source).items() if not n.endswith(COUNTER)]

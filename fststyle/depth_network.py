@@ -48,12 +48,7 @@ def load_depth(
         name = str(source).removeprefix(TRANSFORMERS)
         return load_transformers_depth(name), {"kind": "transformers", "name": name}
     path = Path(source)
-    tensors, card = load_tensors(path)
-    kind = card.get("kind")
-    if kind not in KINDS:
-        raise ValueError(f"{path}: holds a {kind!r}, not a depth network")
-    network = KINDS[kind](**card.get("network", {}))
-    load_strictly(network, tensors, path)
+    network, card = load_own(path)
     if isinstance(network, VGGDepthHead):
         extractor, loss_network = depth_extractor(vgg_weights)
         if loss_network["id"] != card["loss_network"]["id"]:
@@ -65,6 +60,20 @@ def load_depth(
             )
         network = VGGDepth(extractor, network)
     return network.eval().requires_grad_(False), card
+
+
+def load_own(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """(network of ``KINDS`` in evaluation mode, card); a head comes without its VGG-19.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    tensors, card = load_tensors(path)
+    kind = card.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"{path}: holds a {kind!r}, not a depth network")
+    network = KINDS[kind](**card.get("network", {}))
+    load_strictly(network, tensors, path)
+    return network.eval(), card
 
 
 def holds_depth(path: Path) -> bool:

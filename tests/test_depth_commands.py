@@ -49,6 +49,11 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def size_of(file: Path) -> tuple[int, int]:
+    with Image.open(file) as image:
+        return image.size
+
+
 def tensors_of(file: Path) -> dict[str, torch.Tensor]:
     return load_tensors(file)[0]
 
@@ -97,15 +102,16 @@ def test_a_network_learns_is_measured_exported_and_run_without_torch(
     results = json.loads((tmp_path / "e.json").read_text())["results"]
     assert results["vertical gradient"]["ramps"]["accuracy"] > 0.95
     assert results["tiny"]["ramps"]["accuracy"] > 0.8, "it has learnt the ramps"
-    assert Image.open(tmp_path / "e.png").width > 300
+    assert size_of(tmp_path / "e.png")[0] > 300
 
     run("export", network, "--uint8", "--output", tmp_path / "d.onnx")
     maps = {}
     for name in (network, tmp_path / "d.onnx"):
         output = tmp_path / name.suffix[1:]
         run("depth", "predict", depth_data / "image", "--network", name, "--output", output)
-        maps[name.suffix] = np.asarray(Image.open(output / "depth" / "3.png")).astype(float)
-        assert Image.open(output / "colour" / "3.jpg").width > 2 * 64
+        with Image.open(output / "depth" / "3.png") as depth_map:
+            maps[name.suffix] = np.asarray(depth_map).astype(float)
+        assert size_of(output / "colour" / "3.jpg")[0] > 2 * 64
     assert maps[".onnx"].shape == (48, 64) and maps[".onnx"].max() == 65534
     assert np.abs(maps[".onnx"] - maps[".safetensors"]).max() < 65535 * 2e-3
     # What it wrote can be learnt from.

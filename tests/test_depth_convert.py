@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch7_writer import Function, Module, write_torch7
 
+from fststyle.config import DepthConvertConfig
 from fststyle.depth_convert import convert, run
-from fststyle.depth_network import load_depth
+from fststyle.depth_network import load_depth, save_depth
 from fststyle.networks.hourglass import HourglassDepth
 
 
@@ -143,7 +144,7 @@ def test_a_torch7_network_gives_its_own_depth(
 ) -> None:
     path = tmp_path / "model.t7"
     write_torch7(path, as_torch7(theirs), cuda=cuda)
-    run(path)
+    run(DepthConvertConfig(source=path))
     assert capsys.readouterr().out == f"{tmp_path}/model.safetensors: 21.6 MB, from {path}\n"
     assert_same_depth(theirs, load_depth(tmp_path / "model.safetensors")[0])
 
@@ -154,7 +155,7 @@ def test_what_does_not_fit_is_named(state: State, tmp_path: Path) -> None:
     def refused(state: State, message: str) -> None:
         torch.save(state, path)
         with pytest.raises(ValueError, match=message) as error:
-            run(path, output)
+            convert(path, output)
         assert "\n" not in str(error.value) and str(path) in str(error.value)
         assert not output.exists()
 
@@ -185,8 +186,8 @@ def test_other_sources_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="x.pth: "):
         convert(tmp_path / "x.pth", output)
-    with pytest.raises(ValueError, match="x.safetensors: expected a .t7, .pth or .pt file"):
-        convert(tmp_path / "x.safetensors", output)
+    with pytest.raises(ValueError, match="x.bin: expected a .t7, .pth, .pt or .safetensors file"):
+        convert(tmp_path / "x.bin", output)
     write_torch7(tmp_path / "x.t7", {"model": 1})
     with pytest.raises(ValueError, match="x.t7: expected a Torch7 module, found a dict"):
         convert(tmp_path / "x.t7", output)
@@ -197,3 +198,18 @@ def test_other_sources_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="x.t7: tensor 'stem.conv.weight' is missing"):
         convert(tmp_path / "x.t7", output)
     assert not output.exists()
+
+
+def test_ours_at_half_the_size_keeps_its_card(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, source = HourglassDepth().eval(), tmp_path / "own.safetensors"
+    save_depth(source, network, {"step": 7})
+    convert(source, tmp_path / "half.safetensors", half=True, note="made of ramps")
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * source.stat().st_size
+    loaded, card = load_depth(tmp_path / "half.safetensors")
+    assert (card["step"], card["note"]) == (7, "made of ramps")
+    assert card["network"] == {"upsampling": "bilinear"}
+    image = torch.rand(1, 3, 32, 48)
+    torch.testing.assert_close(loaded(image), network(image), atol=2e-4, rtol=1e-2)
+    with pytest.raises(ValueError, match="would be overwritten"):
+        convert(source, source)

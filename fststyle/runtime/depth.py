@@ -1,14 +1,15 @@
 """``fststyle depth predict``: depth maps of pictures; no torch here."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from fststyle.config import DepthPredictConfig
+from fststyle.config import DepthPredictConfig, parse_size
 from fststyle.images import read_image, replacing, sheet, to_uint8, write_image
 from fststyle.runtime.pictures import plan
 from fststyle.runtime.session import open_session
@@ -22,8 +23,8 @@ _COLOURS = np.array(
 """From near to far: light to dark, so that it reads without colour, too."""
 
 
-def onnx_estimator(model: Path) -> Estimator:
-    """A depth network from an ONNX file; errors are ``open_session``'s."""
+def onnx_estimator(model: Path) -> tuple[Estimator, dict[str, Any]]:
+    """(depth network from an ONNX file, its card); errors are ``open_session``'s."""
     opened = open_session(model, "auto", None, output="depth", holds="depth network")
 
     def estimate(image: np.ndarray) -> np.ndarray:
@@ -32,21 +33,22 @@ def onnx_estimator(model: Path) -> Estimator:
         (depth,) = opened.session.run(None, {"content": image})
         return depth
 
-    return estimate
+    return estimate, opened.card
 
 
-def predict(config: DepthPredictConfig, estimate: Estimator) -> int:
+def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, Any]) -> int:
     """Depth maps of every input; returns 0, or 1 where some could not be read.
 
     ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data``
     reads back; ``OUTPUT/colour/NAME.jpg`` shows photo and depth, near light and far dark.
     """
     jobs = plan(config.inputs, config.output / "depth")
+    size = config.size or training_size(card)
     failures = []
     for source, target in tqdm(jobs, unit="picture"):
         try:
             image = read_image(source)
-            depth = estimate_depth(estimate, image, config.size)
+            depth = estimate_depth(estimate, image, size)
             name = target.relative_to(config.output / "depth")
             write_depth_png(depth, target.with_suffix(".png"))
             shown = (config.output / "colour" / name).with_suffix(".jpg")
@@ -58,6 +60,13 @@ def predict(config: DepthPredictConfig, estimate: Estimator) -> int:
         print(failure, file=sys.stderr)
     print(f"{len(jobs) - len(failures)} of {len(jobs)} depth maps in {config.output}")
     return 1 if failures else 0
+
+
+def training_size(card: Mapping[str, Any]) -> int:
+    """Side of the square that has the area of a depth network's training crops; 256 where its card
+    does not say."""
+    height, width = parse_size(card.get("settings", {}).get("size", "256x256"))
+    return round((height * width) ** 0.5)
 
 
 def estimate_depth(estimate: Estimator, image: Image.Image, size: int) -> np.ndarray:
