@@ -190,7 +190,7 @@ def _judge(agreement: Agreement, *, rounded: bool, fp16: bool) -> None:
     good = agreement.psnr >= LOWEST_PSNR if fp16 else agreement.largest_difference <= allowed
     if not good:
         raise ValueError(
-            "the exported network does not give torch's values: largest difference"
+            "the exported network does not give torch's output: largest difference"
             f" {agreement.largest_difference:.1e}, PSNR {agreement.psnr:.1f} dB; expected"
             + (f" a PSNR of {LOWEST_PSNR} dB" if fp16 else f" at most {allowed:.1e}")
             + "; no file was written"

@@ -95,17 +95,17 @@ def test_a_mismatch_leaves_no_file(
     real = exporting.compare
     monkeypatch.setattr(exporting, "compare", lambda d, n, model: real(d, other, model))
     (tmp_path / "x.onnx").write_bytes(b"old")
-    with pytest.raises(ValueError, match="does not give torch's pictures"):
+    with pytest.raises(ValueError, match="does not give torch's output"):
         export(network, {}, tmp_path / "x.onnx")
     assert (tmp_path / "x.onnx").read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]
 
 
 def test_what_is_judged() -> None:
-    exporting._judge(Agreement(9e-5, 80), uint8=False, fp16=False)
-    exporting._judge(Agreement(1 / 255, 80), uint8=True, fp16=False)
-    exporting._judge(Agreement(0.1, 45.5), uint8=False, fp16=True)
-    for agreement, uint8, fp16 in (
+    exporting._judge(Agreement(9e-5, 80), rounded=False, fp16=False)
+    exporting._judge(Agreement(1 / 255, 80), rounded=True, fp16=False)
+    exporting._judge(Agreement(0.1, 45.5), rounded=False, fp16=True)
+    for agreement, rounded, fp16 in (
         (Agreement(2e-4, 80), False, False),
         (Agreement(2 / 255, 80), True, False),
         (Agreement(0.01, 44), False, True),
@@ -113,7 +113,7 @@ def test_what_is_judged() -> None:
         (Agreement(float("nan"), float("nan")), False, True),
     ):
         with pytest.raises(ValueError, match="no file was written"):
-            exporting._judge(agreement, uint8, fp16)
+            exporting._judge(agreement, rounded=rounded, fp16=fp16)
 
 
 def test_the_network_itself_is_not_edited(network: TransformNet) -> None:

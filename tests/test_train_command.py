@@ -187,7 +187,7 @@ def test_broken_photos_are_named_at_the_end(
     (mixed / "broken.jpg").write_bytes(b"nothing")
     done = run_command("train", *with_option(train_options, "--content", mixed))
     assert done.returncode == 0, done.stderr
-    assert f"1 photo(s) passed over:\n  {mixed / 'broken.jpg'}: not a picture" in done.stderr
+    assert f"1 picture(s) passed over:\n  {mixed / 'broken.jpg'}: not a picture" in done.stderr
 
 
 def test_photos_that_are_all_broken_are_one_line(

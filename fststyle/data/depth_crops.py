@@ -13,7 +13,7 @@ from fststyle.data.depth import DepthData, DepthPicture, place
 from fststyle.data.photos import Batch
 from fststyle.data.scenes import SceneRenderer
 
-SMALLEST_CROP = 0.5
+SMALLEST_CROP = 0.7
 """Crops take at least this part of the largest crop of their shape."""
 
 FEW = 10
@@ -94,10 +94,10 @@ def shapes(size: Size) -> tuple[Size, Size, Size]:
 def crop(
     picture: DepthPicture, shape: Size, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random part of a picture, mirrored at random, stretched by up to 20 %: uint8 H×W×3 and its
+    """A random part of a picture, mirrored at random, stretched by up to 10 %: uint8 H×W×3 and its
     depth, float32 H×W. Where only a few depths are known, as in DIW, the whole picture."""
     height, width = shape
-    stretch = np.exp(random.uniform(-0.18, 0.18))
+    stretch = np.exp(random.uniform(-0.1, 0.1))
     largest = min(picture.image.width / (width * stretch), picture.image.height / height)
     scale = largest * random.uniform(SMALLEST_CROP**2, 1) ** 0.5
     across, down = width * stretch * scale, height * scale
@@ -128,20 +128,21 @@ def cut(
 
 def colour(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Light, colour, focus and noise changed at random; uint8 H×W×3 to the same."""
-    if random.random() < 0.3:
-        radius = random.uniform(0.3, 1.5)
+    if random.random() < 0.1:
+        radius = random.uniform(0.3, 1.0)
         image = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
     tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    if random.random() < 0.8:
-        tensor = T.adjust_brightness(tensor, random.uniform(0.6, 1.4))
-        tensor = T.adjust_contrast(tensor, random.uniform(0.6, 1.4))
-        tensor = T.adjust_saturation(tensor, random.uniform(0.3, 1.6))
-        tensor = T.adjust_hue(tensor, random.uniform(-0.08, 0.08))
-        tensor = T.adjust_gamma(tensor, float(np.exp(random.uniform(-0.3, 0.3))))
-    if random.random() < 0.1:
+    if random.random() < 0.7:
+        tensor = T.adjust_brightness(tensor, random.uniform(0.75, 1.25))
+        tensor = T.adjust_contrast(tensor, random.uniform(0.75, 1.25))
+        tensor = T.adjust_saturation(tensor, random.uniform(0.5, 1.4))
+        tensor = T.adjust_gamma(tensor, float(np.exp(random.uniform(-0.25, 0.25))))
+    if random.random() < 0.3:
+        tensor = T.adjust_hue(tensor, random.uniform(-0.05, 0.05))
+    if random.random() < 0.05:
         tensor = T.rgb_to_grayscale(tensor, 3)
     image = np.ascontiguousarray(tensor.permute(1, 2, 0).numpy())
-    if random.random() < 0.3:
-        noise = random.normal(0, random.uniform(1, 10), image.shape)
+    if random.random() < 0.1:
+        noise = random.normal(0, random.uniform(1, 6), image.shape)
         image = (image + noise).clip(0, 255).round().astype(np.uint8)
     return image
