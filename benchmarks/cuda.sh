@@ -1,7 +1,8 @@
 #!/usr/bin/env sh
-# Everything that waits for a CUDA machine, in one command: tests, speed, parity, a training.
+# Everything that waits for a CUDA machine, in one command: tests, speed, parity, trainings.
 # Results go to OUT (default: benchmarks/cuda). Needs FSTSTYLE_ASSETS, or VGG-19 from torchvision
-# with STYLE and CONTENT given. About ten minutes on one data-centre GPU.
+# with STYLE and CONTENT given.
+# Trainings can be interrupted and begun again.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -25,4 +26,7 @@ $PYTHON export.py "$OUT/run/cuda.safetensors" --uint8 --fp16 --output "$OUT/cuda
 # Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
 $PYTHON -m fststyle bench infer --checkpoint "$OUT/run/cuda.safetensors" --provider cuda \
   --size 1280x720 1920x1080 3840x2160 --json "$OUT/infer.json" || failed=1
+# Both depth networks, three times as long as on a CPU.
+OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 PYTHON="$PYTHON" \
+  sh benchmarks/depth.sh || failed=1
 exit $failed

@@ -118,14 +118,19 @@ def evaluate(
                 target, config.pairs, random, max_distance=distance, min_gap=config.min_gap
             )
             d = differences(pred, pairs)
+            if not pairs.valid.any():
+                continue
             right = (d * pairs.order > 0)[pairs.valid].float().mean()
             figures[f"{prefix}accuracy"] = right.item()
             figures[f"{prefix}loss"] = ranking_loss(d, pairs.order, pairs.valid).item()
         figures |= aligned_errors(pred.numpy()[0, 0], depth, metric=metric)
         rows.append(figures)
-    return {
-        name: float(np.nanmean([row[name] for row in rows])) for name in FIGURES if name in rows[0]
-    }
+    means = {}
+    for name in FIGURES:
+        values = [row[name] for row in rows if name in row]
+        if values:  # DIW, say, has no pairs close together
+            means[name] = float(np.mean(values))
+    return means
 
 
 def fitted(picture: DepthPicture, size: Size) -> tuple[np.ndarray, np.ndarray]:

@@ -48,7 +48,7 @@ def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, 
     for source, target in tqdm(jobs, unit="picture"):
         try:
             image = read_image(source)
-            depth = estimate_depth(estimate, image, size)
+            depth = estimate_depth(estimate, image, size, flip=config.flip)
             name = target.relative_to(config.output / "depth")
             write_depth_png(depth, target.with_suffix(".png"))
             shown = (config.output / "colour" / name).with_suffix(".jpg")
@@ -69,17 +69,22 @@ def training_size(card: Mapping[str, Any]) -> int:
     return round((height * width) ** 0.5)
 
 
-def estimate_depth(estimate: Estimator, image: Image.Image, size: int) -> np.ndarray:
+def estimate_depth(
+    estimate: Estimator, image: Image.Image, size: int, *, flip: bool = False
+) -> np.ndarray:
     """H×W float32 of a picture's own size; larger = farther.
 
     The network sees the picture reduced to about the area of a square of ``size`` pixels: at other
-    sizes than it was trained on it takes in too little of the scene, or too little detail.
+    sizes than it was trained on it takes in too little of the scene, or too little detail. ``flip`` averages with the mirrored picture's depth.
     """
     scale = min(1.0, size / (image.width * image.height) ** 0.5)
     small = tuple(max(32, round(side * scale / 16) * 16) for side in image.size)
     reduced = image.resize((small[0], small[1]), Image.Resampling.BICUBIC, reducing_gap=3.0)
     content = np.asarray(reduced, np.float32).transpose(2, 0, 1)[None] / 255
     depth = estimate(content)[0, 0].astype(np.float32)
+    if flip:
+        mirrored = estimate(np.ascontiguousarray(content[..., ::-1]))[0, 0]
+        depth = (depth + mirrored[:, ::-1]) / 2
     return np.asarray(Image.fromarray(depth).resize(image.size, Image.Resampling.BICUBIC))
 
 

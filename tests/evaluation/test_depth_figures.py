@@ -45,6 +45,14 @@ def test_unknown_depths_do_not_count() -> None:
     assert found["accuracy"] > 0.99
 
 
+def test_two_known_points_are_one_pair() -> None:
+    depth = np.full((60, 80), np.nan, np.float32)
+    depth[5, 10], depth[50, 70] = 1, 0  # as DIW's judgements are read
+    found = figures(vertical_gradient, DepthPicture(ramp().image, depth), metric=False)
+    assert found["accuracy"] == 1
+    assert "near_accuracy" not in found and "near_loss" not in found
+
+
 def test_relative_depth_has_no_metric_errors() -> None:
     assert "abs_rel" not in figures(vertical_gradient, ramp(), metric=False)
 
