@@ -66,7 +66,7 @@ def run(config: DepthEvalConfig) -> None:
             results[name][data.name] = found
         if config.sheet:
             rows += _sheet_rows(networks, pictures, parse_size(config.size), device, precision)
-    print(markdown(results, {data.name: len(data) for data in sets}))
+    print(markdown(results, {data.name: len(data) for data in sets}, config.distance))
     for reason in broken.values():
         print(f"passed over: {reason}")
     if config.json:
@@ -171,11 +171,15 @@ def _standard(values: np.ndarray) -> np.ndarray:
     return centred / max(np.abs(centred).mean(), 1e-12)
 
 
-def markdown(results: Mapping[str, Mapping[str, Mapping[str, float]]], counts: Mapping[str, int]):  # type: ignore[no-untyped-def]
+def markdown(
+    results: Mapping[str, Mapping[str, Mapping[str, float]]],
+    counts: Mapping[str, int],
+    distance: int,
+) -> str:
     """The figures as one Markdown table, a row for each set and network."""
     lines = [
-        "| data (pictures) | network | accuracy | loss | accuracy ≤ 40 px | loss ≤ 40 px"
-        " | SSI error | AbsRel | δ < 1.25 |",
+        f"| data (pictures) | network | accuracy | loss | accuracy ≤ {distance} px"
+        f" | loss ≤ {distance} px | SSI error | AbsRel | δ < 1.25 |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for data, count in counts.items():

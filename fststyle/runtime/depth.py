@@ -75,7 +75,8 @@ def estimate_depth(
     """H×W float32 of a picture's own size; larger = farther.
 
     The network sees the picture reduced to about the area of a square of ``size`` pixels: at other
-    sizes than it was trained on it takes in too little of the scene, or too little detail. ``flip`` averages with the mirrored picture's depth.
+    sizes than it was trained on it takes in too little of the scene, or too little detail.
+    ``flip`` averages with the mirrored picture's depth.
     """
     scale = min(1.0, size / (image.width * image.height) ** 0.5)
     small = tuple(max(32, round(side * scale / 16) * 16) for side in image.size)
