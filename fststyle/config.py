@@ -237,6 +237,7 @@ class DepthPredictConfig:
     size: int | None = setting(
         "side of the square whose area pictures are reduced to (default: as in training)", None
     )
+    flip: bool = setting("average with the mirrored picture's depth: twice the time, better", False)
     device: str = setting("as in train", "auto")
     vgg_weights: Path | None = setting("as in train", None)
 
