@@ -20,28 +20,24 @@ fststyle() { "$PYTHON" -m fststyle "$@"; }
 
 # Labels of photos that the two teachers agree on; the others teach little that is true.
 awk -F, 'NR > 1 && $2 >= 0.5 { print $1 }' "$D/pseudo_train_agreement.csv" > "$OUT/trusted.txt"
-REAL="nyu=$D/nyu_labelled@:1140 replica=$D/replica_frames kittidrive=$D/kitti_drive"
+DATA="nyu=$D/nyu_labelled@:1140 pseudo=$A/photos/train+$D/pseudo_train@$OUT/trusted.txt \
+  tartan=$D/tartanair replica=$D/replica_frames kittidrive=$D/kitti_drive"
+SHARES="nyu=1.3 pseudo=0.8 scenes=1 tartan=0.1 replica=0.1 kittidrive=0.06"
 UNSEEN="wild=$D/wild_val nyu=$D/nyu_labelled@1150: kitti=$D/kitti seven=$D/sevenscenes redwood=$D/indoor@1:"
-SHARES="nyu=1.3 replica=0.1 kittidrive=0.05 scenes=1"
 SCENES="$A/photos/train $A/photos/train_more"
 
 fststyle depth train --resume --name vgg_head --run-dir "$OUT/vgg_head" --network vgg_head \
-  --data $REAL "pseudo=$A/photos/train+$D/pseudo_train@$OUT/trusted.txt" --scenes $SCENES \
-  --share $SHARES pseudo=0.8 --val $UNSEEN --size "$SIZE" --batch-size "$BATCH" \
+  --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$SIZE" --batch-size "$BATCH" \
   --steps $((4500 * STEPS)) --lr 1e-3 --lr-decay 0.7 --near-pairs 0.3 --weight-decay 0.02 \
   --checkpoint-interval 500 --picture-interval 1000
 fststyle depth convert "$OUT/vgg_head/vgg_head.safetensors" --half \
   --output "$SHIP/vgg_head.safetensors" --note "$NOTE"
 
-# The hourglass starts from nothing and needs more pictures than have labels: the head's own.
-test -f "$OUT/labels/done" || fststyle depth predict $SCENES --output "$OUT/labels" \
-  --network "$SHIP/vgg_head.safetensors" --flip
-touch "$OUT/labels/done"
+# On the same pictures, and not on the head's labels, so that each can judge the other's work.
 fststyle depth train --resume --name hourglass --run-dir "$OUT/hourglass" --network hourglass \
-  --data $REAL "train=$A/photos/train+$OUT/labels/depth" "more=$A/photos/train_more+$OUT/labels/depth" \
-  --scenes $SCENES --share $SHARES train=0.9 more=0.4 --val $UNSEEN --size "$HOURGLASS_SIZE" \
-  --batch-size "$BATCH" --steps $((1200 * STEPS)) --lr 1e-3 --lr-decay 0.7 --near-pairs 0.3 \
-  --checkpoint-interval 200 --picture-interval 600
+  --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$HOURGLASS_SIZE" \
+  --batch-size "$BATCH" --steps $((1300 * STEPS)) --lr 1e-3 --lr-decay 0.8 --near-pairs 0.3 \
+  --checkpoint-interval 325 --picture-interval 650
 fststyle depth convert "$OUT/hourglass/hourglass.safetensors" --half \
   --output "$SHIP/hourglass.safetensors" --note "$NOTE"
 
