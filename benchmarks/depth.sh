@@ -46,7 +46,6 @@ fststyle depth train --resume --name kitti --run-dir "$OUT/kitti" --network hour
   --init "$SHIP/hourglass.safetensors" --data "drive=$D/kitti_drive" --size 128x160 \
   --val "kitti=$D/kitti" --batch-size "$BATCH" --steps $((60 * STEPS)) --lr 1e-4 --near-pairs 1
 
-# Depth is measured at the size of the head's training.
 fststyle depth eval "$SHIP/vgg_head.safetensors" "$SHIP/hourglass.safetensors" \
-  "$OUT/kitti/kitti.safetensors" --data $UNSEEN --size "$SIZE" --json "$OUT/figures.json" --sheet "$OUT/depth.png"
+  "$OUT/kitti/kitti.safetensors" --data $UNSEEN --json "$OUT/figures.json" --sheet "$OUT/depth.png"
 fststyle bench depth --json "$OUT/cost.json"

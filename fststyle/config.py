@@ -208,7 +208,7 @@ class DepthEvalConfig:
         "depth networks: NAME.safetensors, or transformers:NAME", positional=True
     )
     data: tuple[str, ...] = setting(DEPTH_DATA)
-    size: str = setting("pictures are brought to the area of HEIGHTxWIDTH pixels", "224x288")
+    size: str = setting("pictures are compared at the area of HEIGHTxWIDTH pixels", "224x288")
     pairs: int = setting("pairs of pixels per picture", 5000)
     min_gap: float = setting("smallest gap of a pair, as part of the depth range", 0.01)
     distance: int = setting("largest distance of near pairs in pixels", 40)

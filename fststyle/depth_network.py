@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fststyle
@@ -14,7 +15,7 @@ from fststyle.networks.calibration import calibrate
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.vgg import VGG19Features
-from fststyle.networks.vgg_weights import load_vgg19_state, weights_id
+from fststyle.networks.vgg_weights import load_vgg19_state, local_weights, weights_id
 
 KINDS: dict[str, type[nn.Module]] = {"vgg_head": VGGDepthHead, "hourglass": HourglassDepth}
 """Networks we train, by the kind that stands in their cards."""
@@ -24,8 +25,12 @@ TRANSFORMERS = "transformers:"
 SHIPPED = Path(fststyle.__file__).parent.parent / "checkpoints" / "depth"
 """The folder of the networks that come with the project."""
 
-DEFAULT = SHIPPED / "vgg_head.safetensors"
-"""The better of them on photos of every kind."""
+
+def shipped(vgg_weights: Path | None = None) -> Path:
+    """The better of them on photos of every kind, the head; the hourglass where the VGG-19 that the
+    head reads is not at hand (torchvision's, which could be downloaded, is another)."""
+    head = vgg_weights is not None or local_weights() is not None
+    return SHIPPED / ("vgg_head.safetensors" if head else "hourglass.safetensors")
 
 
 def load_depth(
@@ -82,6 +87,22 @@ def holds_depth(path: Path) -> bool:
         return load_card(path).get("kind") in KINDS
     except (ValueError, OSError):
         return False
+
+
+def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
+    """``network`` with its images reduced to about ``side``² pixels and its maps brought back.
+
+    N×3×H×W in [0,1] to N×1×H×W, differentiable; sides are multiples of 16, nothing is enlarged.
+    """
+
+    def predict(image: Tensor) -> Tensor:
+        size = image.shape[-2:]
+        scale = min(1.0, side / (size[0] * size[1]) ** 0.5)
+        small = [max(32, round(length * scale / 16) * 16) for length in size]
+        reduced = F.interpolate(image, small, mode="bilinear", antialias=True)
+        return F.interpolate(network(reduced), size, mode="bilinear")
+
+    return predict
 
 
 def estimator(network: nn.Module, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import depth_vgg_state
@@ -9,13 +10,18 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fststyle.checkpoint import save_tensors
+from fststyle.config import DepthEvalConfig
+from fststyle.data.depth import open_depth
 from fststyle.depth_network import (
+    at_area,
     depth_extractor,
     fold_output,
     holds_depth,
     load_depth,
     save_depth,
+    shipped,
 )
+from fststyle.evaluation.depth import evaluate
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
 
@@ -89,6 +95,31 @@ def test_the_output_is_scaled_in_the_last_layer() -> None:
     torch.testing.assert_close(network(image), 2 * before - 0.5)
 
 
+def test_what_ships_is_what_can_run(monkeypatch: pytest.MonkeyPatch, deep_vgg: Path) -> None:
+    monkeypatch.delenv("FSTSTYLE_ASSETS", raising=False)
+    assert shipped().name == "hourglass.safetensors"
+    assert shipped(deep_vgg).name == "vgg_head.safetensors"
+    network, card = load_depth(shipped())
+    with torch.no_grad():
+        depth = network(torch.rand(1, 3, 50, 70))
+    assert depth.shape == (1, 1, 50, 70) and depth.std() > 0.1 and card["note"]
+
+
+@pytest.mark.assets
+def test_the_shipped_head_knows_near_from_far(assets: Path) -> None:
+    """Photographs that neither network has seen; what is asked is far below what is measured."""
+    data = open_depth(f"wild={assets / 'depth/wild_val'}@:6")
+    config = DepthEvalConfig(checkpoints=(), data=(), size="96x128", pairs=1000)
+    pictures = [data.read(item) for item in data.items]
+    network, _ = load_depth(shipped())
+    found = evaluate(network, pictures, config, torch.device("cpu"), "fp32", metric=False)
+    assert found["accuracy"] > 0.75
+    depths = [
+        network(torch.from_numpy(np.array(p.image)).permute(2, 0, 1)[None] / 255) for p in pictures
+    ]
+    assert 0.3 < torch.stack([d.std() for d in depths]).mean() < 2
+
+
 def test_other_files_are_told_apart(tmp_path: Path) -> None:
     save_tensors(tmp_path / "t.safetensors", {"a": torch.zeros(1)}, {"kind": "transform"})
     assert not holds_depth(tmp_path / "t.safetensors") and not holds_depth(tmp_path / "no.pth")
@@ -97,3 +128,21 @@ def test_other_files_are_told_apart(tmp_path: Path) -> None:
     save_tensors(tmp_path / "h.safetensors", {"a": torch.zeros(1)}, {"kind": "hourglass"})
     with pytest.raises(ValueError, match="h.safetensors: tensor '.*' is missing"):
         load_depth(tmp_path / "h.safetensors")
+
+
+def test_a_network_sees_its_own_size_and_gives_the_images() -> None:
+    seen = []
+
+    class Sum(torch.nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            seen.append(tuple(image.shape[-2:]))
+            return image.sum(1, keepdim=True)
+
+    image = torch.full((1, 3, 200, 400), 0.25, requires_grad=True)
+    depth = at_area(Sum(), 100)(image)
+    assert seen == [(64, 144)] and depth.shape == (1, 1, 200, 400)
+    torch.testing.assert_close(depth, torch.full_like(depth, 0.75))
+    depth.sum().backward()
+    assert image.grad is not None and (image.grad > 0).all()
+    at_area(Sum(), 1000)(image)
+    assert seen[1] == (192, 400), "nothing is enlarged but to the nearest multiple of 16"

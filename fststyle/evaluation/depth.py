@@ -15,9 +15,10 @@ from fststyle.config import DepthEvalConfig, parse_size
 from fststyle.data.depth import DepthData, DepthPicture, open_depth
 from fststyle.data.depth_crops import Size, cut
 from fststyle.data.pairs import differences, sample_pairs
-from fststyle.depth_network import load_depth
+from fststyle.depth_network import at_area, load_depth
 from fststyle.images import replacing, sheet, to_uint8, write_image
 from fststyle.losses import ranking_loss
+from fststyle.runtime.depth import training_size
 from fststyle.training.device import autocast, find_device, find_precision
 
 Network = Callable[[Tensor], Tensor]
@@ -51,8 +52,9 @@ def run(config: DepthEvalConfig) -> None:
     precision = find_precision(config.precision, device)
     networks = dict(BASELINES)
     for source in config.checkpoints:
-        network, _ = load_depth(source, config.vgg_weights)
-        networks[_label(source, networks)] = network.to(device)
+        network, card = load_depth(source, config.vgg_weights)
+        # Each sees pictures at the size it was trained for; all are judged at one size.
+        networks[_label(source, networks)] = at_area(network.to(device), training_size(card))
     sets = [open_depth(spec) for spec in config.data]
     results: dict[str, dict[str, dict[str, float]]] = {name: {} for name in networks}
     broken: dict[str, str] = {}

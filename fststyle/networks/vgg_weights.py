@@ -25,9 +25,9 @@ def load_vgg19_state(file: Path | None = None) -> tuple[dict[str, Tensor], str]:
     """
     if file is not None:
         return read_tensors(file), str(file)
-    assets = os.environ.get("FSTSTYLE_ASSETS")
-    if assets and (Path(assets) / ASSET).is_file():
-        return read_tensors(Path(assets) / ASSET), str(ASSET)
+    at_hand = local_weights()
+    if at_hand is not None:
+        return read_tensors(at_hand), str(ASSET)
     # Imported here: it takes a second that no other path needs.
     from torchvision.models import VGG19_Weights
 
@@ -39,6 +39,13 @@ def load_vgg19_state(file: Path | None = None) -> tuple[dict[str, Tensor], str]:
             f"no VGG-19 weights: torchvision could not download them ({error}); fetch"
             f" {weights.url} elsewhere and give it with --vgg-weights FILE"
         ) from error
+
+
+def local_weights() -> Path | None:
+    """The file in ``$FSTSTYLE_ASSETS``, where it is."""
+    assets = os.environ.get("FSTSTYLE_ASSETS")
+    file = Path(assets) / ASSET if assets else None
+    return file if file is not None and file.is_file() else None
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
