@@ -36,8 +36,8 @@ fststyle depth convert "$OUT/vgg_head/vgg_head.safetensors" --half \
 # On the same pictures, and not on the head's labels, so that each can judge the other's work.
 fststyle depth train --resume --name hourglass --run-dir "$OUT/hourglass" --network hourglass \
   --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$HOURGLASS_SIZE" \
-  --batch-size "$BATCH" --steps $((1300 * STEPS)) --lr 1e-3 --lr-decay 0.8 --near-pairs 0.3 \
-  --checkpoint-interval 325 --picture-interval 650
+  --batch-size "$BATCH" --steps $((1050 * STEPS)) --lr 1e-3 --lr-decay 0.8 --near-pairs 0.3 \
+  --checkpoint-interval 350 --picture-interval 525
 fststyle depth convert "$OUT/hourglass/hourglass.safetensors" --half \
   --output "$SHIP/hourglass.safetensors" --note "$NOTE"
 

@@ -20,6 +20,9 @@ from fststyle.networks.vgg_weights import load_vgg19_state, local_weights, weigh
 KINDS: dict[str, type[nn.Module]] = {"vgg_head": VGGDepthHead, "hourglass": HourglassDepth}
 """Networks we train, by the kind that stands in their cards."""
 
+PLACES = ("data", "scenes", "val", "init", "run_dir", "resume", "vgg_weights", "device", "workers")
+"""Settings of a training that say only where things lay: no part of a network's card."""
+
 TRANSFORMERS = "transformers:"
 
 SHIPPED = Path(fststyle.__file__).parent.parent / "checkpoints" / "depth"
@@ -122,7 +125,7 @@ def depth_extractor(vgg_weights: Path | None) -> tuple[VGG19Features, dict[str, 
     extractor = VGG19Features(state, LAYERS)
     identity = weights_id(extractor.state_dict())
     calibrate(extractor)
-    return extractor, {"source": source, "id": identity}
+    return extractor, {"source": Path(source).name, "id": identity}
 
 
 def save_depth(
@@ -131,8 +134,8 @@ def save_depth(
     """Write a network of ``KINDS``.
 
     ``half`` stores the convolutions' kernels as float16, for half the size; biases and the batch
-    norms' statistics, a hundredth of all, stay float32. Raises ValueError where a kernel's values
-    are too large for float16.
+    norms' statistics, a hundredth of all, stay float32. Of the settings in ``card``, ``PLACES`` are
+    left out. Raises ValueError where a kernel's values are too large for float16.
     """
     kind = next(name for name, type_ in KINDS.items() if isinstance(network, type_))
     tensors: dict[str, Tensor] = network.state_dict()
@@ -141,6 +144,9 @@ def save_depth(
         for name, tensor in tensors.items():
             if not tensor.isfinite().all():
                 raise ValueError(f"{path}: tensor {name!r} does not fit float16")
+    if "settings" in card:
+        kept = {name: v for name, v in card["settings"].items() if name not in PLACES}
+        card = {**card, "settings": kept}
     built = {"upsampling": network.upsampling} if isinstance(network, HourglassDepth) else {}
     save_tensors(path, tensors, {**card, "kind": kind, "network": built})
 

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from fststyle.benchmark_depth import costs_per_pixel, features_only, head_term, image_term
+from fststyle.depth_network import depth_extractor
+from fststyle.networks.depth_head import VGGDepthHead
+from fststyle.networks.hourglass import HourglassDepth
+
+
+def test_costs_are_those_of_the_layers(deep_vgg: Path) -> None:
+    extractor, _ = depth_extractor(deep_vgg)
+    costs = costs_per_pixel(extractor, 64, torch.device("cpu"))
+    assert costs["hourglass"] == pytest.approx(613_640, rel=1e-3), "as counted by hand, at 224x288"
+    assert costs["hourglass, pooled by 2"] == costs["hourglass"] / 4
+    assert costs["vgg_head"] < 0.1 * costs["VGG-19 to relu4_3"]
+
+
+def test_what_is_timed_runs(deep_vgg: Path) -> None:
+    extractor, _ = depth_extractor(deep_vgg)
+    batch = torch.rand(1, 3, 48, 64)
+    head, hourglass = VGGDepthHead().eval(), HourglassDepth().eval()
+    assert set(features_only(extractor, batch, "fp32")()) >= {"relu1_2", "relu4_3"}
+    head_term(head, extractor, batch, "fp32")
+    image_term(hourglass, batch, "bf16")
+    assert hourglass.out.weight.grad is not None
