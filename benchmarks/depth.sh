@@ -28,7 +28,7 @@ SCENES="$A/photos/train $A/photos/train_more"
 
 fststyle depth train --resume --name vgg_head --run-dir "$OUT/vgg_head" --network vgg_head \
   --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$SIZE" --batch-size "$BATCH" \
-  --steps $((4500 * STEPS)) --lr 1e-3 --lr-decay 0.7 --near-pairs 0.3 --weight-decay 0.02 \
+  --steps $((2800 * STEPS)) --lr 1e-3 --lr-decay 0.7 --near-pairs 0.3 --weight-decay 0.02 \
   --checkpoint-interval 500 --picture-interval 1000
 fststyle depth convert "$OUT/vgg_head/vgg_head.safetensors" --half \
   --output "$SHIP/vgg_head.safetensors" --note "$NOTE"
