@@ -41,8 +41,8 @@ def bench_depth(config: BenchDepthConfig) -> None:
     size = config.image_size
     images = calibration_images(config.batch_size + 1, size).to(device)
     batch = images[:-1].contiguous(memory_format=torch.channels_last)
+    costs = costs_per_pixel(extractor, size, device)  # before the step makes its weights bfloat16
     style = OurStep(TransformNet().to(device), extractor, images[-1:], precision)
-    costs = costs_per_pixel(extractor, size, device)
     head, hourglass = VGGDepthHead(), HourglassDepth()
     for network in (head, hourglass):
         network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
@@ -65,7 +65,7 @@ def bench_depth(config: BenchDepthConfig) -> None:
         rows.append(
             {
                 "what": name,
-                "multiply-adds per pixel": costs.get(name, float("nan")),
+                "multiply-adds per pixel": costs.get(name),
                 "seconds": median,
                 "part of a style step": median / statistics.median(seconds["style step"]),
             }

@@ -67,14 +67,15 @@ def run(config: DepthEvalConfig) -> None:
             found = evaluate(network, pictures, config, device, precision, metric=data.metric)
             results[name][data.name] = found
         if config.sheet:
-            rows += _sheet_rows(networks, pictures, parse_size(config.size), device, precision)
+            shown = {name: n for name, n in networks.items() if name not in BASELINES}
+            rows += _sheet_rows(shown, pictures, parse_size(config.size), device, precision)
     print(markdown(results, {data.name: len(data) for data in sets}, config.distance))
     for reason in broken.values():
         print(f"passed over: {reason}")
     if config.json:
         _write_json(config, sets, results, broken)
     if config.sheet:
-        write_image(sheet(rows, height=160, titles=["photo", "depth", *networks]), config.sheet)
+        write_image(sheet(rows, height=160, titles=["photo", "depth", *shown]), config.sheet)
 
 
 def _label(source: str, taken: Mapping[str, Any]) -> str:
