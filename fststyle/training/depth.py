@@ -1,5 +1,6 @@
 """Training a depth network: what stands between the settings and the loop."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -264,9 +265,9 @@ class DepthTask:
             "step": state.step,
             "figures": self.figures,
         }
-        network = KINDS[self.config.network]().to(self.device)
-        network.load_state_dict(state.network.state_dict())
-        mean, std = self._output_scale(network.eval())
+        # A copy: building another would draw random numbers, and saving must leave no trace.
+        network = copy.deepcopy(state.network).eval()
+        mean, std = self._output_scale(network)
         fold_output(network, 1 / std, -mean / std)
         save_depth(self.network_file, network, card)
         save_state(self.config.folder / STATE, state, card)
