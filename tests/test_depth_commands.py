@@ -15,9 +15,9 @@ from conftest import ROOT, picture, run_command
 from PIL import Image
 
 from fststyle.checkpoint import load_tensors
-from fststyle.depth_network import depth_extractor, load_depth, save_depth
+from fststyle.depth_network import load_depth, save_depth
 from fststyle.images import read_image
-from fststyle.networks.depth_head import VGGDepthHead
+from fststyle.networks.hourglass import HourglassDepth
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +85,12 @@ def test_an_interrupted_run_goes_on_bit_for_bit(options: list[Any], tmp_path: Pa
 def test_a_network_learns_is_measured_exported_and_run_without_torch(
     options: list[Any], depth_data: Path, tmp_path: Path
 ) -> None:
-    options[options.index("--steps") + 1] = 30
+    options[options.index("--steps") + 1] = 20
     scenes = [*("--scenes", depth_data / "image", "--share", "ramps=4", "scenes=1")]
     run("depth", "train", *options, *scenes)
     network = tmp_path / "run" / "tiny.safetensors"
     card = load_tensors(network)[1]
-    assert card["kind"] == "hourglass" and card["step"] == 30
+    assert card["kind"] == "hourglass" and card["step"] == 20
     assert card["data"]["scenes"]["share"] == 0.2 and card["settings"]["size"] == "32x48"
     assert str(tmp_path.parent) not in json.dumps(card), "a card names no folder"
     depth, _ = load_depth(network)
@@ -140,22 +140,15 @@ def test_a_head_on_vgg_trains_and_exports(
 
 
 @pytest.mark.slow
-def test_fine_tuning_begins_with_the_network_given(
-    options: list[Any], deep_vgg: Path, tmp_path: Path
-) -> None:
-    _, loss_network = depth_extractor(deep_vgg)
-    head = VGGDepthHead()
-    save_depth(tmp_path / "init.safetensors", head, {"loss_network": loss_network})
-    options[options.index("--network") + 1] = "vgg_head"
+def test_fine_tuning_begins_with_the_network_given(options: list[Any], tmp_path: Path) -> None:
+    network = HourglassDepth()
+    save_depth(tmp_path / "init.safetensors", network, {})
     options[options.index("--steps") + 1] = 1
-    run(
-        *("depth", "train", *options, "--vgg-weights", deep_vgg, "--lr", 1e-9),
-        *("--init", tmp_path / "init.safetensors", "--weight-decay", 0),
-    )
+    init = tmp_path / "init.safetensors"
+    run("depth", "train", *options, "--init", init, "--lr", 1e-9, "--weight-decay", 0)
     trained = tensors_of(tmp_path / "run" / "state.safetensors")
-    for name, tensor in head.state_dict().items():
-        if "running" not in name and "num_batches" not in name:
-            torch.testing.assert_close(trained[f"network.{name}"], tensor, atol=1e-6, rtol=0)
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(trained[f"network.{name}"], parameter.data, atol=1e-6, rtol=0)
 
 
 def test_bad_files_are_named_and_passed_over(options: list[Any], tmp_path: Path) -> None:

@@ -24,14 +24,15 @@ from fststyle.depth_network import (
 from fststyle.evaluation.depth import evaluate
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
+from fststyle.networks.vgg_weights import weights_id
 
 
-def head_file(folder: Path, vgg: Path) -> Path:
+@pytest.fixture(scope="module")
+def head_file(tmp_path_factory: pytest.TempPathFactory, deep_vgg: Path) -> Path:
     torch.manual_seed(0)
-    _, loss_network = depth_extractor(vgg)
-    head = VGGDepthHead().eval()
-    path = folder / "head.safetensors"
-    save_depth(path, head, {"loss_network": loss_network})
+    _, loss_network = depth_extractor(deep_vgg)
+    path = tmp_path_factory.mktemp("head") / "head.safetensors"
+    save_depth(path, VGGDepthHead(), {"loss_network": loss_network})
     return path
 
 
@@ -63,8 +64,8 @@ def test_half_precision_halves_the_file_and_hardly_changes_depth(tmp_path: Path)
         save_depth(tmp_path / "h.safetensors", network, {}, half=True)
 
 
-def test_a_head_comes_with_its_vgg_and_is_differentiable(tmp_path: Path, deep_vgg: Path) -> None:
-    network, _ = load_depth(head_file(tmp_path, deep_vgg), deep_vgg)
+def test_a_head_comes_with_its_vgg_and_is_differentiable(head_file: Path, deep_vgg: Path) -> None:
+    network, _ = load_depth(head_file, deep_vgg)
     assert isinstance(network, VGGDepth)
     image = torch.rand(1, 3, 40, 56, requires_grad=True)
     depth = network(image)
@@ -73,18 +74,17 @@ def test_a_head_comes_with_its_vgg_and_is_differentiable(tmp_path: Path, deep_vg
     assert image.grad is not None and image.grad.abs().sum() > 0
 
 
-def test_a_head_refuses_features_of_another_vgg(tmp_path: Path, deep_vgg: Path) -> None:
-    path = head_file(tmp_path, deep_vgg)
+def test_a_head_refuses_features_of_another_vgg(head_file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     save_file(depth_vgg_state(seed=1), other)
     with pytest.raises(ValueError, match="reads the features of other VGG-19 weights"):
-        load_depth(path, other)
+        load_depth(head_file, other)
 
 
-def test_the_same_vgg_at_half_precision_is_the_same(tmp_path: Path, deep_vgg: Path) -> None:
-    half = tmp_path / "half.safetensors"
-    save_file({n: t.half() for n, t in depth_vgg_state(seed=0).items()}, half)
-    assert depth_extractor(half)[1]["id"] == depth_extractor(deep_vgg)[1]["id"]
+def test_the_same_vgg_at_half_precision_is_the_same() -> None:
+    state = depth_vgg_state(seed=0)
+    assert weights_id({n: t.half() for n, t in state.items()}) == weights_id(state)
+    assert weights_id(depth_vgg_state(seed=1)) != weights_id(state)
 
 
 def test_the_output_is_scaled_in_the_last_layer() -> None:
