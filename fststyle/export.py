@@ -47,9 +47,11 @@ class Deployed(nn.Module):
         self.uint8 = uint8
         self.stylizes = isinstance(network, TransformNet)
         self.dtype = torch.float16 if fp16 else torch.float32
-        self.network.to(self.dtype)
         for module in self.network.modules():
-            if isinstance(module, InstanceNorm):
+            # Instance norm computes in float32 and keeps its parameters unrounded.
+            if isinstance(module, nn.Conv2d) or not self.stylizes:
+                module.to(self.dtype)
+            elif isinstance(module, InstanceNorm):
                 module.float()
 
     def forward(self, image: Tensor) -> Tensor:

@@ -146,6 +146,9 @@ def test_fine_tuning_begins_with_the_network_given(options: list[Any], tmp_path:
     options[options.index("--steps") + 1] = 1
     init = tmp_path / "init.safetensors"
     run("depth", "train", *options, "--init", init, "--lr", 1e-9, "--weight-decay", 0)
+    init.unlink()  # a run that is resumed has no more need of it
+    again = ("depth", "train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run")
+    assert "is complete" in run(*again).stdout
     trained = tensors_of(tmp_path / "run" / "state.safetensors")
     for name, parameter in network.named_parameters():
         torch.testing.assert_close(trained[f"network.{name}"], parameter.data, atol=1e-6, rtol=0)

@@ -81,13 +81,15 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
         },
         "versions": versions(),
     }
-    network = _build(config)
+    network = _build(config, fresh=saved is None)
     extractor = None
     if isinstance(network, VGGDepthHead):
         extractor, card["loss_network"] = depth_extractor(config.vgg_weights)
         extractor.to(world.device)
         extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-    if config.init:
+    if saved is not None and "init" in saved[1]:
+        card["init"] = saved[1]["init"]
+    elif config.init:
         card["init"] = {"name": config.init.name, "sha256": sha256(config.init)}
     network.to(world.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
@@ -115,8 +117,9 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
     say(f"{task.network_file}: {state.step} steps" + (f"; accuracy {accuracy}" if accuracy else ""))
 
 
-def _build(config: DepthTrainConfig) -> nn.Module:
-    if config.init:
+def _build(config: DepthTrainConfig, *, fresh: bool) -> nn.Module:
+    """The network to train; a run that is resumed has no more need of its ``--init``."""
+    if config.init and fresh:
         loaded, card = load_depth(config.init, config.vgg_weights)
         settings.check(
             card["kind"] == config.network,
