@@ -60,12 +60,10 @@ def _depth_predict(options: Mapping[str, Any]) -> int:
     settings = config.from_options(config.DepthPredictConfig, options)
     if settings.network and settings.network.endswith(".onnx"):
         return predict(settings, *onnx_estimator(Path(settings.network)))
-    from fststyle.depth_network import estimator, load_depth, shipped
+    from fststyle.depth_network import estimator, load_depth
     from fststyle.training.device import find_device
 
-    network, card = load_depth(
-        settings.network or shipped(settings.vgg_weights), settings.vgg_weights
-    )
+    network, card = load_depth(settings.network, settings.vgg_weights)
     return predict(settings, estimator(network, find_device(settings.device)), card)
 
 

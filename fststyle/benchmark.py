@@ -199,7 +199,7 @@ class OurStep:
 
 def loader_rate(folder: Path, size: int, batch_size: int, batches: int = 40) -> float:
     """Photos per second that one process reads, crops and hands over."""
-    crops = PhotoCrops(find_images(folder), size, seed=0)
+    crops = PhotoCrops(find_images(folder), (size, size), seed=0)
     loader = iter(photo_loader(crops, SampleNumbers(0, batch_size, 1, 0, 1), 1, False))
     next(loader)
     started = time.perf_counter()

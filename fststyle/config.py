@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 Config = TypeVar("Config")
 
@@ -96,20 +96,42 @@ def run_folder(options: Mapping[str, Any]) -> Path:
     return Path("runs") / options["name"]
 
 
+METHODS = ("plain", "weighted", "depth", "combined")
+"""The thesis's four: neither, content weighted by depth, depth loss, both."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class StyleTrainConfig(RunConfig):
-    """``train``: one style network from a painting and a folder of photos."""
+class ObjectiveConfig:
+    """What stylized pictures are judged by."""
 
     style: tuple[Path, ...] = setting("painting, or several that are blended into one style")
-    content: Path = setting("folder of photos, searched recursively")
-    val: Path | None = setting("photos to validate on (default: some of --content)", None)
-    image_size: int = setting("side of the training crops in pixels", 256)
     style_size: tuple[int, ...] = setting(
         "longer side of the painting in pixels; several sizes are averaged", (512,)
     )
+    preset: Literal["thesis"] | None = setting(
+        "defaults of another setting; thesis: that of the thesis this implements", None
+    )
+    method: Literal["plain", "weighted", "depth", "combined"] = setting(
+        "plain; weighted: content counts more where it is near; depth: a loss keeps the scene's"
+        " depth; combined: both",
+        "combined",
+    )
     content_weight: float = setting("weight of the content loss", 1.0)
-    style_weight: float = setting("weight of the style loss", 4.0)
+    style_weight: float = setting("weight of the style loss", 8.0)
+    depth_weight: float = setting("weight of the depth loss (methods depth and combined)", 20.0)
     tv_weight: float = setting("weight of the total variation", 0.0)
+    alpha_min: float = setting(
+        "factor on the content loss where a picture is farthest (weighted and combined)", 1.0
+    )
+    alpha_max: float = setting("factor where it is nearest", 5.0)
+    weight_map: str = setting(
+        "what tells near from far: depth; horizontal or vertical, an even gradient to the right or"
+        " to the bottom; or a folder of greyscale maps named as the photos, white = near",
+        "depth",
+    )
+    depth_network: str | None = setting(
+        "NAME.safetensors or transformers:NAME (default: the best that ships)", None
+    )
     content_layers: tuple[str, ...] = setting("VGG-19 layers of the content loss", ("relu2_2",))
     style_layers: tuple[str, ...] = setting(
         "VGG-19 layers of the style loss", ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -118,21 +140,94 @@ class StyleTrainConfig(RunConfig):
         "scale VGG's layers to a mean activation of 1, so that weights mean the same everywhere",
         True,
     )
-    width: int = setting("channels of the network's first layer", 32)
+    loss_downscale: int = setting(
+        "average pooling by this factor before the loss networks, to save time and memory", 1
+    )
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "thesis": {
+            "image_size": "512x640",
+            "loss_downscale": 2,
+            "calibrate": False,
+            "content_weight": 1.0,
+            "style_weight": 1000.0,
+            "depth_weight": 20.0,
+            "alpha_min": 1.0,
+            "alpha_max": 5.0,
+        }
+    }
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check(len(self.style) > 0, "--style needs at least one painting")
-        check(self.image_size >= 32, f"--image-size must be at least 32, not {self.image_size}")
         for size in self.style_size:
             check(size >= 32, f"--style-size must be at least 32, not {size}")
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "depth_weight", "tv_weight"):
             value = getattr(self, name)
             flag = f"--{name.replace('_', '-')}"
             check(value >= 0 and math.isfinite(value), f"{flag} must be 0 or more, not {value}")
+        for name in ("alpha_min", "alpha_max"):
+            value = getattr(self, name)
+            flag = f"--{name.replace('_', '-')}"
+            check(value > 0 and math.isfinite(value), f"{flag} must be above 0, not {value}")
         check(len(self.content_layers) > 0, "--content-layers needs at least one layer")
         check(len(self.style_layers) > 0, "--style-layers needs at least one layer")
+        check(self.loss_downscale >= 1, "--loss-downscale must be at least 1")
+        check(
+            self.weights_content or self.weight_map == "depth",
+            f"--method {self.method} weights no content, so --weight-map has no use: leave it out,"
+            " or choose weighted or combined",
+        )
+
+    @property
+    def weights_content(self) -> bool:
+        """Whether the content loss has a weight map."""
+        return self.method in ("weighted", "combined")
+
+    @property
+    def keeps_depth(self) -> bool:
+        """Whether there is a depth loss."""
+        return self.method in ("depth", "combined") and self.depth_weight > 0
+
+    @property
+    def needs_depth(self) -> bool:
+        """Whether a depth network is needed, for the loss or for the weights."""
+        return self.keeps_depth or (self.weights_content and self.weight_map == "depth")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleTrainConfig(ObjectiveConfig, RunConfig):
+    """``train``: one style network from a painting and a folder of photos."""
+
+    content: Path = setting("folder of photos, searched recursively")
+    val: Path | None = setting("photos to validate on (default: some of --content)", None)
+    image_size: str = setting("side of the training crops in pixels, or HEIGHTxWIDTH", "256")
+    width: int = setting("channels of the network's first layer", 32)
+    depth_cache: str | None = setting(
+        "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
+        None,
+    )
+
+    def __post_init__(self) -> None:
+        RunConfig.__post_init__(self)
+        ObjectiveConfig.__post_init__(self)
+        shorter = min(self.crop_size)
+        check(shorter >= 32, f"--image-size must be at least 32, not {self.image_size}")
+        check(
+            shorter >= 32 * self.loss_downscale or not self.keeps_depth,
+            f"--image-size {self.image_size} leaves the depth network less than 32 pixels behind"
+            f" --loss-downscale {self.loss_downscale}: choose a larger one, or another --method",
+        )
         check(self.width >= 1, f"--width must be at least 1, not {self.width}")
+
+    @property
+    def val_folder(self) -> Path:
+        """The folder of the photos to validate on."""
+        return self.val or self.content
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """(height, width) of the training crops."""
+        return parse_size(self.image_size)
 
 
 DEPTH_DATA = (
@@ -181,12 +276,13 @@ class DepthTrainConfig(RunConfig):
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Two numbers out of "224x288"; raises ValueError."""
+    """Two numbers out of "224x288", or one twice out of "224"; raises ValueError."""
     try:
-        first, second = (int(part) for part in text.lower().split("x"))
-    except ValueError as error:
-        raise ValueError(f"a size is two numbers such as 224x288, not {text!r}") from error
-    return first, second
+        sides = [int(part) for part in text.lower().split("x")]
+    except ValueError:
+        sides = []
+    check(len(sides) in (1, 2), f"a size is 256, or two numbers such as 224x288, not {text!r}")
+    return sides[0], sides[-1]
 
 
 def parse_share(text: str) -> tuple[str, float]:
@@ -397,12 +493,13 @@ def needed(config: type) -> set[str]:
 
 
 def from_options(config: type[Config], options: Mapping[str, Any]) -> Config:
-    """The dataclass from parsed options.
+    """The dataclass from parsed options, over those of a preset where one is named.
 
     Raises ValueError where one is missing, or where the dataclass's own checks do.
     """
-    fields = dataclasses.fields(config)  # type: ignore[arg-type]
-    for f in fields:
+    presets = getattr(config, "PRESETS", {})
+    options = {**presets.get(options.get("preset"), {}), **options}
+    for f in dataclasses.fields(config):  # type: ignore[arg-type]
         if f.default is dataclasses.MISSING and f.name not in options:
             raise ValueError(f"--{f.name.replace('_', '-')} is needed: {f.metadata['help']}")
     return config(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
@@ -433,7 +530,7 @@ def _typed(hint: Any, value: Any) -> Any:
         return None
     if many:
         return tuple(kind(v) for v in value)
-    return Path(value) if kind is Path else value
+    return kind(value) if kind in (Path, str) else value
 
 
 def changed(old: Any, new: Any, ignore: Sequence[str]) -> list[str]:

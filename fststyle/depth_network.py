@@ -1,6 +1,10 @@
 """Depth networks as the rest of the product sees them, and their files."""
 
+import copy
+import hashlib
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import fststyle
 from fststyle.checkpoint import load_card, load_strictly, load_tensors, save_tensors
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
+from fststyle.networks.folding import fold_norms
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.vgg import VGG19Features
 from fststyle.networks.vgg_weights import load_vgg19_state, local_weights, weights_id
@@ -29,15 +34,12 @@ SHIPPED = Path(fststyle.__file__).parent.parent / "checkpoints" / "depth"
 """The folder of the networks that come with the project."""
 
 
-def shipped(vgg_weights: Path | None = None) -> Path:
-    """The better of them on photos of every kind, the head; the hourglass where the VGG-19 that the
-    head reads is not at hand (torchvision's, which could be downloaded, is another)."""
-    head = vgg_weights is not None or local_weights() is not None
-    return SHIPPED / ("vgg_head.safetensors" if head else "hourglass.safetensors")
+class OtherWeightsError(ValueError):
+    """A head reads features of other VGG-19 weights than those at hand."""
 
 
 def load_depth(
-    source: str | Path, vgg_weights: Path | None = None
+    source: str | Path | None, vgg_weights: Path | None = None
 ) -> tuple[nn.Module, dict[str, Any]]:
     """(frozen depth network, card).
 
@@ -46,28 +48,38 @@ def load_depth(
 
     Args:
         source: a file of ours, or "transformers:NAME" with a Hugging Face model or its folder.
+            None takes the better of those that ship: the head, or the hourglass where the VGG-19
+            that the head reads is not at hand.
         vgg_weights: for heads on VGG-19, as in ``load_vgg19_state``.
 
-    Raises FileNotFoundError or ValueError with the reason.
+    The card has an "id", a plain file name that no other network has. Raises FileNotFoundError or
+    ValueError with the reason.
     """
+    if source is None:
+        if vgg_weights is not None or local_weights() is not None:
+            with suppress(OtherWeightsError):
+                return load_depth(SHIPPED / "vgg_head.safetensors", vgg_weights)
+        return load_depth(SHIPPED / "hourglass.safetensors")
     if str(source).startswith(TRANSFORMERS):
         from fststyle.networks.transformers_depth import load_transformers_depth
 
         name = str(source).removeprefix(TRANSFORMERS)
-        return load_transformers_depth(name), {"kind": "transformers", "name": name}
+        identity = re.sub(r"[^\w.-]+", "--", name)
+        return load_transformers_depth(name), {"kind": "transformers", "name": name, "id": identity}
     path = Path(source)
     network, card = load_own(path)
     if isinstance(network, VGGDepthHead):
         extractor, loss_network = depth_extractor(vgg_weights)
         if loss_network["id"] != card["loss_network"]["id"]:
-            raise ValueError(
+            raise OtherWeightsError(
                 f"{path} reads the features of other VGG-19 weights"
                 f" ({card['loss_network']['source']}, {card['loss_network']['id']}) than those at"
                 f" hand ({loss_network['source']}, {loss_network['id']}): give them with"
                 " --vgg-weights, or use the hourglass"
             )
         network = VGGDepth(extractor, network)
-    return network.eval().requires_grad_(False), card
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return network.eval().requires_grad_(False), {**card, "id": f"{path.stem}-{digest[:12]}"}
 
 
 def load_own(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -106,6 +118,21 @@ def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
         return F.interpolate(network(reduced), size, mode="bilinear")
 
     return predict
+
+
+def for_loss(
+    network: nn.Module, side: int, dtype: torch.dtype
+) -> VGGDepthHead | Callable[[Tensor], Tensor]:
+    """A copy of a frozen depth network as ``StyleObjective`` takes it: batch norms folded,
+    convolutions in ``dtype``; a head without its VGG-19, another ``at_area`` of ``side``².
+    """
+    kept = copy.deepcopy(network.head if isinstance(network, VGGDepth) else network)
+    fold_norms(kept)
+    for module in kept.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(dtype)
+    kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return kept if isinstance(kept, VGGDepthHead) else at_area(kept, side)
 
 
 def estimator(network: nn.Module, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:

@@ -130,18 +130,34 @@ def resize(image: Image.Image, scale: float) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def crop_square(image: Image.Image, side: float, left: float, top: float, size: int) -> np.ndarray:
-    """The square of ``side`` pixels at (``left``, ``top``) as ``size``×``size``×3 uint8."""
-    box = (left, top, left + side, top + side)
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom edge in pixels."""
+
+
+def centre_box(width: float, height: float, aspect: float) -> Box:
+    """The largest centred box of the given width / height in a picture of this size."""
+    kept = min(width, height * aspect)
+    left, top = (width - kept) / 2, (height - kept / aspect) / 2
+    return left, top, left + kept, top + kept / aspect
+
+
+def crop(image: Image.Image, box: Box, size: tuple[int, int]) -> np.ndarray:
+    """``box`` of the picture at ``size`` (height, width), as H×W×3 uint8."""
+    height, width = size
     return np.asarray(
-        image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+        image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
     )
 
 
-def centre_square(image: Image.Image, size: int) -> np.ndarray:
-    """The largest centred square as ``size``×``size``×3 uint8."""
-    side = min(image.size)
-    return crop_square(image, side, (image.width - side) / 2, (image.height - side) / 2, size)
+def crop_map(values: np.ndarray, box: Box, of: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """What ``crop`` cuts out of the picture ``of``, out of an H×W float32 map of it that may have
+    another resolution."""
+    height, width = size
+    across, down = values.shape[1] / of.width, values.shape[0] / of.height
+    scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    return np.asarray(
+        Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR, box=scaled)
+    )
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

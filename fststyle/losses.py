@@ -55,8 +55,38 @@ def gram_matrix(features: Tensor) -> Tensor:
     return _Gram.apply(flat) / (channels * height * width)
 
 
-def content_loss(output: Tensor, content: Tensor) -> Tensor:
-    """1/(HWC) Σ (F − P)² of two N×C×H×W feature maps (Johnson et al. 2016, eq. 2)."""
+class _WeightedSumOfSquares(torch.autograd.Function):
+    """Σ_c Σ_ij w_ij x_cij² of N×C×H×W and N×1×H×W, accumulated in float32 (float64 stays), without
+    a float32 copy of x. The weights get no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weights)
+        wide = torch.float32 if x.dtype.itemsize == 2 else x.dtype
+        per_pixel = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=wide).square()
+        return (per_pixel * weights).sum()
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None]:
+        x, weights = ctx.saved_tensors
+        return x * (2 * grad[0] * weights).to(x.dtype), None
+
+
+def content_loss(output: Tensor, content: Tensor, weights: Tensor | None = None) -> Tensor:
+    """1/(HWC) Σ_c Σ_ij α_ij (F − P)² of two N×C×H×W feature maps.
+
+    Without ``weights`` α is 1 (Johnson et al. 2016, eq. 2); with them it is N×1×H×W, fixed, of the
+    maps' own size (``content_weights.propagate``), as in the thesis, section 4.1.
+    """
+    difference = output - content
+    if weights is None:
+        return _SumOfSquares.apply(difference) / output.numel()
+    return _WeightedSumOfSquares.apply(difference, weights) / output.numel()
+
+
+def depth_loss(output: Tensor, content: Tensor) -> Tensor:
+    """1/(HW) Σ (D(X) − D(Y))² of two N×1×H×W depth maps, those of the output and of the content
+    (Liu et al. 2017; the thesis, section 3.5)."""
     return _SumOfSquares.apply(output - content) / output.numel()
 
 

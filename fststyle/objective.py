@@ -1,21 +1,42 @@
-"""What a stylized picture is judged by: a frozen loss network and the fixed targets of a style."""
+"""What a stylized picture is judged by: frozen loss networks and the fixed targets of a style."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
-from fststyle.losses import content_loss, gram_matrix, style_loss, total_variation
+from fststyle.config import ObjectiveConfig
+from fststyle.content_weights import propagate
+from fststyle.images import read_image, resize
+from fststyle.losses import content_loss, depth_loss, gram_matrix, style_loss, total_variation
+from fststyle.networks.calibration import mean_activations
+from fststyle.networks.depth_head import LAYERS as DEPTH_LAYERS
+from fststyle.networks.depth_head import VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
+from fststyle.networks.vgg_weights import load_vgg19_state
+
+DepthNetwork = VGGDepthHead | Callable[[Tensor], Tensor]
+"""What tells depth in a loss: a head, which reads the features that content and style need anyway,
+or any function from N×3×H×W in [0,1] to N×1×H×W, differentiable. Larger = farther."""
 
 
 class StyleObjective:
     """The weighted loss terms of ``output`` as a picture of ``content`` in a given style.
 
     Args:
-        extractor: the loss network, cut no earlier than the deepest layer named.
+        extractor: the loss network, cut no earlier than the deepest layer named, nor than
+            ``DEPTH_LAYERS`` where ``depth`` is a head.
         paintings: 1×3×H×W, RGB in [0,1]; one for each painting and size. Several are averaged.
-        weights: of the terms "content", "style" and "tv"; a term of weight 0 is not computed.
+        weights: of the terms "content", "style", "depth" and "tv"; a term of weight 0 is not
+            computed.
+        depth: the frozen depth network, needed where "depth" has a weight.
+        downscale: average pooling by this factor stands in front of the loss networks, for
+            contents, outputs, paintings and weight maps alike.
     """
 
     def __init__(
@@ -25,47 +46,167 @@ class StyleObjective:
         content_layers: Sequence[str],
         style_layers: Sequence[str],
         weights: Mapping[str, float],
+        *,
+        depth: DepthNetwork | None = None,
+        downscale: int = 1,
     ) -> None:
-        self.extractor = extractor
+        self.extractor, self.depth, self.downscale = extractor, depth, downscale
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        assert depth is not None or "depth" not in self.weights
         # Σ_k ‖G − S_k‖²/K and ‖G − ΣS_k/K‖² differ by a constant: one target does for all.
         with torch.no_grad():
-            maps = [extractor(painting, self.style_layers) for painting in paintings]
+            maps = [extractor(self._pool(painting), self.style_layers) for painting in paintings]
             self.grams = {
                 layer: torch.stack([gram_matrix(m[layer]) for m in maps]).mean(0)
                 for layer in self.style_layers
             }
 
-    def __call__(self, output: Tensor, content: Tensor) -> dict[str, Tensor]:
-        """Terms by name, unweighted, float32 scalars averaged over the batch of N×3×H×W images.
+    def __call__(
+        self,
+        output: Tensor,
+        content: Tensor,
+        content_weights: Tensor | None = None,
+        *,
+        depth_part: float = 1.0,
+    ) -> dict[str, Tensor]:
+        """Terms by name, unweighted, float32 scalars averaged over the batch.
 
         Several layers of a term are summed.
+
+        Args:
+            output, content: N×3×H×W images, RGB in [0,1].
+            content_weights: N×1×H×W weights of the content loss, whose place in the picture they
+                follow into the layers; none for the plain loss.
+            depth_part: the depth loss is that of the first images of the batch, this part of them,
+                rounded up.
         """
+        count = math.ceil(len(output) * depth_part) if "depth" in self.weights else len(output)
+        if count in (0, len(output)):
+            return self._terms(output, content, content_weights, depth=count > 0)
+        parts = [
+            self._terms(
+                *(output[part], content[part]),
+                None if content_weights is None else content_weights[part],
+                depth=depth,
+            )
+            for part, depth in ((slice(count), True), (slice(count, None), False))
+        ]
+        share = count / len(output)
+        first, rest = parts
+        alike = {name: share * first[name] + (1 - share) * term for name, term in rest.items()}
+        return {**first, **alike}
+
+    def _terms(
+        self, output: Tensor, content: Tensor, content_weights: Tensor | None, *, depth: bool
+    ) -> dict[str, Tensor]:
+        depth = depth and "depth" in self.weights
         terms: dict[str, Tensor] = {}
-        layers: set[str] = set()
+        if "tv" in self.weights:
+            terms["tv"] = total_variation(output)
+        output, content = self._pool(output), self._pool(content)
+        needed = ("content", "style", "depth") if depth else ("content", "style")
+        features = self._features(output, needed)
+        with torch.no_grad():
+            targets = self._features(content, [term for term in needed if term != "style"])
         if "content" in self.weights:
-            layers |= set(self.content_layers)
-        if "style" in self.weights:
-            layers |= set(self.style_layers)
-        features = self.extractor(output, layers) if layers else {}
-        if "content" in self.weights:
-            with torch.no_grad():
-                targets = self.extractor(content, self.content_layers)
+            alphas: dict[str, Tensor] = {}
+            if content_weights is not None:
+                alphas = propagate(self._pool(content_weights), self.content_layers)
             terms["content"] = _total(
-                content_loss(features[layer], targets[layer]) for layer in self.content_layers
+                content_loss(features[layer], targets[layer], alphas.get(layer))
+                for layer in self.content_layers
             )
         if "style" in self.weights:
             terms["style"] = _total(
                 style_loss(features[layer], self.grams[layer]) for layer in self.style_layers
             )
-        if "tv" in self.weights:
-            terms["tv"] = total_variation(output)
+        if depth:
+            with torch.no_grad():
+                target = self._depth(content, targets)
+            terms["depth"] = depth_loss(self._depth(output, features), target)
         return terms
+
+    def depth_of(self, image: Tensor) -> Tensor:
+        """N×1×H'×W' depth of N×3×H×W images as the depth loss compares it; with a weight for
+        "depth" only."""
+        image = self._pool(image)
+        return self._depth(image, self._features(image, ("depth",)))
+
+    def _depth(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        assert self.depth is not None
+        return self.depth(features) if isinstance(self.depth, VGGDepthHead) else self.depth(image)
 
     def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Σ weight · term."""
         return _total(self.weights[name] * term for name, term in terms.items())
+
+    def _features(self, image: Tensor, terms: Sequence[str]) -> dict[str, Tensor]:
+        """What those of ``terms`` that have a weight need; extracted once for all of them."""
+        needs = {
+            "content": self.content_layers,
+            "style": self.style_layers,
+            "depth": DEPTH_LAYERS if isinstance(self.depth, VGGDepthHead) else (),
+        }
+        layers = {layer for term in terms if term in self.weights for layer in needs[term]}
+        return self.extractor(image, layers) if layers else {}
+
+    def _pool(self, image: Tensor) -> Tensor:
+        return F.avg_pool2d(image, self.downscale) if self.downscale > 1 else image
+
+
+def build_objective(
+    config: ObjectiveConfig,
+    vgg_weights: Path | None,
+    depth: DepthNetwork | None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[StyleObjective, str]:
+    """(objective with a frozen VGG-19, calibrated if asked for, and the paintings' targets on it;
+    where VGG-19's weights came from).
+
+    Args:
+        depth: as ``depth_network.for_loss`` gives it; read where the method has a depth loss.
+        dtype: of the frozen convolutions; the style's targets are computed in float32.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    weights = {
+        "content": config.content_weight,
+        "style": config.style_weight,
+        "depth": config.depth_weight if config.keeps_depth else 0.0,
+        "tv": config.tv_weight,
+    }
+    depth = depth if config.keeps_depth else None
+    layers = {*config.content_layers, *config.style_layers}
+    if isinstance(depth, VGGDepthHead):
+        layers |= set(DEPTH_LAYERS)
+    paintings = [read_image(path) for path in config.style]
+    state, source = load_vgg19_state(vgg_weights)
+    extractor = VGG19Features(state, layers).to(device)
+    means = mean_activations(extractor)
+    if config.calibrate:
+        extractor.divide_activations(means)
+    elif isinstance(depth, VGGDepthHead):  # which reads calibrated features
+        depth.divide_inputs({layer: means[layer.removeprefix("relu")] for layer in DEPTH_LAYERS})
+    sized = [
+        as_tensor(resize(painting, size / max(painting.size))).to(device)
+        for painting in paintings
+        for size in config.style_size
+    ]
+    objective = StyleObjective(
+        *(extractor, sized, config.content_layers, config.style_layers, weights),
+        depth=depth,
+        downscale=config.loss_downscale,
+    )
+    # The targets are float32's; from here on its weights need no cast at every step.
+    extractor.convs.to(dtype).to(memory_format=torch.channels_last)
+    return objective, source
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """RGB to 1×3×H×W in [0,1]."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
 
 
 def _total(values) -> Tensor:  # type: ignore[no-untyped-def]

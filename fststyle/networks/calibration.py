@@ -11,8 +11,16 @@ def calibrate(extractor: VGG19Features) -> None:
     """Scale each layer so that its mean ReLU activation over ``calibration_images`` is 1.
 
     After that loss weights mean the same whatever file the weights came from (Gatys et al. 2016
-    scale VGG likewise). One pass measures all layers, since scaling one leaves the others as they
-    are.
+    scale VGG likewise). Raises ValueError where a layer is silent or not finite.
+    """
+    extractor.divide_activations(mean_activations(extractor))
+
+
+def mean_activations(extractor: VGG19Features) -> dict[str, float]:
+    """Mean ReLU activation of each convolution, by its name, over ``calibration_images``.
+
+    One pass measures all layers, since scaling one leaves the others as they are. Raises ValueError
+    where a layer is silent or not finite.
     """
     device = next(extractor.parameters()).device
     images = calibration_images().to(device)
@@ -20,7 +28,7 @@ def calibrate(extractor: VGG19Features) -> None:
     average = {name: sum(m[name] for m in means) / len(means) for name in means[0]}
     if not all(np.isfinite(mean) and mean > 0 for mean in average.values()):
         raise ValueError("VGG-19 weights: a layer is silent or not finite; is the file damaged?")
-    extractor.divide_activations(average)
+    return average
 
 
 def calibration_images(count: int = 8, size: int = 256) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fststyle.networks.folding import fold
 from fststyle.networks.vgg import VGG19Features
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -25,6 +26,10 @@ class _Conv(nn.Sequential):
             nn.BatchNorm2d(channels_out),
             nn.ReLU(),
         )
+
+    def fold_norm(self) -> None:
+        """See ``networks.folding``."""
+        self[1] = fold(self[1], self[0])
 
 
 class _Residual(nn.Module):
@@ -46,13 +51,18 @@ class _Up(nn.Module):
         super().__init__()
         self.coarse = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         self.side = nn.Conv2d(channels_side, channels_out, 1, bias=False)
-        self.norm = nn.BatchNorm2d(channels_out)
+        self.norm: nn.Module = nn.BatchNorm2d(channels_out)
         self.conv = _Conv(channels_out, channels_out, 3)
 
     def forward(self, coarse: Tensor, side: Tensor) -> Tensor:
         # The 1×1 convolution comes first: it commutes with the upsampling and is cheaper there.
         up = _resize(self.coarse(coarse), side)
         return self.conv(F.relu(self.norm(up + self.side(side))))
+
+    def fold_norm(self) -> None:
+        """See ``networks.folding``."""
+        # Upsampling is a mean of pixels: a factor on each channel may come before it.
+        self.norm = fold(self.norm, self.coarse, self.side)
 
 
 class VGGDepthHead(nn.Module):
@@ -94,6 +104,19 @@ class VGGDepthHead(nn.Module):
         x = self.up2(x, features["relu2_2"])
         x = self.up1(x, features["relu1_2"])
         return self.out(x)
+
+    @torch.no_grad()
+    def divide_inputs(self, divisors: Mapping[str, float]) -> None:
+        """Make it read feature maps that are ``divisors[layer]`` times as large."""
+        readers = {
+            "relu4_3": self.deepest[0],
+            "relu3_3": self.up4.side,
+            "relu2_2": self.up2.side,
+            "relu1_2": self.up1.side,
+        }
+        for layer, conv in readers.items():
+            assert isinstance(conv, nn.Conv2d)
+            conv.weight.div_(divisors[layer])
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:

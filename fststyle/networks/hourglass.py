@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fststyle.networks.folding import fold
+
 MIN_SIZE = 32
 """Smallest height and width in pixels."""
 
@@ -72,10 +74,14 @@ class ConvNorm(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, kernel: int, affine: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2)
-        self.norm = nn.BatchNorm2d(channels_out, affine=affine)
+        self.norm: nn.Module = nn.BatchNorm2d(channels_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.conv(x)))
+
+    def fold_norm(self) -> None:
+        """See ``networks.folding``."""
+        self.norm = fold(self.norm, self.conv)
 
 
 class Inception(nn.Module):

@@ -1,7 +1,7 @@
 """``fststyle depth predict``: depth maps of pictures; no torch here."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +74,27 @@ def estimate_depth(
 ) -> np.ndarray:
     """H×W float32 of a picture's own size; larger = farther.
 
-    The network sees the picture reduced to about the area of a square of ``size`` pixels: at other
-    sizes than it was trained on it takes in too little of the scene, or too little detail.
     ``flip`` averages with the mirrored picture's depth.
+    """
+    depth = estimate_reduced(estimate, image, size)
+    if flip:
+        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        depth = (depth + estimate_reduced(estimate, mirrored, size)[:, ::-1]) / 2
+    return np.asarray(Image.fromarray(depth).resize(image.size, Image.Resampling.BICUBIC))
+
+
+def estimate_reduced(estimate: Estimator, image: Image.Image, size: int) -> np.ndarray:
+    """H×W float32 of the whole picture, at the size the network sees: about the area of a square of
+    ``size`` pixels, with sides that are multiples of 16, never more than the picture has.
+
+    At other sizes than it was trained on, a network takes in too little of the scene, or too
+    little detail.
     """
     scale = min(1.0, size / (image.width * image.height) ** 0.5)
     small = tuple(max(32, round(side * scale / 16) * 16) for side in image.size)
     reduced = image.resize((small[0], small[1]), Image.Resampling.BICUBIC, reducing_gap=3.0)
     content = np.asarray(reduced, np.float32).transpose(2, 0, 1)[None] / 255
-    depth = estimate(content)[0, 0].astype(np.float32)
-    if flip:
-        mirrored = estimate(np.ascontiguousarray(content[..., ::-1]))[0, 0]
-        depth = (depth + mirrored[:, ::-1]) / 2
-    return np.asarray(Image.fromarray(depth).resize(image.size, Image.Resampling.BICUBIC))
+    return estimate(content)[0, 0].astype(np.float32)
 
 
 def write_depth_png(depth: np.ndarray, path: Path) -> None:
@@ -98,7 +106,17 @@ def write_depth_png(depth: np.ndarray, path: Path) -> None:
 
 def coloured(depth: np.ndarray) -> Image.Image:
     """Near light, far dark; ``depth`` is H×W."""
-    place = _spread(depth) * (len(_COLOURS) - 1)
+    return coloured_together([depth])[0]
+
+
+def coloured_together(depths: Sequence[np.ndarray]) -> list[Image.Image]:
+    """Several maps in the scale of colours that the first fills."""
+    low, high = float(depths[0].min()), float(depths[0].max())
+    return [_colour((depth - low) / max(high - low, 1e-12)) for depth in depths]
+
+
+def _colour(place: np.ndarray) -> Image.Image:
+    place = place * (len(_COLOURS) - 1)
     channels = [np.interp(place, range(len(_COLOURS)), _COLOURS[:, c]) for c in range(3)]
     return Image.fromarray(to_uint8(np.stack(channels, -1) / 255))
 

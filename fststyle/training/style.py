@@ -1,10 +1,10 @@
 """Training a style network: what stands between the settings and the loop."""
 
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -13,16 +13,18 @@ from torchvision.utils import make_grid
 from fststyle import config as settings
 from fststyle.checkpoint import save_transform
 from fststyle.config import StyleTrainConfig
-from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
-from fststyle.images import find_images, read_image, resize, to_uint8, write_image
-from fststyle.networks.calibration import calibrate
+from fststyle.content_weights import content_weights, gradient_importance
+from fststyle.data.photos import Batch, PhotoCrops, fingerprint, validation_images
+from fststyle.depth_network import for_loss, load_depth
+from fststyle.images import find_images, read_image, to_uint8, write_image
 from fststyle.networks.transform import TransformNet
-from fststyle.networks.vgg import VGG19Features, check_layers
-from fststyle.networks.vgg_weights import load_vgg19_state
-from fststyle.objective import StyleObjective
+from fststyle.networks.vgg import check_layers
+from fststyle.objective import StyleObjective, as_tensor, build_objective
+from fststyle.runtime.depth import coloured_together, training_size
 from fststyle.training.board import Board
 from fststyle.training.device import DTYPES, autocast, find_precision
 from fststyle.training.distributed import World
+from fststyle.training.importance import importance_maps
 from fststyle.training.loop import to_device
 from fststyle.training.run import (
     STATE,
@@ -38,8 +40,12 @@ from fststyle.training.state import TrainingState, save_state
 
 VALIDATION_PHOTOS = 8
 SHIFTS = 8
-"""Pixels: the size of the deepest pooling window in the loss network, seen from the image."""
-MAY_CHANGE = ("content", "style")
+"""Pixels: the size of the deepest pooling window in the loss network, seen from its image."""
+DEPTH_PART = 0.5
+"""Part of a batch whose depth loss is computed. Its gradient is right on average whatever the part;
+on the CPU, at 256 px, a combined step takes 1.24 times a plain one with all images and 1.12 times
+with half of them."""
+MAY_CHANGE = ("content", "style", "depth_cache")
 """Settings that a resumed run may be given anew, beside ``run.MAY_CHANGE``."""
 
 
@@ -47,26 +53,31 @@ def run(options: Mapping[str, Any]) -> None:
     """``fststyle train``: from the options given to the network's file."""
     config, saved = read_settings(StyleTrainConfig, options, MAY_CHANGE)
     check_layers((*config.content_layers, *config.style_layers))
-    launch(config, saved, _train, "--image-size")
+    launch(config, saved, _train, "--image-size, --loss-downscale 2")
 
 
 def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     precision = find_precision(config.precision, world.device)
-    photos = find_images(config.content)
-    val_photos = find_images(config.val) if config.val else photos
-    paintings = [read_image(path) for path in config.style]
+    photos, val_photos = find_images(config.content), find_images(config.val_folder)
     prepare_folder(config, world)
+    say = print if world.leads else lambda *_: None
+    say(f"{len(photos)} photos; {world.device.type}, {precision}, {world.size} process(es)")
     card: dict[str, Any] = {
         "style": [{"name": path.name, "sha256": sha256(path)} for path in config.style],
         "photo_order": fingerprint(photos, config.content),
         "versions": versions(),
     }
+    depth = loss_depth = None
+    if config.needs_depth:
+        depth = load_depth(config.depth_network, config.vgg_weights)
+        card["depth_network"] = {name: depth[1][name] for name in ("kind", "id")}
+        depth[0].to(world.device)
+        loss_depth = for_loss(depth[0], training_size(depth[1]), DTYPES[precision])
     if saved is not None:
         _check_same_inputs(saved[1], card)
-    say = print if world.leads else lambda *_: None
-    say(f"{len(photos)} photos; {world.device.type}, {precision}, {world.size} process(es)")
-
-    objective, card["loss_network"] = build_objective(config, paintings, world.device, precision)
+    objective, card["loss_network"] = build_objective(
+        config, config.vgg_weights, loss_depth, world.device, DTYPES[precision]
+    )
     network = TransformNet(config.width).to(world.device)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), config.lr, fused=True)
@@ -79,51 +90,26 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         say(f"{config.folder} is complete: to go on, give more --steps")
         return
 
-    board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
-    size = config.image_size
-    val = validation_images(val_photos, size, VALIDATION_PHOTOS) if world.leads else None
-    if config.val:
-        validation_images(photos, size, 1)  # fails here, in one line, where none can be decoded
-    task = StyleTask(config, objective, precision, world.device, board, val, card)
-    if saved is None:
-        board.text("settings", table(settings.to_json(config)), 0)
-        for index, painting in enumerate(paintings):
-            board.images(f"style/{index}", [_tensor(painting)], 0)
-
-    crops = PhotoCrops(photos, size, config.seed)
-    train_on(crops, task, state, config, precision, world, board, "train")
+    ready = importance_maps(
+        *(config, depth, photos, val_photos, state.samples, world, precision, VALIDATION_PHOTOS)
+    )
+    with ready as (maps, val_maps):
+        size = config.crop_size
+        val = validation_images(val_photos, size, VALIDATION_PHOTOS, val_maps)
+        if config.val:
+            validation_images(photos, size, 1, maps)  # fails here where none can be used
+        board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
+        if saved is None:
+            board.text("settings", table(settings.to_json(config)), 0)
+            for index, path in enumerate(config.style):
+                board.images(f"style/{index}", [as_tensor(read_image(path))], 0)
+        task = StyleTask(config, objective, precision, world.device, board, val, card)
+        if world.leads and config.keeps_depth:
+            print(task.cost_of_depth())
+        crops = PhotoCrops(photos, size, config.seed, maps)
+        train_on(crops, task, state, config, precision, world, board, "train")
     losses = ", ".join(f"{name} {value:.3f}" for name, value in task.losses.items())
     say(f"{task.network_file}: {state.step} steps; {losses}")
-
-
-def build_objective(
-    config: StyleTrainConfig,
-    paintings: list[Image.Image],
-    device: torch.device,
-    precision: str,
-) -> tuple[StyleObjective, str]:
-    """The frozen loss network, calibrated if asked for, with the paintings' targets on it; and
-    where its weights came from."""
-    state, source = load_vgg19_state(config.vgg_weights)
-    extractor = VGG19Features(state, (*config.content_layers, *config.style_layers)).to(device)
-    if config.calibrate:
-        calibrate(extractor)
-    sized = [
-        _tensor(resize(painting, size / max(painting.size))).to(device)
-        for painting in paintings
-        for size in config.style_size
-    ]
-    weights = {
-        "content": config.content_weight,
-        "style": config.style_weight,
-        "tv": config.tv_weight,
-    }
-    objective = StyleObjective(
-        extractor, sized, config.content_layers, config.style_layers, weights
-    )
-    # The targets are float32's; from here on its weights need no cast at every step.
-    extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-    return objective, source
 
 
 class StyleTask:
@@ -136,7 +122,7 @@ class StyleTask:
         precision: str,
         device: torch.device,
         board: Board,
-        val: Tensor | None,
+        val: Batch,
         card: dict[str, Any],
     ) -> None:
         self.config, self.objective, self.card = config, objective, card
@@ -144,39 +130,100 @@ class StyleTask:
         self.board, self.val = board, val
         self.network_file = config.folder / f"{config.name}.safetensors"
         self.losses: dict[str, float] = {}
+        self.gradient: Tensor | None = None
+        if config.weights_content and val.targets is None:
+            self.gradient = gradient_importance(*config.crop_size, config.weight_map).to(device)
 
     def loss(
         self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """As ``training.loop.Task`` says."""
-        output = network(images)
-        terms = self.objective(shifted(output, step), shifted(images, step))
+        """As ``training.loop.Task`` says; ``targets`` are importance maps."""
+        output, weights = network(images), self.weights(self.importance(images, targets))
+        shift = SHIFTS * self.config.loss_downscale
+        terms = self.objective(
+            shifted(output, step, shift),
+            shifted(images, step, shift),
+            None if weights is None else shifted(weights, step, shift),
+            depth_part=DEPTH_PART,
+        )
         return self.objective.weighted_sum(terms), terms
+
+    def cost_of_depth(self) -> str:
+        """What the depth loss adds to a step, measured."""
+        size = [side - SHIFTS * self.config.loss_downscale for side in self.config.crop_size]
+        images = torch.rand(self.config.batch_size, 3, *size, device=self.device)
+        images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
+        seconds: dict[float, float] = {}
+        for part in (0.0, DEPTH_PART) * 2:  # the first of each warms up
+            started = time.perf_counter()
+            with autocast(self.device, self.precision):
+                terms = self.objective(images, images, depth_part=part)
+            self.objective.weighted_sum(terms).backward()
+            assert images.grad is not None
+            images.grad.sum().item()  # waits for the device
+            seconds[part] = time.perf_counter() - started
+        return f"the depth loss adds {seconds[DEPTH_PART] - seconds[0.0]:.3f} s to a step"
+
+    def importance(self, images: Tensor, targets: Tensor | None) -> Tensor | None:
+        """The maps of ``images``: what comes with them, or the even gradient; None for neither."""
+        if targets is None and self.gradient is not None:
+            return self.gradient.expand(len(images), -1, -1, -1)
+        return targets
+
+    def weights(self, importance: Tensor | None) -> Tensor | None:
+        """The content loss's weights; None where it has none."""
+        if importance is None:
+            return None
+        return content_weights(importance, self.config.alpha_min, self.config.alpha_max)
 
     @torch.no_grad()
     def validate(self, state: TrainingState) -> None:
-        """Mean terms over the validation photos; their stylizations to TensorBoard and a PNG."""
-        assert self.val is not None
+        """Mean terms over the validation photos; their stylizations, and what of weight maps and
+        depth there is, to TensorBoard and a PNG."""
         sums: dict[str, float] = {}
-        outputs = []
-        for images in self.val.split(self.config.batch_size):
-            content = to_device(images, self.device)
+        rows: list[list[Tensor]] = []
+        size = self.config.batch_size
+        for start in range(0, len(self.val.images), size):
+            part = slice(start, start + size)
+            content = to_device(self.val.images[part], self.device)
+            targets = self.val.targets
+            importance = self.importance(
+                content, None if targets is None else targets[part].to(self.device)
+            )
             with autocast(self.device, self.precision):
                 output = state.network(content)
-                terms = self.objective(output, content)
+                terms = self.objective(output, content, self.weights(importance))
             for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + term.item() * len(images)
-            outputs.append(output.float().clamp(0, 1).cpu())
-        self.losses = {name: total / len(self.val) for name, total in sums.items()}
-        rows = [self.val.float() / 255, torch.cat(outputs)]
+                sums[name] = sums.get(name, 0.0) + term.item() * len(content)
+            rows.append(self._pictures(content, output, importance))
+        self.losses = {name: total / len(self.val.images) for name, total in sums.items()}
         self.board.scalars({f"val/{name}": v for name, v in self.losses.items()}, state.step)
-        self.board.images("val", rows, state.step)
+        shown = [torch.cat(row) for row in zip(*rows, strict=True)]
+        self.board.images("val", shown, state.step)
         self.board.flush()
-        grid = make_grid(torch.cat(rows), nrow=len(self.val)).permute(1, 2, 0).numpy()
+        grid = make_grid(torch.cat(shown), nrow=len(shown[0])).permute(1, 2, 0).numpy()
         try:
             write_image(Image.fromarray(to_uint8(grid)), self.config.folder / "validation.png")
         except OSError as error:
             print(f"validation.png: cannot be written ({error})", file=sys.stderr)
+
+    def _pictures(self, content: Tensor, output: Tensor, importance: Tensor | None) -> list[Tensor]:
+        """Content and output; where there are weights, their map, white where content counts most;
+        where there is a depth loss, the depth of content and output in one scale of colours."""
+        rows = [content, output.float().clamp(0, 1)]
+        if importance is not None:
+            rows.append(importance.expand_as(content))
+        if self.config.keeps_depth:
+            with autocast(self.device, self.precision):
+                both = torch.stack([self.objective.depth_of(image) for image in (content, output)])
+            columns = both.float().cpu()[:, :, 0].unbind(1)
+            coloured_depth = [
+                [as_tensor(part) for part in coloured_together(list(column.numpy()))]
+                for column in columns
+            ]
+            rows += [torch.cat(row) for row in zip(*coloured_depth, strict=True)]
+        size = content.shape[-2:]
+        return [nn.functional.interpolate(row.cpu(), size=size) for row in rows]
 
     def save(self, state: TrainingState) -> None:
         """The network's file, then the state: killed in between, the run repeats a few steps."""
@@ -191,8 +238,8 @@ class StyleTask:
         save_state(self.config.folder / STATE, state, card)
 
 
-def shifted(images: Tensor, step: int) -> Tensor:
-    """N×3×H×W to N×3×(H−8)×(W−8), cut at another of 64 places every step.
+def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
+    """N×C×H×W to N×C×(H−8)×(W−8), cut at another of 64 places every step; 8 is ``shifts``.
 
     Otherwise the loss network's pooling windows always fall on the same of the network's output
     pixels, and it learns to fill flat regions with a weave that is fixed to that grid. Measured on
@@ -200,8 +247,8 @@ def shifted(images: Tensor, step: int) -> Tensor:
     pattern of period 2 against that of its neighbours in the spectrum: 161 without and 7 with
     shifts; of period 4: 306 and 190.
     """
-    top, left = step % SHIFTS, step // SHIFTS % SHIFTS
-    height, width = (side - SHIFTS for side in images.shape[-2:])
+    top, left = step % shifts, step // shifts % shifts
+    height, width = (side - shifts for side in images.shape[-2:])
     cut = images[..., top : top + height, left : left + width]
     return cut.contiguous(memory_format=torch.channels_last)
 
@@ -211,10 +258,11 @@ def _check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     before = [style["sha256"] for style in card["style"]]
     if before != [style["sha256"] for style in now["style"]]:
         raise ValueError("the painting is not the one this run began with: give that with --style")
+    network, others = (c.get("depth_network", {}).get("id") for c in (card, now))
+    if network != others:
+        raise ValueError(
+            f"the depth network is {others}, but this run began with {network}: give that with"
+            " --depth-network"
+        )
     if card["photo_order"] != now["photo_order"]:
         print("the photos have changed since this run began: going on with these", file=sys.stderr)
-
-
-def _tensor(image: Image.Image) -> Tensor:
-    """1×3×H×W in [0,1]."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255

@@ -1,0 +1,64 @@
+"""Weight maps of the content loss: where a picture is to stay the photo, where the style may come.
+
+An importance map s lies in [0,1], 1 where content matters most; from it follow the weights α.
+"""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fststyle.networks.vgg import CONVS
+
+
+def importance_from_depth(depth: Tensor) -> Tensor:
+    """s = (max z − z) / (max z − min z) of each N×1×H×W depth map (larger = farther): 1 at the
+    nearest pixel, 0 at the farthest; 1/2 everywhere in a map that is flat."""
+    low, high = torch.aminmax(depth.flatten(1), dim=1)
+    low, high = low.view(-1, 1, 1, 1), high.view(-1, 1, 1, 1)
+    spread = high - low
+    return torch.where(spread > 0, (high - depth) / spread, 0.5)
+
+
+def gradient_importance(height: int, width: int, direction: str) -> Tensor:
+    """1×1×H×W, rising evenly from 0 to 1: "horizontal" from left to right, "vertical" from top to
+    bottom (the thesis's figure 10)."""
+    rise = torch.linspace(0, 1, width if direction == "horizontal" else height)
+    rise = rise.view(1, 1, 1, -1) if direction == "horizontal" else rise.view(1, 1, -1, 1)
+    return rise.expand(1, 1, height, width)
+
+
+def content_weights(importance: Tensor, alpha_min: float, alpha_max: float) -> Tensor:
+    """α = α_max^s · α_min^(1−s), reference section 1: even steps of s are even ratios of α."""
+    return alpha_min * (alpha_max / alpha_min) ** importance
+
+
+def propagate(weights: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    """The weights of a picture, carried to layers of VGG-19.
+
+    At each place of a feature map stands the mean weight over what its neuron sees. Through a 3×3
+    convolution goes the mean over the window, of positions inside the picture alone: the padding's
+    zeros would gather error at the border, and the style with it. Through a pooling by 2 goes the
+    average. ReLUs change nothing.
+
+    Args:
+        weights: N×1×H×W, of the picture.
+        layers: names as in ``networks.vgg.LAYERS``.
+
+    Returns N×1×H'×W' by layer name, of the same size as the layer's feature map.
+
+    Source: the thesis, section 4.1; the window as read in reference section 1.
+    """
+    wanted = set(layers)
+    found: dict[str, Tensor] = {}
+    block = CONVS[0][0]
+    for name in CONVS:
+        if len(found) == len(wanted):
+            break
+        if name[0] != block:
+            weights = F.avg_pool2d(weights, 2)
+            block = name[0]
+        weights = F.avg_pool2d(weights, 3, stride=1, padding=1, count_include_pad=False)
+        found |= {layer: weights for layer in (f"conv{name}", f"relu{name}") if layer in wanted}
+    return found

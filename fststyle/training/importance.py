@@ -1,0 +1,82 @@
+"""The importance maps of a style training's photos, made ready before its first step."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from fststyle.config import StyleTrainConfig
+from fststyle.data.importance_maps import DepthCache, Estimate, MapFolder, cache_folder
+from fststyle.data.photos import Maps, photos_used, spread
+from fststyle.depth_network import estimator, load_depth
+from fststyle.runtime.depth import estimate_reduced, training_size
+from fststyle.training.device import autocast
+from fststyle.training.distributed import World
+
+LoadedDepth = tuple[nn.Module, dict[str, Any]]
+"""A frozen depth network and its card."""
+
+
+@contextmanager
+def importance_maps(
+    config: StyleTrainConfig,
+    depth: LoadedDepth | None,
+    photos: Sequence[Path],
+    val_photos: Sequence[Path],
+    first_sample: int,
+    world: World,
+    precision: str,
+    val_count: int,
+) -> Iterator[tuple[Maps | None, Maps | None]]:
+    """Maps of the training photos and of those to validate on; None where none are read, since
+    content is not weighted or by an even gradient.
+
+    Depth is computed here for the photos that the samples from ``first_sample`` on will use; each
+    process takes its part. Raises ValueError where a folder lacks maps, OSError where depth cannot
+    be kept.
+    """
+    if not config.weights_content or config.weight_map in ("horizontal", "vertical"):
+        yield None, None
+    elif depth is None:
+        folder = Path(config.weight_map)
+        train, val = (MapFolder(folder, root) for root in (config.content, config.val_folder))
+        train.check(photos)
+        val.check(val_photos)
+        yield train, val
+    else:
+        with cache_folder(config.depth_cache) as kept:
+            name = f"{depth[1]['id']}-{training_size(depth[1])}"
+            cache = DepthCache(
+                kept / name, partial(_on_cpu, config.depth_network, config.vgg_weights)
+            )
+            used = photos_used(photos, config.seed, first_sample, config.steps * config.batch_size)[
+                world.rank :: world.size
+            ]
+            if world.leads:
+                used += spread(val_photos, val_count)[:val_count]
+            cache.fill(used, photo_depth(depth, world.device, precision), show=world.leads)
+            world.any(torch.tensor(False))  # waits for the other processes
+            yield cache, cache
+
+
+def photo_depth(depth: LoadedDepth, device: torch.device, precision: str) -> Estimate:
+    """``depth`` as a function of photos, which it sees at the size it was trained for."""
+    network, card = depth
+    run = estimator(network, device)
+
+    def estimate(photo: Image.Image) -> np.ndarray:
+        with autocast(device, precision):
+            return estimate_reduced(run, photo, training_size(card))
+
+    return estimate
+
+
+def _on_cpu(source: str | None, vgg_weights: Path | None) -> Estimate:
+    """For photos whose turn was not foreseen: one takes the place of another that is broken."""
+    return photo_depth(load_depth(source, vgg_weights), torch.device("cpu"), "fp32")
