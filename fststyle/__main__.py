@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import fststyle
@@ -42,6 +41,12 @@ def _compare(options: Mapping[str, Any]) -> None:
     run(config.from_options(config.CompareConfig, options))
 
 
+def _evaluate(options: Mapping[str, Any]) -> None:
+    from fststyle.evaluation.style import run
+
+    run(config.from_options(config.EvaluateConfig, options))
+
+
 def _depth_train(options: Mapping[str, Any]) -> None:
     from fststyle.training.depth import run
 
@@ -55,16 +60,12 @@ def _depth_eval(options: Mapping[str, Any]) -> None:
 
 
 def _depth_predict(options: Mapping[str, Any]) -> int:
-    from fststyle.runtime.depth import onnx_estimator, predict
+    from fststyle.evaluation.estimators import open_estimator
+    from fststyle.runtime.depth import predict
 
     settings = config.from_options(config.DepthPredictConfig, options)
-    if settings.network and settings.network.endswith(".onnx"):
-        return predict(settings, *onnx_estimator(Path(settings.network)))
-    from fststyle.depth_network import estimator, load_depth
-    from fststyle.training.device import find_device
-
-    network, card = load_depth(settings.network, settings.vgg_weights)
-    return predict(settings, estimator(network, find_device(settings.device)), card)
+    depth = open_estimator(settings.network, settings.vgg_weights, settings.device)
+    return predict(settings, depth.estimate, depth.card)
 
 
 def _depth_convert(options: Mapping[str, Any]) -> None:
@@ -95,6 +96,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
     "infer": Command("stylize pictures", config.InferConfig, _infer),
+    "evaluate": Command("measure style networks side by side", config.EvaluateConfig, _evaluate),
     "compare": Command("draw a sheet of results", config.CompareConfig, _compare),
     "depth": {
         "train": Command("train a depth network", config.DepthTrainConfig, _depth_train),
@@ -114,6 +116,13 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "depth": Command("time what depth costs", config.BenchDepthConfig, _bench_depth),
     },
 }
+
+
+TRAINING_PACKAGES = (
+    *("torch", "torchvision", "safetensors", "onnx", "onnxscript", "platformdirs"),
+    *("scipy", "skimage", "tensorboard"),
+)
+"""What ``fststyle[train]`` installs and stylizing does without."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -149,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "safetensors", "onnx", "onnxscript"):
+        if str(error.name).partition(".")[0] not in TRAINING_PACKAGES:
             raise
         return _fail(f"{error.name} is not installed: pip install 'fststyle[train]'")
     except (ValueError, OSError) as error:

@@ -1,21 +1,131 @@
-"""Sheets on which pictures stand side by side."""
+"""Sheets on which pictures stand side by side: the thesis's figures 10 to 13, and any other."""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
 
 from fststyle.config import CompareConfig
-from fststyle.images import check_writable, read_image, resize, sheet, write_image
+from fststyle.evaluation.estimators import DepthEstimator, open_estimator
+from fststyle.images import check_writable, read_image, resize, sheet, to_uint8, write_image
+from fststyle.runtime.depth import coloured
 from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
 
 
+class Model(NamedTuple):
+    """A style network ready to run, and the settings it was trained with, as far as known."""
+
+    stem: str
+    stylize: Callable[[Image.Image], Image.Image]
+    settings: Mapping[str, Any]
+
+
+class WeightMap(NamedTuple):
+    """How content was weighted: ``--weight-map`` and the factors at its ends."""
+
+    kind: str
+    alpha_min: float
+    alpha_max: float
+
+
 def run(config: CompareConfig) -> None:
-    """``fststyle compare``: a row for each photo: content, painting, every network's picture."""
+    """``fststyle compare``: a row for each photo: content, painting, its depth and weight map where
+    networks were trained with them, every network's picture."""
     check_writable(config.output)
     paintings = [read_image(path) for path in config.style]
-    stylizers = [Stylizer(path, config.provider) for path in config.models]
+    models = [_open(path, config) for path in config.models]
+    weight_maps = _weight_maps(models) if config.depth else []
+    depth = _depth(config, models, weight_maps)
     rows = []
     for path in config.content:
         content = read_image(path)
         content = resize(content, config.height / content.height)
-        rows.append([content, *paintings, *(stylize(s, content) for s in stylizers)])
-    titles = ["content", *(path.stem for path in (*config.style, *config.models))]
-    write_image(sheet(rows, titles=titles, height=config.height), config.output)
+        row = [content, *paintings]
+        if depth is not None:
+            found = depth(content)
+            row.append(coloured(found))
+        for weights in weight_maps:
+            if weights.kind == "depth":
+                importance = (found.max() - found) / max(found.max() - found.min(), 1e-12)
+            else:
+                importance = _importance(weights.kind, path, content.size)
+            row.append(Image.fromarray(to_uint8(importance)).resize(content.size))
+        rows.append([*row, *(model.stylize(content) for model in models)])
+    titles = ["content", *(path.stem for path in config.style)]
+    titles += ["depth"] if depth is not None else []
+    titles += [f"weights {w.alpha_min:g} to {w.alpha_max:g}" for w in weight_maps]
+    write_image(
+        sheet(rows, titles=[*titles, *_labels(models)], height=config.height), config.output
+    )
     print(config.output)
+
+
+def _open(path: Path, config: CompareConfig) -> Model:
+    if path.suffix == ".onnx":
+        stylizer = Stylizer(path, config.provider)
+        return Model(
+            path.stem, lambda image: stylize(stylizer, image), stylizer.card.get("settings", {})
+        )
+    import torch
+
+    from fststyle.checkpoint import load_transform
+    from fststyle.objective import as_tensor
+
+    network, card = load_transform(path)
+
+    @torch.inference_mode()
+    def run(image: Image.Image) -> Image.Image:
+        output = network(as_tensor(image.convert("RGB")))[0].permute(1, 2, 0)
+        return Image.fromarray(to_uint8(output.numpy()))
+
+    return Model(path.stem, run, card.get("settings", {}))
+
+
+def _weight_maps(models: Sequence[Model]) -> list[WeightMap]:
+    """Those that the models were trained with, each once."""
+    found = {
+        WeightMap(s["weight_map"], s["alpha_min"], s["alpha_max"]): None
+        for s in (model.settings for model in models)
+        if s.get("method") in ("weighted", "combined")
+    }
+    return list(found)
+
+
+def _depth(
+    config: CompareConfig, models: Sequence[Model], weight_maps: Sequence[WeightMap]
+) -> DepthEstimator | None:
+    """What tells the photos' depth; None where no model was trained with it."""
+    used = any(m.settings.get("method") in ("depth", "combined") for m in models)
+    if not config.depth or not (used or any(w.kind == "depth" for w in weight_maps)):
+        return None
+    if config.depth_network is None and importlib.util.find_spec("torch") is None:
+        raise ValueError(
+            "depth is told by torch, which is not installed: give --depth-network NAME.onnx, or"
+            " --no-depth"
+        )
+    return open_estimator(config.depth_network, config.vgg_weights)
+
+
+def _importance(kind: str, photo: Path, size: tuple[int, int]) -> np.ndarray:
+    """H×W, 1 where content counts most: an even gradient, or the user's own map."""
+    width, height = size
+    if kind == "horizontal":
+        return np.broadcast_to(np.linspace(0, 1, width), (height, width))
+    if kind == "vertical":
+        return np.broadcast_to(np.linspace(0, 1, height)[:, None], (height, width))
+    from fststyle.data.importance_maps import MapFolder
+
+    return MapFolder(Path(kind), photo.parent)(photo, size)
+
+
+def _labels(models: Sequence[Model]) -> list[str]:
+    """The methods where they tell the models apart, as in the thesis's figures; else names, with
+    the methods where these are known."""
+    methods = [model.settings.get("method") for model in models]
+    if len(models) > 1 and all(methods) and len(set(methods)) == len(models):
+        return [str(method) for method in methods]
+    return [f"{m.stem} ({k})" if k else m.stem for m, k in zip(models, methods, strict=True)]

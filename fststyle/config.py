@@ -388,14 +388,47 @@ class InferConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareConfig:
-    """``compare``: content, painting and results on one sheet."""
+class EvaluateConfig:
+    """``evaluate``: style networks side by side, on photos they never saw."""
 
-    models: tuple[Path, ...] = setting("networks, NAME.onnx", positional=True)
+    networks: tuple[Path, ...] = setting(
+        "NAME.safetensors, or pytorch/examples networks (.pth, .npz)", positional=True
+    )
+    photos: Path = setting("folder of photos, searched recursively")
+    style: tuple[Path, ...] = setting(
+        "the paintings (default: where they lay when the networks were trained)", ()
+    )
+    style_size: tuple[int, ...] = setting("as in train", (512,))
+    size: int = setting("shorter side to which photos are reduced, in pixels", 256)
+    depth_network: str | None = setting(
+        "what tells near from far and judges depth: NAME.safetensors, NAME.onnx or"
+        " transformers:NAME (default: the best that ships)",
+        None,
+    )
+    second_depth: str | None = setting("another that judges depth, too", None)
+    device: str = setting("as in train", "auto")
+    vgg_weights: Path | None = setting("as in train", None)
+    json: Path | None = setting("also write the figures to this file", None)
+    sheet: Path | None = setting("also draw photos, their depth and every network's picture", None)
+
+    def __post_init__(self) -> None:
+        check(self.size >= 64, f"--size must be at least 64, not {self.size}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """``compare``: content, painting, depth, weight map and results on one sheet."""
+
+    models: tuple[Path, ...] = setting("networks, NAME.onnx or NAME.safetensors", positional=True)
     content: tuple[Path, ...] = setting("photos, a row each")
     style: tuple[Path, ...] = setting("paintings to show beside them", ())
     output: Path = setting("the sheet to write", Path("sheet.png"))
     height: int = setting("height of every picture in pixels", 320)
+    depth: bool = setting(
+        "show the photos' depth and weight maps where networks were trained with them", True
+    )
+    depth_network: str | None = setting("as in evaluate", None)
+    vgg_weights: Path | None = setting("as in train", None)
     provider: str = setting("as in infer", "auto")
 
     def __post_init__(self) -> None:

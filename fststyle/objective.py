@@ -1,6 +1,7 @@
 """What a stylized picture is judged by: frozen loss networks and the fixed targets of a style."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from fststyle.config import ObjectiveConfig
 from fststyle.content_weights import propagate
 from fststyle.images import read_image, resize
 from fststyle.losses import content_loss, depth_loss, gram_matrix, style_loss, total_variation
-from fststyle.networks.calibration import mean_activations
+from fststyle.networks.calibration import calibrate, mean_activations
 from fststyle.networks.depth_head import LAYERS as DEPTH_LAYERS
 from fststyle.networks.depth_head import VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
@@ -23,6 +24,10 @@ from fststyle.networks.vgg_weights import load_vgg19_state
 DepthNetwork = VGGDepthHead | Callable[[Tensor], Tensor]
 """What tells depth in a loss: a head, which reads the features that content and style need anyway,
 or any function from N×3×H×W in [0,1] to N×1×H×W, differentiable. Larger = farther."""
+
+
+LARGEST_TORCHVISION = 5.0
+"""Mean activation of relu1_1 that tells torchvision's weights, well below it, from Oxford's: 20."""
 
 
 class StyleObjective:
@@ -184,11 +189,21 @@ def build_objective(
     paintings = [read_image(path) for path in config.style]
     state, source = load_vgg19_state(vgg_weights)
     extractor = VGG19Features(state, layers).to(device)
-    means = mean_activations(extractor)
     if config.calibrate:
-        extractor.divide_activations(means)
-    elif isinstance(depth, VGGDepthHead):  # which reads calibrated features
-        depth.divide_inputs({layer: means[layer.removeprefix("relu")] for layer in DEPTH_LAYERS})
+        calibrate(extractor)
+    elif config.preset or isinstance(depth, VGGDepthHead):
+        means = mean_activations(extractor)
+        if isinstance(depth, VGGDepthHead):  # which reads calibrated features
+            depth.divide_inputs(
+                {layer: means[layer.removeprefix("relu")] for layer in DEPTH_LAYERS}
+            )
+        if config.preset and means["1_1"] > LARGEST_TORCHVISION:
+            print(
+                f"relu1_1 of these VGG-19 weights has a mean activation of {means['1_1']:.0f}, far"
+                f" above torchvision's: --preset {config.preset} has weights for torchvision's"
+                " (--vgg-weights), and style will outweigh all else",
+                file=sys.stderr,
+            )
     sized = [
         as_tensor(resize(painting, size / max(painting.size))).to(device)
         for painting in paintings

@@ -124,5 +124,5 @@ def train_options(photos: Path, painting: Path, vgg_file: Path, tmp_path: Path) 
         *("--vgg-weights", vgg_file, "--style-layers", "relu1_2", "relu2_2", "--no-calibrate"),
         *("--image-size", 32, "--style-size", 48, "--width", 4, "--steps", 8, "--batch-size", 2),
         *("--checkpoint-interval", 3, "--picture-interval", 4, "--precision", "fp32"),
-        *("--device", "cpu", "--style-weight", 1e-3),
+        *("--device", "cpu", "--style-weight", 1e-3, "--method", "plain"),
     ]

@@ -30,7 +30,7 @@ def test_a_missing_option_is_named() -> None:
         ("lr", float("nan"), "--lr must be above 0"),
         ("name", "a/b", "plain file name"),
         ("name", "..", "plain file name"),
-        ("image_size", 8, "--image-size must be at least 32"),
+        ("image_size", "8", "--image-size must be at least 32"),
         ("style_weight", -1.0, "--style-weight must be 0 or more"),
         ("tv_weight", float("inf"), "--tv-weight must be 0 or more"),
     ],

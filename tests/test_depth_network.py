@@ -16,13 +16,13 @@ from fststyle.depth_network import (
     at_area,
     depth_extractor,
     fold_output,
+    for_loss,
     holds_depth,
     load_depth,
     save_depth,
-    shipped,
 )
 from fststyle.evaluation.depth import evaluate
-from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
+from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.vgg_weights import weights_id
 
@@ -97,12 +97,46 @@ def test_the_output_is_scaled_in_the_last_layer() -> None:
 
 def test_what_ships_is_what_can_run(monkeypatch: pytest.MonkeyPatch, deep_vgg: Path) -> None:
     monkeypatch.delenv("FSTSTYLE_ASSETS", raising=False)
-    assert shipped().name == "hourglass.safetensors"
-    assert shipped(deep_vgg).name == "vgg_head.safetensors"
-    network, card = load_depth(shipped())
+    network, card = load_depth(None)
     with torch.no_grad():
         depth = network(torch.rand(1, 3, 50, 70))
     assert depth.shape == (1, 1, 50, 70) and depth.std() > 0.1 and card["note"]
+    assert card["kind"] == "hourglass" and card["id"].startswith("hourglass-")
+    # Other VGG-19 weights than the head's: the hourglass again.
+    assert load_depth(None, deep_vgg)[1]["id"] == card["id"]
+
+
+@pytest.mark.parametrize("kind", ["head", "hourglass"])
+def test_a_loss_gets_the_same_depth_in_fewer_passes(kind: str, deep_vgg: Path) -> None:
+    torch.manual_seed(0)
+    extractor, _ = depth_extractor(deep_vgg)
+    network = VGGDepth(extractor, VGGDepthHead()) if kind == "head" else HourglassDepth()
+    for module in network.modules():  # batch norms as after a training
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    network.eval().requires_grad_(False)
+    image = torch.rand(1, 3, 64, 48)
+    frozen = for_loss(network, 1000, torch.float32)
+    if kind == "head":
+        assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in frozen.modules())
+        found = frozen(extractor(image, LAYERS))
+    else:
+        found = frozen(image)
+    expected = network(image)
+    torch.testing.assert_close(found, expected, atol=1e-4 * expected.std().item(), rtol=1e-4)
+
+
+def test_a_head_reads_features_of_another_scale_when_told() -> None:
+    torch.manual_seed(0)
+    sizes = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512}
+    maps = {name: torch.rand(1, c, 64 >> i, 64 >> i) for i, (name, c) in enumerate(sizes.items())}
+    head = VGGDepthHead().eval()
+    expected = head(maps)
+    factors = {"relu1_2": 3.0, "relu2_2": 0.5, "relu3_3": 20.0, "relu4_3": 7.0}
+    head.divide_inputs(factors)
+    found = head({name: factors[name] * map_ for name, map_ in maps.items()})
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.assets
@@ -111,7 +145,7 @@ def test_the_shipped_head_knows_near_from_far(assets: Path) -> None:
     data = open_depth(f"wild={assets / 'depth/wild_val'}@:6")
     config = DepthEvalConfig(checkpoints=(), data=(), size="96x128", pairs=1000)
     pictures = [data.read(item) for item in data.items]
-    network, _ = load_depth(shipped())
+    network, _ = load_depth(None)
     found = evaluate(network, pictures, config, torch.device("cpu"), "fp32", metric=False)
     assert found["accuracy"] > 0.75
     depths = [

@@ -5,6 +5,7 @@ import torch
 
 from fststyle.losses import (
     content_loss,
+    depth_loss,
     gram_matrix,
     ranking_loss,
     style_loss,
@@ -30,6 +31,42 @@ def test_content_loss_is_the_mean_square() -> None:
     assert content_loss(output, content).item() == pytest.approx((1 + 9) / 2)
 
 
+def test_weighted_content_loss_against_a_double_loop() -> None:
+    torch.manual_seed(0)
+    output, content, weights = (
+        torch.rand(2, 3, 4, 5),
+        torch.rand(2, 3, 4, 5),
+        torch.rand(2, 1, 4, 5),
+    )
+    total = 0.0
+    for n in range(2):
+        for i in range(4):
+            for j in range(5):
+                for c in range(3):
+                    square = (output[n, c, i, j] - content[n, c, i, j]).item() ** 2
+                    total += weights[n, 0, i, j].item() * square / (3 * 4 * 5) / 2
+    assert content_loss(output, content, weights).item() == pytest.approx(total)
+
+
+def test_weights_of_one_give_the_plain_content_loss_and_gradient() -> None:
+    torch.manual_seed(0)
+    output, content = torch.rand(2, 2, 16, 8, 8)
+    losses, gradients = [], []
+    for weights in (None, torch.ones(2, 1, 8, 8)):
+        x = output.clone().requires_grad_()
+        losses.append(content_loss(x, content, weights))
+        losses[-1].backward()
+        gradients.append(x.grad)
+    torch.testing.assert_close(losses[1], losses[0], rtol=2e-7, atol=0)
+    assert torch.equal(gradients[0], gradients[1])
+
+
+def test_depth_loss_is_the_mean_square() -> None:
+    output, content = torch.zeros(2, 1, 2, 2), torch.full((2, 1, 2, 2), 3.0)
+    content[0] = 1
+    assert depth_loss(output, content).item() == pytest.approx((1 + 9) / 2)
+
+
 def test_style_loss_sums_over_entries_and_averages_over_the_batch() -> None:
     features = torch.ones(2, 3, 2, 2)
     features[1] = 0
@@ -45,14 +82,17 @@ def test_total_variation_of_a_checkerboard() -> None:
     assert total_variation(torch.ones(1, 3, 5, 5)).item() == 0
 
 
-@pytest.mark.parametrize("loss", ["gram", "content", "style", "tv"])
+@pytest.mark.parametrize("loss", ["gram", "content", "weighted", "depth", "style", "tv"])
 def test_gradients_in_float64(loss: str) -> None:
     torch.manual_seed(0)
     x = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
     other, gram = torch.rand_like(x).detach(), torch.rand(3, 3, dtype=torch.float64)
+    weights = torch.rand(2, 1, 4, 5, dtype=torch.float64)
     function = {
         "gram": gram_matrix,
         "content": lambda x: content_loss(x, other),
+        "weighted": lambda x: content_loss(x, other, weights),
+        "depth": lambda x: depth_loss(x, other),
         "style": lambda x: style_loss(x, gram),
         "tv": total_variation,
     }[loss]

@@ -1,16 +1,31 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+import torch.nn.functional as F
 
+from fststyle.depth_network import depth_extractor
 from fststyle.losses import content_loss, gram_matrix, style_loss
+from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
 from fststyle.objective import StyleObjective
 
 WEIGHTS = {"content": 2.0, "style": 3.0, "tv": 0.0}
 
 
-def objective(state: dict[str, torch.Tensor], paintings: list[torch.Tensor]) -> StyleObjective:
+def objective(
+    state: dict[str, torch.Tensor], paintings: list[torch.Tensor], **options: Any
+) -> StyleObjective:
     extractor = VGG19Features(state, ["relu1_2", "relu2_2"])
-    return StyleObjective(extractor, paintings, ["relu2_2"], ["relu1_2", "relu2_2"], WEIGHTS)
+    weights = {**WEIGHTS, "depth": 5.0 if "depth" in options else 0.0}
+    layers = ["relu2_2"], ["relu1_2", "relu2_2"]
+    return StyleObjective(extractor, paintings, *layers, weights, **options)
+
+
+def brightness(image: torch.Tensor) -> torch.Tensor:
+    """A depth network."""
+    return image.mean(1, keepdim=True)
 
 
 def test_terms_are_sums_over_layers(vgg_state: dict[str, torch.Tensor]) -> None:
@@ -62,3 +77,73 @@ def test_content_stops_at_the_content_layer(
     extractor.convs["2_2"].register_forward_hook(lambda *_: calls.append(1))
     judge(image, image)
     assert len(calls) == 1, "the output's features alone go as deep as the style's layers"
+
+
+def test_a_map_of_ones_is_the_plain_content_loss(vgg_state: dict[str, torch.Tensor]) -> None:
+    torch.manual_seed(0)
+    output, content = torch.rand(2, 2, 3, 33, 38)
+    judge = objective(vgg_state, [content[:1]])
+    plain, ones = judge(output, content), judge(output, content, torch.ones(2, 1, 33, 38))
+    torch.testing.assert_close(ones["content"], plain["content"], rtol=2e-7, atol=0)
+    assert torch.equal(ones["style"], plain["style"])
+
+
+def test_weights_follow_their_place_into_the_layer(vgg_state: dict[str, torch.Tensor]) -> None:
+    """A difference that lies where the weight is 9, far from where it is 1, counts 9 times."""
+    torch.manual_seed(0)
+    content = torch.rand(1, 3, 48, 48)
+    output = content.clone()
+    output[..., 8:16] += 0.2
+    weights = torch.ones(1, 1, 48, 48)
+    weights[..., :32] = 9
+    judge = objective(vgg_state, [content])
+    plain, weighted = judge(output, content), judge(output, content, weights)
+    torch.testing.assert_close(weighted["content"], 9 * plain["content"])
+
+
+def test_depth_is_compared_on_the_first_part_of_a_batch(vgg_state: dict[str, torch.Tensor]) -> None:
+    torch.manual_seed(0)
+    output, content = torch.rand(2, 5, 3, 32, 32)
+    weights = torch.rand(5, 1, 32, 32)
+    judge = objective(vgg_state, [content[:1]], depth=brightness)
+    whole = judge(output, content, weights)
+    expected = (brightness(output) - brightness(content)).square()
+    torch.testing.assert_close(whole["depth"], expected.mean())
+    part = judge(output, content, weights, depth_part=0.5)
+    torch.testing.assert_close(part["depth"], expected[:3].mean())
+    for name in ("content", "style"):
+        torch.testing.assert_close(part[name], whole[name])
+    assert "depth" not in judge(output, content, weights, depth_part=0.0)
+
+
+def test_a_head_reads_the_features_that_style_needs(deep_vgg: Path) -> None:
+    """As it does on its own, but VGG-19 runs once for each picture."""
+    torch.manual_seed(0)
+    extractor, _ = depth_extractor(deep_vgg)
+    head = VGGDepthHead().eval().requires_grad_(False)
+    layers = ["relu2_2"], ["relu3_3"]
+    weights = {"content": 1.0, "style": 1.0, "depth": 1.0}
+    painting, output, content = torch.rand(3, 2, 3, 32, 48)
+    judge = StyleObjective(extractor, [painting[:1]], *layers, weights, depth=head)
+    calls: list[int] = []
+    extractor.convs["1_1"].register_forward_hook(lambda *_: calls.append(1))
+    output.requires_grad_()
+    terms = judge(output, content)
+    assert len(calls) == 2
+    alone = VGGDepth(extractor, head)
+    torch.testing.assert_close(terms["depth"], (alone(output) - alone(content)).square().mean())
+    terms["depth"].backward()
+    assert output.grad is not None and output.grad.abs().sum() > 0
+
+
+def test_pooling_stands_before_every_loss_network(vgg_state: dict[str, torch.Tensor]) -> None:
+    torch.manual_seed(0)
+    painting, output, content = torch.rand(3, 1, 3, 64, 48)
+    weights = torch.rand(1, 1, 64, 48)
+    pooled = objective(vgg_state, [painting], depth=brightness, downscale=2)
+    small = [F.avg_pool2d(x, 2) for x in (painting, output, content, weights)]
+    expected = objective(vgg_state, small[:1], depth=brightness)(*small[1:])
+    found = pooled(output, content, weights)
+    assert found.keys() == expected.keys() == {"content", "style", "depth"}
+    for name, term in found.items():
+        torch.testing.assert_close(term, expected[name])

@@ -57,7 +57,8 @@ class DepthCache:
         Photos that cannot be read are left to whoever asks for their maps. Raises OSError where the
         folder cannot be written.
         """
-        missing = [p for p in photos if p.is_file() and not self._file(p).is_file()]
+        files = {self._file(photo): photo for photo in photos if photo.is_file()}
+        missing = [photo for file, photo in files.items() if not file.is_file()]
         for photo in tqdm(missing, "depth of photos", unit="photo", disable=not (show and missing)):
             with suppress(ValueError):
                 _keep(_importance(photo, estimate), self._file(photo))
@@ -72,9 +73,9 @@ class DepthCache:
 
 def _importance(photo: Path, estimate: Estimate) -> np.ndarray:
     depth = estimate(read_image(photo))
-    spread = depth.max() - depth.min()
-    if not np.isfinite(spread):
+    if not np.isfinite(depth).all():
         raise ValueError(f"{photo}: its depth is not finite")
+    spread = depth.max() - depth.min()
     return (depth.max() - depth) / spread if spread > 0 else np.full_like(depth, 0.5)
 
 

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import picture
+from PIL import Image
 
 from fststyle.data.photos import (
     PhotoCrops,
     SampleNumbers,
     fingerprint,
     photo_loader,
+    photos_used,
     validation_images,
 )
 from fststyle.images import find_images
@@ -18,7 +20,7 @@ from fststyle.images import find_images
 
 def test_samples_follow_from_seed_and_number_alone(photos: Path) -> None:
     files = find_images(photos)
-    first, again, other = (PhotoCrops(files, 32, seed) for seed in (1, 1, 2))
+    first, again, other = (PhotoCrops(files, (32, 32), seed) for seed in (1, 1, 2))
     later = first[[7, 8]].images
     first[[0, 1]]
     assert torch.equal(first[[7, 8]].images, later)
@@ -29,26 +31,62 @@ def test_samples_follow_from_seed_and_number_alone(photos: Path) -> None:
 def test_every_epoch_takes_every_photo_once(tmp_path: Path) -> None:
     for i in range(5):  # told apart by their colour
         picture(0).point(lambda _, i=i: i * 10).save(tmp_path / f"{i}.png")
-    crops = PhotoCrops(find_images(tmp_path), 32, seed=0)
+    crops = PhotoCrops(find_images(tmp_path), (32, 32), seed=0)
     epochs = [crops[list(range(e * 5, e * 5 + 5))].images[:, 0, 0, 0].tolist() for e in range(3)]
     assert all(sorted(epoch) == [0, 10, 20, 30, 40] for epoch in epochs)
     assert len(set(map(tuple, epochs))) > 1
 
 
 def test_crops_are_uint8_and_channels_last(photos: Path) -> None:
-    images = PhotoCrops(find_images(photos), 32, seed=0)[[0, 1, 2]].images
+    images = PhotoCrops(find_images(photos), (32, 32), seed=0)[[0, 1, 2]].images
     assert images.shape == (3, 3, 32, 32) and images.dtype == torch.uint8
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_crops_are_flipped_half_of_the_time(tmp_path: Path) -> None:
     ramp = np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1))
-    from PIL import Image
-
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    images = PhotoCrops([tmp_path / "ramp.png"], 32, seed=0)[list(range(40))].images.float()
+    images = PhotoCrops([tmp_path / "ramp.png"], (32, 32), seed=0)[list(range(40))].images.float()
     rising = (images[..., -1].mean((1, 2)) > images[..., 0].mean((1, 2))).sum().item()
     assert 10 <= rising <= 30
+
+
+def test_maps_are_cut_and_flipped_with_their_photos(tmp_path: Path) -> None:
+    """Photos whose brightness rises evenly, each its own map at a third of its resolution."""
+    for i, (height, width) in enumerate([(90, 120), (120, 90)]):
+        ramp = np.add.outer(np.arange(height), np.arange(width)) * (255 / (height + width))
+        Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / f"{i}.png")
+
+    def maps(photo: Path, size: tuple[int, int]) -> np.ndarray:
+        image = Image.open(photo)
+        assert image.size == size
+        small = image.resize((image.width // 3, image.height // 3), Image.Resampling.BOX)
+        return np.asarray(small, np.float32) / 255
+
+    files = find_images(tmp_path)
+    batch = PhotoCrops(files, (40, 32), seed=0, maps=maps)[list(range(12))]
+    assert batch.targets is not None and batch.targets.shape == (12, 1, 40, 32)
+    inner = (slice(None), slice(None), slice(4, -4), slice(4, -4))
+    grey = batch.images[:, :1].float() / 255
+    assert (batch.targets - grey)[inner].abs().max() < 0.02
+    val = validation_images(files, (40, 32), 2, maps)
+    assert val.targets is not None
+    assert (val.targets - val.images[:, :1].float() / 255)[inner].abs().max() < 0.02
+
+
+def test_the_photos_that_a_run_will_use_are_known(photos: Path) -> None:
+    files = find_images(photos)
+    used = photos_used(files, 1, 3, 8)
+    assert len(used) == len(set(used)) <= 5
+    opened = []
+
+    def maps(photo: Path, _: tuple[int, int]) -> np.ndarray:
+        opened.append(photo)
+        return np.ones((4, 4), np.float32)
+
+    PhotoCrops(files, (32, 32), 1, maps)[list(range(3, 8))]
+    assert set(opened) == set(used)
+    assert set(photos_used(files, 1, 3, 10_000)) == set(files)
 
 
 def test_processes_and_parts_share_every_step_without_overlap() -> None:
@@ -59,7 +97,7 @@ def test_processes_and_parts_share_every_step_without_overlap() -> None:
 
 def test_workers_do_not_change_what_comes(photos: Path) -> None:
     def batches(workers: int) -> list[torch.Tensor]:
-        crops = PhotoCrops(find_images(photos), 32, seed=3)
+        crops = PhotoCrops(find_images(photos), (32, 32), seed=3)
         loader = photo_loader(crops, SampleNumbers(4, 2, 1, 0, 1), workers, False)
         return [batch.images for batch in islice(loader, 5)]
 
@@ -71,7 +109,7 @@ def test_broken_photos_are_replaced_and_named(tmp_path: Path) -> None:
     for i in range(3):
         picture(i).save(tmp_path / f"{i}.png")
     (tmp_path / "broken.png").write_bytes(b"nothing")
-    crops = PhotoCrops(find_images(tmp_path), 32, seed=0)
+    crops = PhotoCrops(find_images(tmp_path), (32, 32), seed=0)
     first = crops[list(range(8))]
     assert first.images.shape[0] == 8
     assert list(first.broken) == [str(tmp_path / "broken.png")]
@@ -80,10 +118,10 @@ def test_broken_photos_are_replaced_and_named(tmp_path: Path) -> None:
 
 def test_nothing_but_broken_photos_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="none of the 1 photos can be decoded"):
-        PhotoCrops(find_images(tmp_path), 32, seed=0)[[0]]
-    with pytest.raises(ValueError, match="none of the 1 photos can be decoded"):
-        validation_images(find_images(tmp_path), 32, 4)
+    with pytest.raises(ValueError, match="none of the 1 photos can be used: .*broken.png"):
+        PhotoCrops(find_images(tmp_path), (32, 32), seed=0)[[0]]
+    with pytest.raises(ValueError, match="none of the 1 photos can be used: .*broken.png"):
+        validation_images(find_images(tmp_path), (32, 32), 4)
 
 
 def test_fingerprint_is_of_the_names(photos: Path) -> None:
@@ -93,5 +131,5 @@ def test_fingerprint_is_of_the_names(photos: Path) -> None:
 
 
 def test_validation_images_are_spread_over_the_folder(photos: Path) -> None:
-    assert validation_images(find_images(photos), 40, 3).shape == (3, 3, 40, 40)
-    assert len(validation_images(find_images(photos), 40, 50)) == 6
+    assert validation_images(find_images(photos), (40, 40), 3).images.shape == (3, 3, 40, 40)
+    assert len(validation_images(find_images(photos), (40, 40), 50).images) == 6
