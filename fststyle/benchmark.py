@@ -39,9 +39,11 @@ from fststyle.training.device import (
     find_precision,
     keep_freed_memory,
 )
+from fststyle.training.style import DEPTH_PART
 
 CONTENT_LAYERS = ("relu2_2",)
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+WEIGHTS = {"content": 1.0, "style": 2.0}
 
 
 def bench_train(config: BenchTrainConfig) -> None:
@@ -61,7 +63,10 @@ def bench_train(config: BenchTrainConfig) -> None:
     torch.manual_seed(0)
     network = TransformNet(config.width).to(device)
     plain = PlainStep(network, extractor(), painting)
-    ours = OurStep(network, extractor(), painting, precision)
+    frozen = extractor()
+    objective = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
+    frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+    ours = OurStep(network, objective, precision)
     losses = {"plain": plain.losses(batch), "fststyle": ours.losses(batch)}
     seconds = alternate(
         {"plain": lambda: plain(batch), "fststyle": lambda: ours(batch)}, config.repeats, device
@@ -125,7 +130,7 @@ class PlainStep:
     def __call__(self, content: Tensor) -> None:
         self.optimizer.zero_grad()
         terms = self._terms(content)
-        (terms["content"] + 2 * terms["style"]).backward()
+        (terms["content"] + WEIGHTS["style"] * terms["style"]).backward()
         self.optimizer.step()
 
 
@@ -163,26 +168,28 @@ def plain_network(network: TransformNet) -> nn.Sequential:
 
 
 class OurStep:
-    """One optimizer step as ``train`` takes it."""
+    """One optimizer step as ``train`` takes it; ``content_weights`` as ``StyleObjective`` takes
+    them."""
 
     def __init__(
-        self, network: TransformNet, extractor: VGG19Features, painting: Tensor, precision: str
+        self,
+        network: TransformNet,
+        objective: StyleObjective,
+        precision: str,
+        content_weights: Tensor | None = None,
     ) -> None:
-        self.device, self.precision = painting.device, precision
+        self.precision, self.objective = precision, objective
+        self.content_weights = content_weights
         self.network = network.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
+        self.device = next(network.parameters()).device
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
-        weights = {"content": 1.0, "style": 2.0}
-        self.objective = StyleObjective(
-            extractor, [painting], CONTENT_LAYERS, STYLE_LAYERS, weights
-        )
-        extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
 
     def _terms(self, content: Tensor) -> dict[str, Tensor]:
         content = content.contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.precision):
             output = self.network(content).contiguous(memory_format=torch.channels_last)
-            return self.objective(output, content)
+            return self.objective(output, content, self.content_weights, depth_part=DEPTH_PART)
 
     def losses(self, content: Tensor) -> dict[str, float]:
         """Unweighted terms on N×3×H×W images in [0,1], with no step taken."""

@@ -1,23 +1,36 @@
-"""What depth costs: multiply-adds, share of a style-training step, pair sampling."""
+"""What depth costs: multiply-adds, steps of every method of style training, pair sampling."""
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fststyle.benchmark import OurStep, alternate, print_table, write_json
+from fststyle.benchmark import (
+    CONTENT_LAYERS,
+    STYLE_LAYERS,
+    WEIGHTS,
+    OurStep,
+    alternate,
+    median_ratio,
+    print_table,
+    write_json,
+)
 from fststyle.config import BenchDepthConfig
+from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.pairs import differences, sample_pairs
-from fststyle.depth_network import depth_extractor
+from fststyle.depth_network import SHIPPED, depth_extractor, for_loss, load_own
 from fststyle.losses import ranking_loss
 from fststyle.networks.calibration import calibration_images
-from fststyle.networks.depth_head import LAYERS, VGGDepthHead
+from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features
+from fststyle.objective import StyleObjective
+from fststyle.runtime.depth import training_size
 from fststyle.training.device import (
     DTYPES,
     autocast,
@@ -39,39 +52,22 @@ def bench_depth(config: BenchDepthConfig) -> None:
     extractor, _ = depth_extractor(config.vgg_weights)
     extractor.to(device)
     size = config.image_size
-    images = calibration_images(config.batch_size + 1, size).to(device)
-    batch = images[:-1].contiguous(memory_format=torch.channels_last)
-    costs = costs_per_pixel(extractor, size, device)  # before the step makes its weights bfloat16
-    style = OurStep(TransformNet().to(device), extractor, images[-1:], precision)
-    head, hourglass = VGGDepthHead(), HourglassDepth()
-    for network in (head, hourglass):
-        network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    terms: dict[str, Callable[[], object]] = {
-        "vgg_head": lambda: head_term(head, extractor, batch, precision),
-        "hourglass": lambda: image_term(hourglass, batch, precision),
-        "hourglass, pooled by 2": lambda: image_term(
-            nn.Sequential(nn.AvgPool2d(2), hourglass), batch, precision
-        ),
-    }
-    features = features_only(extractor, batch, precision)
-    seconds = alternate(
-        {"style step": lambda: style(batch), **terms, "features": features}, config.repeats, device
-    )
-    # The style step makes these features anyway; the head's term is timed with them and less them.
-    shared = statistics.median(seconds.pop("features"))
-    rows = []
-    for name, times in seconds.items():
-        median = statistics.median(times) - (shared if name == "vgg_head" else 0)
-        rows.append(
-            {
-                "what": name,
-                "multiply-adds per pixel": costs.get(name),
-                "seconds": median,
-                "part of a style step": median / statistics.median(seconds["style step"]),
-            }
-        )
+    costs = costs_per_pixel(extractor, size, device)  # before the steps make its weights bfloat16
+    steps = method_steps(extractor, size, config.batch_size, device, precision)
+    seconds = alternate(steps, config.repeats, device)
+    rows = [
+        {
+            "step": name,
+            "seconds": statistics.median(times),
+            "times plain": 1 / median_ratio(seconds["plain"], times),
+        }
+        for name, times in seconds.items()
+    ]
     print(f"{size} px, batch {config.batch_size}, {device.type}, {precision}")
     print_table(rows)
+    print_table(
+        [{"multiply-adds per pixel": name, "forward": cost} for name, cost in costs.items()]
+    )
     sampling = sampling_share(extractor, precision, config.repeats, device)
     print(
         f"KITTI-rule pairs, batch 8 at 224x288: {sampling['sampling']:.3f} s of a"
@@ -80,13 +76,48 @@ def bench_depth(config: BenchDepthConfig) -> None:
     write_json(
         config.json,
         {
-            "depth": rows,
+            "steps": rows,
+            "multiply_adds_per_pixel": costs,
             "image_size": size,
             "batch_size": config.batch_size,
             "precision": precision,
             "sampling": sampling,
         },
     )
+
+
+def method_steps(
+    extractor: VGG19Features, size: int, batch_size: int, device: torch.device, precision: str
+) -> dict[str, Callable[[], None]]:
+    """Whole steps of style training on one batch, by method and depth network."""
+    images = calibration_images(batch_size + 1, size).to(device)
+    batch, painting = images[:-1].contiguous(memory_format=torch.channels_last), images[-1:]
+    importance = gradient_importance(size, size, "vertical").expand(batch_size, -1, -1, -1)
+    alphas = content_weights(importance.to(device), 1, 5)
+    hourglass, card = load_own(SHIPPED / "hourglass.safetensors")
+    depths: dict[str, nn.Module | None] = {
+        "plain": None,
+        "weighted": None,
+        "depth, vgg_head": VGGDepth(extractor, VGGDepthHead().eval()),
+        "combined, vgg_head": VGGDepth(extractor, VGGDepthHead().eval()),
+        "combined, hourglass": hourglass,
+    }
+    network = TransformNet().to(device)
+    steps = {}
+    for name, depth in depths.items():
+        frozen = None
+        if depth is not None:
+            depth.to(device).requires_grad_(False)
+            frozen = for_loss(depth, training_size(card), DTYPES[precision])
+        weights = {**WEIGHTS, "depth": 0.0 if depth is None else 1.0}
+        objective = StyleObjective(
+            *(extractor, [painting], CONTENT_LAYERS, STYLE_LAYERS, weights), depth=frozen
+        )
+        weighted = name.startswith(("weighted", "combined"))
+        step = OurStep(network, objective, precision, alphas if weighted else None)
+        steps[name] = partial(step, batch)
+    extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+    return steps
 
 
 def costs_per_pixel(extractor: VGG19Features, size: int, device: torch.device) -> dict[str, float]:
@@ -100,47 +131,11 @@ def costs_per_pixel(extractor: VGG19Features, size: int, device: torch.device) -
     image = torch.rand(1, 3, size, size, device=device)
     features = extractor(image, LAYERS)
     head, hourglass = VGGDepthHead().to(device).eval(), HourglassDepth().to(device).eval()
-    whole = count(lambda: hourglass(image))
     return {
         "vgg_head": count(lambda: head(features)),
-        "hourglass": whole,
-        "hourglass, pooled by 2": whole / 4,
+        "hourglass": count(lambda: hourglass(image)),
         "VGG-19 to relu4_3": count(lambda: extractor(image, LAYERS)),
     }
-
-
-def image_term(network: nn.Module, batch: Tensor, precision: str) -> None:
-    """Depth of a content without gradient, of an output with the gradient to it."""
-    output = batch.clone().requires_grad_()
-    with autocast(batch.device, precision):
-        with torch.no_grad():
-            target = network(batch)
-        loss = (network(output) - target).float().square().mean()
-    loss.backward()
-
-
-def features_only(
-    extractor: VGG19Features, batch: Tensor, precision: str
-) -> Callable[[], dict[str, Tensor]]:
-    """The features that ``head_term`` starts from."""
-
-    @torch.no_grad()
-    def run() -> dict[str, Tensor]:
-        with autocast(batch.device, precision):
-            return extractor(batch, LAYERS)
-
-    return run
-
-
-def head_term(head: VGGDepthHead, extractor: VGG19Features, batch: Tensor, precision: str) -> None:
-    """As ``image_term``, from VGG-19's features and back to them."""
-    features = features_only(extractor, batch, precision)()
-    output = {name: maps.detach().requires_grad_() for name, maps in features.items()}
-    with autocast(batch.device, precision):
-        with torch.no_grad():
-            target = head(features)
-        loss = (head(output) - target).float().square().mean()
-    loss.backward()
 
 
 def sampling_share(

@@ -213,8 +213,8 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         shorter = min(self.crop_size)
         check(shorter >= 32, f"--image-size must be at least 32, not {self.image_size}")
         check(
-            shorter >= 32 * self.loss_downscale or not self.keeps_depth,
-            f"--image-size {self.image_size} leaves the depth network less than 32 pixels behind"
+            shorter >= 40 * self.loss_downscale or not self.keeps_depth,
+            f"--image-size {self.image_size} leaves the depth loss too little to see behind"
             f" --loss-downscale {self.loss_downscale}: choose a larger one, or another --method",
         )
         check(self.width >= 1, f"--width must be at least 1, not {self.width}")

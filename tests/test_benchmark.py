@@ -5,9 +5,10 @@ import pytest
 import torch
 from conftest import run_command
 
-from fststyle.benchmark import OurStep, PlainStep, median_ratio
+from fststyle.benchmark import WEIGHTS, OurStep, PlainStep, median_ratio
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features
+from fststyle.objective import StyleObjective
 
 
 def test_both_steps_have_the_same_losses(
@@ -16,10 +17,10 @@ def test_both_steps_have_the_same_losses(
     monkeypatch.setattr("fststyle.benchmark.STYLE_LAYERS", ("relu1_2", "relu2_2"))
     torch.manual_seed(0)
     network, images = TransformNet(4), torch.rand(3, 3, 32, 48)
-    steps = [
-        PlainStep(network, VGG19Features(vgg_state, ["relu2_2"]), images[2:]),
-        OurStep(network, VGG19Features(vgg_state, ["relu2_2"]), images[2:], "fp32"),
-    ]
+    extractor = VGG19Features(vgg_state, ["relu2_2"])
+    layers = ["relu2_2"], ["relu1_2", "relu2_2"]
+    objective = StyleObjective(extractor, [images[2:]], *layers, WEIGHTS)
+    steps = [PlainStep(network, extractor, images[2:]), OurStep(network, objective, "fp32")]
     for _ in range(2):
         plain, ours = (step.losses(images[:2]) for step in steps)
         assert plain == pytest.approx(ours, rel=1e-3)

@@ -1,0 +1,241 @@
+"""The thesis's methods as users run them: training with depth, measuring, comparing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import picture, run_command
+from PIL import Image
+from test_train_command import assert_same_runs, with_option
+
+from fststyle.checkpoint import load_transform, save_transform
+from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
+from fststyle.networks.transform import TransformNet
+
+Options = list[Any]
+HOURGLASS = Path(__file__).parent.parent / "checkpoints/depth/hourglass.safetensors"
+
+
+@pytest.fixture
+def combined(train_options: Options, tmp_path: Path) -> Options:
+    options = with_option(train_options, "--method", "combined")
+    options = with_option(options, "--image-size", 48)
+    options = with_option(options, "--depth-network", HOURGLASS)
+    return with_option(options, "--depth-cache", tmp_path / "cache")
+
+
+@pytest.mark.slow
+def test_a_combined_run_is_taken_up_exactly_and_computes_depth_once(
+    combined: Options, photos: Path, tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    whole = run_command("train", *with_option(combined, "--run-dir", tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr
+    assert "the depth loss adds " in whole.stdout and "depth of photos: 100%" in whole.stderr
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.png")}
+    assert len(kept) == len(list(photos.iterdir()))
+
+    first = run_command("train", *with_option(combined, "--steps", 3))
+    assert first.returncode == 0, first.stderr
+    assert "depth of photos" not in first.stderr
+    again = ("train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run", "--steps", 8)
+    # The learning rate falls over the last steps of all there are to be: begun with 3, it differs.
+    done = run_command(*again)
+    assert done.returncode == 0, done.stderr
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.png")} == kept
+
+    _, card = load_transform(tmp_path / "whole/tiny.safetensors")
+    assert card["settings"]["method"] == "combined"
+    assert card["depth_network"]["kind"] == "hourglass"
+    assert card["losses"].keys() == {"content", "style", "depth"}
+    events = EventAccumulator(str(tmp_path / "whole/tensorboard"))
+    events.Reload()
+    assert {"train/depth", "val/depth", "val/content"} <= set(events.Tags()["scalars"])
+    image = events.Images("val")[-1]
+    # Content, output, weight map, depth of content and of output; 6 photos of 48 pixels.
+    assert (image.width, image.height) == (6 * 50 + 2, 5 * 50 + 2)
+
+
+@pytest.mark.slow
+def test_depth_runs_are_interrupted_without_a_trace(combined: Options, tmp_path: Path) -> None:
+    """Two halves of one run, with depth kept nowhere, are the whole."""
+    combined = with_option(with_option(combined, "--depth-cache", "off"), "--lr-decay", 0)
+    whole = run_command(
+        *("train", *with_option(combined, "--run-dir", tmp_path / "whole")), "--steps", 6
+    )
+    assert whole.returncode == 0, whole.stderr
+    half = run_command("train", *combined, "--steps", 3)
+    assert half.returncode == 0, half.stderr
+    rest = run_command(
+        *("train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run", "--steps", 6)
+    )
+    assert rest.returncode == 0, rest.stderr
+    assert_same_runs(tmp_path / "run", tmp_path / "whole")
+
+
+def test_own_maps_weigh_content_without_a_depth_network(
+    train_options: Options, photos: Path, tmp_path: Path
+) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    options = with_option(train_options, "--method", "weighted")
+    options = with_option(options, "--weight-map", maps)
+    done = run_command("train", *options)
+    assert done.returncode == 2
+    assert (
+        "no map for 6 of 6 photos, such as 0.png" in done.stderr and "Traceback" not in done.stderr
+    )
+    for photo in photos.iterdir():
+        with Image.open(photo) as image:
+            Image.new("L", image.size, 255).save(maps / photo.name)
+    # Weights of 3 everywhere: three times the plain run's content loss, before the first step.
+    options = with_option(options, "--alpha-max", 3)
+    weighted = run_command("train", *with_option(options, "--lr", 1e-12))
+    assert weighted.returncode == 0, weighted.stderr
+    assert "depth" not in load_transform(tmp_path / "run/tiny.safetensors")[1]
+    plain = with_option(with_option(train_options, "--lr", 1e-12), "--run-dir", tmp_path / "plain")
+    assert run_command("train", *plain).returncode == 0
+    losses = [
+        load_transform(tmp_path / run / "tiny.safetensors")[1]["losses"] for run in ("run", "plain")
+    ]
+    assert losses[0]["content"] == pytest.approx(3 * losses[1]["content"], rel=1e-5)
+    assert losses[0]["style"] == pytest.approx(losses[1]["style"], rel=1e-5)
+
+
+def test_settings_that_do_not_go_together_are_refused() -> None:
+    needed = {"style": [Path("a.jpg")], "content": Path("photos"), "name": "x"}
+    for options, message in (
+        ({"method": "plain", "weight_map": "horizontal"}, "weights no content"),
+        ({"alpha_min": 0.0}, "--alpha-min must be above 0"),
+        ({"alpha_max": float("inf")}, "--alpha-max must be above 0"),
+        ({"image_size": "64", "loss_downscale": 2}, "leaves the depth loss too little"),
+        ({"image_size": "1x2x3"}, "a size is 256, or two numbers"),
+        ({"loss_downscale": 0}, "--loss-downscale must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            from_options(StyleTrainConfig, {**needed, **options})
+
+
+def test_the_thesis_preset_gives_way_to_what_is_said() -> None:
+    needed = {"style": [Path("a.jpg")], "content": Path("photos"), "name": "x", "preset": "thesis"}
+    thesis = from_options(StyleTrainConfig, needed)
+    assert thesis.crop_size == (512, 640) and thesis.loss_downscale == 2 and not thesis.calibrate
+    assert (thesis.alpha_min, thesis.alpha_max) == (1, 5)
+    assert (thesis.content_weight, thesis.style_weight, thesis.depth_weight) == (1, 1000, 20)
+    assert from_options(StyleTrainConfig, {**needed, "style_weight": 3.0}).style_weight == 3
+
+
+@pytest.fixture
+def networks(tmp_path: Path, painting: Path) -> list[Path]:
+    """One untrained network for each method, with cards as training writes them."""
+    from fststyle.training.run import sha256
+
+    found = []
+    for seed, method in enumerate(("plain", "weighted", "depth", "combined")):
+        torch.manual_seed(seed)
+        settings = {"method": method, "style": [str(painting)]}
+        settings |= {"weight_map": "depth", "alpha_min": 1.0, "alpha_max": 5.0}
+        card = {
+            "style": [{"name": painting.name, "sha256": sha256(painting)}],
+            "settings": settings,
+        }
+        found.append(tmp_path / f"{method}.safetensors")
+        save_transform(found[-1], TransformNet(4), card)
+    return found
+
+
+@pytest.fixture
+def unseen(tmp_path: Path) -> Path:
+    folder = tmp_path / "unseen"
+    folder.mkdir()
+    for i in range(3):
+        picture(i + 20, 96, 72).save(folder / f"{i}.png")
+    (folder / "broken.jpg").write_bytes(b"nothing")
+    return folder
+
+
+def test_networks_are_measured_side_by_side(
+    networks: list[Path],
+    unseen: Path,
+    deep_vgg: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from fststyle.evaluation.style import run
+
+    run(
+        EvaluateConfig(
+            networks=(networks[0], networks[3]),
+            photos=unseen,
+            size=64,
+            style_size=(64,),
+            depth_network=str(HOURGLASS),
+            vgg_weights=deep_vgg,
+            json=tmp_path / "figures.json",
+            sheet=tmp_path / "sheet.png",
+            device="cpu",
+        )
+    )
+    printed = capsys.readouterr()
+    assert "3 photos, shorter side 64 px" in printed.out and "| plain | plain |" in printed.out
+    assert "| combined | combined |" in printed.out and "content near : far" in printed.out
+    assert "passed over" in printed.err and "broken.jpg" in printed.err
+    figures = json.loads((tmp_path / "figures.json").read_text())["paintings"]["painting"]
+    one, two = figures["plain"], figures["combined"]
+    low, high = one["interval"]["content"]
+    assert low < one["mean"]["content"] < high
+    thirds = [one["mean"][f"content {third}"] for third in ("near", "middle", "far")]
+    assert sum(thirds) / 3 == pytest.approx(one["mean"]["content"], rel=0.02)
+    assert {"style", "SSIM", "depth error hourglass"} < one["mean"].keys()
+    apart = two["mean"]["style"] / one["mean"]["style"] - 1
+    assert ("Style losses differ by more than 5%" in printed.out) == (abs(apart) > 0.05)
+    assert two["change_against_plain"]["style"][0] == pytest.approx(apart)
+    with Image.open(tmp_path / "sheet.png") as drawn:
+        assert drawn.width > 4 * 256 and drawn.height > 3 * 256
+
+
+def test_a_network_is_measured_on_its_own_painting(networks: list[Path], unseen: Path) -> None:
+    other = unseen / "0.png"
+    network, card = load_transform(networks[0])
+    card["settings"]["style"] = [str(other)]
+    save_transform(networks[0], network, card)
+    done = run_command("evaluate", networks[0], "--photos", unseen)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "was trained on painting.png, which is not at hand as it was then" in done.stderr
+
+
+def test_content_by_thirds_follows_depth() -> None:
+    from fststyle.evaluation.style import content_by_thirds
+
+    content = torch.zeros(1, 2, 6, 6)
+    output = content.clone()
+    output[..., 0:2, :], output[..., 2:4, :], output[..., 4:6, :] = 3, 2, 1
+    rows = torch.arange(12.0)[:, None].expand(12, 12).numpy()  # farther to the bottom
+    found = content_by_thirds({"relu1_1": output}, {"relu1_1": content}, ["relu1_1"], rows)
+    expected = {"content": 14 / 3, "content near": 9, "content middle": 4, "content far": 1}
+    assert found == pytest.approx(expected)
+
+
+def test_a_sheet_of_the_four_methods(
+    networks: list[Path], unseen: Path, painting: Path, tmp_path: Path
+) -> None:
+    from fststyle.compare import _labels, _open, run
+
+    config = CompareConfig(
+        models=tuple(networks),
+        content=(unseen / "0.png",),
+        style=(painting,),
+        height=48,
+        depth_network=str(HOURGLASS),
+        output=tmp_path / "sheet.png",
+    )
+    run(config)
+    assert _labels([_open(path, config) for path in networks]) == [
+        *("plain", "weighted", "depth", "combined")
+    ]
+    with Image.open(tmp_path / "sheet.png") as drawn:
+        # Content, style (60 wide), depth, weight map, four methods; 64 wide each.
+        assert drawn.size == (8 + 60 + 8 + 7 * (64 + 8), 28 + 48 + 8 + 8)
