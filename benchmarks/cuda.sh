@@ -21,7 +21,7 @@ for precision in fp32 bf16 fp16; do
 done
 # One network for a few minutes, at the paper's size and batch.
 $PYTHON train.py --style "$STYLE" --content "$CONTENT" --name cuda --run-dir "$OUT/run" --resume \
-  --steps 10000 --picture-interval 1000 --checkpoint-interval 1000
+  --method plain --steps 10000 --picture-interval 1000 --checkpoint-interval 1000
 $PYTHON export.py "$OUT/run/cuda.safetensors" --uint8 --fp16 --output "$OUT/cuda.onnx"
 # Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
 $PYTHON -m fststyle bench infer --checkpoint "$OUT/run/cuda.safetensors" --provider cuda \
@@ -29,4 +29,8 @@ $PYTHON -m fststyle bench infer --checkpoint "$OUT/run/cuda.safetensors" --provi
 # Both depth networks, three times as long as on a CPU.
 OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 PYTHON="$PYTHON" \
   sh benchmarks/depth.sh || failed=1
+# The four methods at the paper's size and batch; bench depth has the steps' times.
+$PYTHON -m fststyle bench depth --repeats 20 --json "$OUT/steps.json" || failed=1
+OUT="$OUT/methods" SETTING="--image-size 256 --steps 10000" SIZE=256 PYTHON="$PYTHON" \
+  sh benchmarks/methods.sh || failed=1
 exit $failed

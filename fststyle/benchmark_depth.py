@@ -103,7 +103,7 @@ def method_steps(
         "combined, hourglass": hourglass,
     }
     network = TransformNet().to(device)
-    steps = {}
+    steps: dict[str, Callable[[], None]] = {}
     for name, depth in depths.items():
         frozen = None
         if depth is not None:

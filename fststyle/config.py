@@ -117,11 +117,16 @@ class ObjectiveConfig:
         "combined",
     )
     content_weight: float = setting("weight of the content loss", 1.0)
-    style_weight: float = setting("weight of the style loss", 8.0)
+    style_weight: float = setting("weight of the style loss", 4.0)
     depth_weight: float = setting("weight of the depth loss (methods depth and combined)", 20.0)
+    depth_shift_free: bool = setting(
+        "leave out of the depth loss what is the same all over a picture: relative depth has no"
+        " zero",
+        True,
+    )
     tv_weight: float = setting("weight of the total variation", 0.0)
     alpha_min: float = setting(
-        "factor on the content loss where a picture is farthest (weighted and combined)", 1.0
+        "factor on the content loss where a picture is farthest (weighted and combined)", 0.2
     )
     alpha_max: float = setting("factor where it is nearest", 5.0)
     weight_map: str = setting(
@@ -152,6 +157,7 @@ class ObjectiveConfig:
             "content_weight": 1.0,
             "style_weight": 1000.0,
             "depth_weight": 20.0,
+            "depth_shift_free": False,
             "alpha_min": 1.0,
             "alpha_max": 5.0,
         }
@@ -202,6 +208,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     val: Path | None = setting("photos to validate on (default: some of --content)", None)
     image_size: str = setting("side of the training crops in pixels, or HEIGHTxWIDTH", "256")
     width: int = setting("channels of the network's first layer", 32)
+    init: Path | None = setting("a trained style network to begin with, of any style", None)
     depth_cache: str | None = setting(
         "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
         None,

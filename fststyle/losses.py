@@ -84,10 +84,17 @@ def content_loss(output: Tensor, content: Tensor, weights: Tensor | None = None)
     return _WeightedSumOfSquares.apply(difference, weights) / output.numel()
 
 
-def depth_loss(output: Tensor, content: Tensor) -> Tensor:
+def depth_loss(output: Tensor, content: Tensor, *, shift_free: bool = False) -> Tensor:
     """1/(HW) Σ (D(X) − D(Y))² of two N×1×H×W depth maps, those of the output and of the content
-    (Liu et al. 2017; the thesis, section 3.5)."""
-    return _SumOfSquares.apply(output - content) / output.numel()
+    (Liu et al. 2017; the thesis, section 3.5).
+
+    ``shift_free`` takes its mean over the picture out of D(X) − D(Y) before: relative depth has no
+    zero.
+    """
+    difference = output - content
+    if shift_free:
+        difference = difference - difference.mean((2, 3), keepdim=True)
+    return _SumOfSquares.apply(difference) / output.numel()
 
 
 def style_loss(output: Tensor, style_gram: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ class StyleObjective:
         weights: of the terms "content", "style", "depth" and "tv"; a term of weight 0 is not
             computed.
         depth: the frozen depth network, needed where "depth" has a weight.
+        depth_shift_free: as ``losses.depth_loss`` has it.
         downscale: average pooling by this factor stands in front of the loss networks, for
             contents, outputs, paintings and weight maps alike.
     """
@@ -53,9 +54,11 @@ class StyleObjective:
         weights: Mapping[str, float],
         *,
         depth: DepthNetwork | None = None,
+        depth_shift_free: bool = False,
         downscale: int = 1,
     ) -> None:
         self.extractor, self.depth, self.downscale = extractor, depth, downscale
+        self.depth_shift_free = depth_shift_free
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         assert depth is not None or "depth" not in self.weights
@@ -129,7 +132,9 @@ class StyleObjective:
         if depth:
             with torch.no_grad():
                 target = self._depth(content, targets)
-            terms["depth"] = depth_loss(self._depth(output, features), target)
+            terms["depth"] = depth_loss(
+                self._depth(output, features), target, shift_free=self.depth_shift_free
+            )
         return terms
 
     def depth_of(self, image: Tensor) -> Tensor:
@@ -212,6 +217,7 @@ def build_objective(
     objective = StyleObjective(
         *(extractor, sized, config.content_layers, config.style_layers, weights),
         depth=depth,
+        depth_shift_free=config.depth_shift_free,
         downscale=config.loss_downscale,
     )
     # The targets are float32's; from here on its weights need no cast at every step.

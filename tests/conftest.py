@@ -13,6 +13,10 @@ from safetensors.torch import save_file
 
 ROOT = Path(__file__).parent.parent
 
+# Two processes run the tests, on things too small to be shared among threads.
+os.environ["OMP_NUM_THREADS"] = "1"  # for the commands they start
+torch.set_num_threads(1)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = not os.environ.get("FSTSTYLE_ASSETS")

@@ -65,6 +65,9 @@ def test_depth_loss_is_the_mean_square() -> None:
     output, content = torch.zeros(2, 1, 2, 2), torch.full((2, 1, 2, 2), 3.0)
     content[0] = 1
     assert depth_loss(output, content).item() == pytest.approx((1 + 9) / 2)
+    assert depth_loss(output, content, shift_free=True).item() == 0
+    output[0, 0, 0] = 2  # half of image 0 is 2 farther: 1 from its mean
+    assert depth_loss(output, content, shift_free=True).item() == pytest.approx(1 / 2)
 
 
 def test_style_loss_sums_over_entries_and_averages_over_the_batch() -> None:
@@ -82,7 +85,9 @@ def test_total_variation_of_a_checkerboard() -> None:
     assert total_variation(torch.ones(1, 3, 5, 5)).item() == 0
 
 
-@pytest.mark.parametrize("loss", ["gram", "content", "weighted", "depth", "style", "tv"])
+@pytest.mark.parametrize(
+    "loss", ["gram", "content", "weighted", "depth", "shift-free depth", "style", "tv"]
+)
 def test_gradients_in_float64(loss: str) -> None:
     torch.manual_seed(0)
     x = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
@@ -93,6 +98,7 @@ def test_gradients_in_float64(loss: str) -> None:
         "content": lambda x: content_loss(x, other),
         "weighted": lambda x: content_loss(x, other, weights),
         "depth": lambda x: depth_loss(x, other),
+        "shift-free depth": lambda x: depth_loss(x, other, shift_free=True),
         "style": lambda x: style_loss(x, gram),
         "tv": total_variation,
     }[loss]

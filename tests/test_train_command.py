@@ -267,6 +267,22 @@ def test_a_compiled_network_trains_alike(
     assert compiled == pytest.approx(eager, rel=2e-3)
 
 
+def test_a_run_may_begin_with_a_trained_network(
+    train_options: Options, uninterrupted: Path, tmp_path: Path
+) -> None:
+    trained = uninterrupted / "tiny.safetensors"
+    options = [*with_option(train_options, "--lr", 1e-12), "--init", trained]
+    done = run_command("train", *options)
+    assert done.returncode == 0, done.stderr
+    network, card = load_transform(tmp_path / "run" / "tiny.safetensors")
+    assert card["init"]["name"] == "tiny.safetensors" and len(card["init"]["sha256"]) == 64
+    for name, parameter in load_transform(trained)[0].named_parameters():
+        torch.testing.assert_close(network.get_parameter(name), parameter, atol=1e-9, rtol=0)
+    options = with_option(with_option(options, "--width", 5), "--run-dir", tmp_path / "other")
+    done = run_command("train", *options)
+    assert done.returncode == 2 and "is 4 wide: begin with one of --width 5" in done.stderr
+
+
 GOLDEN = [
     0.3324885,
     0.3295008,

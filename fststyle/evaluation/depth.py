@@ -169,6 +169,16 @@ def aligned_errors(pred: np.ndarray, depth: np.ndarray, *, metric: bool) -> dict
     return errors
 
 
+def aligned_square(pred: np.ndarray, target: np.ndarray) -> float:
+    """Mean square difference of two H×W maps after the least-squares scale and shift of ``pred``
+    (Ranftl et al. 2020, eqs. 1 to 3): the depth loss, scale- and shift-invariant, in the square of
+    the target's unit."""
+    p, t = pred.astype(np.float64).ravel(), target.astype(np.float64).ravel()
+    p, t = p - p.mean(), t - t.mean()
+    scale = (p @ t) / max(p @ p, 1e-12)
+    return float(np.square(scale * p - t).mean())
+
+
 def _standard(values: np.ndarray) -> np.ndarray:
     centred = values - np.median(values)
     return centred / max(np.abs(centred).mean(), 1e-12)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from fststyle import config as settings
-from fststyle.checkpoint import save_transform
+from fststyle.checkpoint import load_transform, save_transform
 from fststyle.config import StyleTrainConfig
 from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.photos import Batch, PhotoCrops, fingerprint, validation_images
@@ -45,7 +46,7 @@ DEPTH_PART = 0.5
 """Part of a batch whose depth loss is computed. Its gradient is right on average whatever the part;
 on the CPU, at 256 px, a combined step takes 1.24 times a plain one with all images and 1.12 times
 with half of them."""
-MAY_CHANGE = ("content", "style", "depth_cache")
+MAY_CHANGE = ("content", "style", "depth_cache", "init")
 """Settings that a resumed run may be given anew, beside ``run.MAY_CHANGE``."""
 
 
@@ -78,7 +79,13 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     objective, card["loss_network"] = build_objective(
         config, config.vgg_weights, loss_depth, world.device, DTYPES[precision]
     )
-    network = TransformNet(config.width).to(world.device)
+    network = TransformNet(config.width)
+    if saved is not None and "init" in saved[1]:
+        card["init"] = saved[1]["init"]
+    elif config.init:
+        network = _begin_with(config.init, config.width)
+        card["init"] = {"name": config.init.name, "sha256": sha256(config.init)}
+    network.to(world.device)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), config.lr, fused=True)
     scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "fp16")
@@ -236,6 +243,17 @@ class StyleTask:
         assert isinstance(state.network, TransformNet)
         save_transform(self.network_file, state.network, card)
         save_state(self.config.folder / STATE, state, card)
+
+
+def _begin_with(file: Path, width: int) -> TransformNet:
+    """The trained network in ``file``, to go on with; raises ValueError for another width."""
+    network, _ = load_transform(file)
+    settings.check(
+        network.width == width,
+        f"--init {file} is {network.width} wide: begin with one of --width {width}, or add"
+        f" --width {network.width}",
+    )
+    return network.train()
 
 
 def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:

@@ -1,5 +1,6 @@
 """Depth kept on disk, and the user's own maps."""
 
+import multiprocessing
 import pickle
 import shutil
 from pathlib import Path
@@ -106,6 +107,29 @@ def test_the_cache_goes_to_other_processes_without_the_network(photo: Path, tmp_
     there = pickle.loads(pickle.dumps(cache))
     assert there._estimate is None
     np.testing.assert_allclose(there(photo, SIZE), expected, atol=1e-4)
+
+
+def test_two_runs_may_fill_one_folder_at_once(tmp_path: Path) -> None:
+    for i in range(6):
+        picture(i).save(tmp_path / f"{i}.png")
+    photos = sorted(tmp_path.glob("*.png"))
+    runs = [
+        multiprocessing.get_context("fork").Process(
+            target=DepthCache(tmp_path / "cache", fail).fill,
+            args=(photos, Counting()),
+            kwargs={"show": False},
+        )
+        for _ in range(2)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+        assert run.exitcode == 0
+    files = [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+    assert len(files) == 6
+    for photo in photos:
+        assert DepthCache(tmp_path / "cache", fail)(photo, SIZE).max() == 1
 
 
 def test_off_keeps_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

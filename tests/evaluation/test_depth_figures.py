@@ -5,7 +5,14 @@ from PIL import Image
 
 from fststyle.config import DepthEvalConfig
 from fststyle.data.depth import DepthPicture
-from fststyle.evaluation.depth import aligned_errors, constant, evaluate, fitted, vertical_gradient
+from fststyle.evaluation.depth import (
+    aligned_errors,
+    aligned_square,
+    constant,
+    evaluate,
+    fitted,
+    vertical_gradient,
+)
 
 
 def ramp(height: int = 60, width: int = 80) -> DepthPicture:
@@ -80,3 +87,13 @@ def test_pictures_keep_their_proportions_but_the_widest() -> None:
     wide.depth[:, 310:] = np.nan
     image, depth = fitted(wide, (224, 288))
     assert image.shape[1] == 2 * image.shape[0] and np.isfinite(depth).all()
+
+
+def test_the_aligned_square_leaves_scale_and_shift_out() -> None:
+    target = np.array([[0.0, 1], [2, 5]])
+    assert aligned_square(7 * target - 3, target) == pytest.approx(0)
+    assert aligned_square(np.ones((2, 2)), target) == pytest.approx(target.var())
+    # What is left of it after the fit: its part that is uncorrelated with the prediction.
+    pred = np.array([[0.0, 1], [5, 2]])
+    r = np.corrcoef(pred.ravel(), target.ravel())[0, 1]
+    assert aligned_square(pred, target) == pytest.approx((1 - r**2) * target.var())
