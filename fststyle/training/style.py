@@ -73,6 +73,7 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         depth = load_depth(config.depth_network, config.vgg_weights)
         card["depth_network"] = {name: depth[1][name] for name in ("kind", "id")}
         depth[0].to(world.device)
+    if config.keeps_depth and depth is not None:
         loss_depth = for_loss(depth[0], training_size(depth[1]), DTYPES[precision])
     if saved is not None:
         _check_same_inputs(saved[1], card)
@@ -158,7 +159,9 @@ class StyleTask:
     def cost_of_depth(self) -> str:
         """What the depth loss adds to a step, measured."""
         size = [side - SHIFTS * self.config.loss_downscale for side in self.config.crop_size]
-        images = torch.rand(self.config.batch_size, 3, *size, device=self.device)
+        # Of its own generator: measuring must leave no trace in the run.
+        noise = torch.Generator().manual_seed(0)
+        images = torch.rand(self.config.batch_size, 3, *size, generator=noise).to(self.device)
         images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
         seconds: dict[float, float] = {}
         for part in (0.0, DEPTH_PART) * 2:  # the first of each warms up
