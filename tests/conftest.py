@@ -41,6 +41,14 @@ def run_command(*arguments: object, **options: object) -> subprocess.CompletedPr
     )
 
 
+def run_here(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """(exit status, stderr) of a command run in this process, which saves seconds of imports."""
+    from fststyle.__main__ import main
+
+    status = main([str(argument) for argument in arguments])
+    return status, capsys.readouterr().err
+
+
 def picture(seed: int, width: int = 64, height: int = 48) -> Image.Image:
     """A smooth colourful picture."""
     random = np.random.default_rng(seed)
