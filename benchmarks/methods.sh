@@ -29,9 +29,9 @@ methods() { # PAINTING and the style weights of weighted, depth and combined
   train "$1" plain "$STEPS" $5 --method plain --style-weight 2
   train "$1" weighted "$STEPS" $5 --method weighted --alpha-min 0.1 --alpha-max 10 \
     --style-weight "$2"
-  train "$1" depth "$STEPS" $5 --method depth --depth-weight 25 --style-weight "$3"
+  train "$1" depth "$STEPS" $5 --method depth --depth-weight 8 --style-weight "$3"
   train "$1" combined "$STEPS" $5 --method combined --alpha-min 0.1 --alpha-max 10 \
-    --depth-weight 25 --style-weight "$4"
+    --depth-weight 8 --style-weight "$4"
 }
 
 judge() { # PAINTING
@@ -48,7 +48,7 @@ judge() { # PAINTING
     "$A/content/golden_gate2.jpg" "$A/content/mountain_lake.jpg" "$A/content/taj_mahal.jpg"
 }
 
-methods starry_night 2.3 5.2 6
-methods the_scream 2.35 5.2 6
+methods starry_night 2.3 3.15 3.2
+methods the_scream 2.35 3.2 3.5
 judge starry_night
 judge the_scream

@@ -118,7 +118,7 @@ class ObjectiveConfig:
     )
     content_weight: float = setting("weight of the content loss", 1.0)
     style_weight: float = setting("weight of the style loss", 4.0)
-    depth_weight: float = setting("weight of the depth loss (methods depth and combined)", 10.0)
+    depth_weight: float = setting("weight of the depth loss (methods depth and combined)", 8.0)
     depth_shift_free: bool = setting(
         "leave out of the depth loss what is the same all over a picture: relative depth has no"
         " zero",
