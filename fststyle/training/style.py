@@ -60,6 +60,7 @@ def run(options: Mapping[str, Any]) -> None:
 def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     precision = find_precision(config.precision, world.device)
     photos, val_photos = find_images(config.content), find_images(config.val_folder)
+    paintings = [read_image(path) for path in config.style]
     prepare_folder(config, world)
     say = print if world.leads else lambda *_: None
     say(f"{len(photos)} photos; {world.device.type}, {precision}, {world.size} process(es)")
@@ -109,8 +110,8 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
         if saved is None:
             board.text("settings", table(settings.to_json(config)), 0)
-            for index, path in enumerate(config.style):
-                board.images(f"style/{index}", [as_tensor(read_image(path))], 0)
+            for index, painting in enumerate(paintings):
+                board.images(f"style/{index}", [as_tensor(painting)], 0)
         task = StyleTask(config, objective, precision, world.device, board, val, card)
         if world.leads and config.keeps_depth:
             print(task.cost_of_depth())

@@ -58,7 +58,7 @@ def test_calibration_holds_on_photos(assets: Path) -> None:
 
     extractor = VGG19Features(load_vgg19_state()[0], ["relu4_3"])
     calibrate(extractor)
-    images = validation_images(find_images(assets / "photos/val"), 192, 16).float() / 255
+    images = validation_images(find_images(assets / "photos/val"), (192, 192), 16).images / 255
     for name, mean in extractor.mean_activations(images).items():
         assert 0.8 < mean < 1.25, f"relu{name}: {mean}"
 
