@@ -10,7 +10,15 @@ from PIL import Image
 
 from fststyle.config import CompareConfig
 from fststyle.evaluation.estimators import DepthEstimator, open_estimator
-from fststyle.images import check_writable, read_image, resize, sheet, to_uint8, write_image
+from fststyle.images import (
+    check_writable,
+    importance_from_depth,
+    read_image,
+    resize,
+    sheet,
+    to_uint8,
+    write_image,
+)
 from fststyle.runtime.depth import coloured
 from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
@@ -50,7 +58,7 @@ def run(config: CompareConfig) -> None:
             row.append(coloured(found))
         for weights in weight_maps:
             if weights.kind == "depth":
-                importance = (found.max() - found) / max(found.max() - found.min(), 1e-12)
+                importance = importance_from_depth(found)
             else:
                 importance = _importance(weights.kind, path, content.size)
             row.append(Image.fromarray(to_uint8(importance)).resize(content.size))

@@ -12,15 +12,6 @@ from torch import Tensor
 from fststyle.networks.vgg import CONVS
 
 
-def importance_from_depth(depth: Tensor) -> Tensor:
-    """s = (max z − z) / (max z − min z) of each N×1×H×W depth map (larger = farther): 1 at the
-    nearest pixel, 0 at the farthest; 1/2 everywhere in a map that is flat."""
-    low, high = torch.aminmax(depth.flatten(1), dim=1)
-    low, high = low.view(-1, 1, 1, 1), high.view(-1, 1, 1, 1)
-    spread = high - low
-    return torch.where(spread > 0, (high - depth) / spread, 0.5)
-
-
 def gradient_importance(height: int, width: int, direction: str) -> Tensor:
     """1×1×H×W, rising evenly from 0 to 1: "horizontal" from left to right, "vertical" from top to
     bottom (the thesis's figure 10)."""

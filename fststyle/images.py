@@ -160,6 +160,13 @@ def crop_map(values: np.ndarray, box: Box, of: Image.Image, size: tuple[int, int
     )
 
 
+def importance_from_depth(depth: np.ndarray) -> np.ndarray:
+    """s = (max z − z) / (max z − min z) of an H×W depth map (larger = farther): 1 at the nearest
+    pixel, 0 at the farthest; 1/2 everywhere in a map that is flat."""
+    spread = depth.max() - depth.min()
+    return (depth.max() - depth) / spread if spread > 0 else np.full_like(depth, 0.5)
+
+
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Floats in [0,1] to uint8, clamped and rounded."""
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)

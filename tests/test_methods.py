@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import picture, run_command
+from conftest import picture, run_command, run_here
 from PIL import Image
 from test_train_command import assert_same_runs, with_option
 
@@ -103,6 +103,15 @@ def test_own_maps_weigh_content_without_a_depth_network(
     ]
     assert losses[0]["content"] == pytest.approx(3 * losses[1]["content"], rel=1e-5)
     assert losses[0]["style"] == pytest.approx(losses[1]["style"], rel=1e-5)
+
+
+def test_own_maps_come_before_depth_in_combined_runs(
+    combined: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "maps").mkdir()
+    options = with_option(combined, "--weight-map", tmp_path / "maps")
+    status, error = run_here(capsys, "train", *options)
+    assert status == 2 and "no map for 6 of 6 photos" in error
 
 
 def test_settings_that_do_not_go_together_are_refused() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.data.depth_maps import check_same_shape
-from fststyle.images import WRITERS, read_image, replacing
+from fststyle.images import WRITERS, importance_from_depth, read_image, replacing
 
 Estimate = Callable[[Image.Image], np.ndarray]
 """A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""
@@ -75,8 +75,7 @@ def _importance(photo: Path, estimate: Estimate) -> np.ndarray:
     depth = estimate(read_image(photo))
     if not np.isfinite(depth).all():
         raise ValueError(f"{photo}: its depth is not finite")
-    spread = depth.max() - depth.min()
-    return (depth.max() - depth) / spread if spread > 0 else np.full_like(depth, 0.5)
+    return importance_from_depth(depth)
 
 
 def _keep(importance: np.ndarray, file: Path) -> None:

@@ -43,13 +43,14 @@ def importance_maps(
     """
     if not config.weights_content or config.weight_map in ("horizontal", "vertical"):
         yield None, None
-    elif depth is None:
+    elif config.weight_map != "depth":
         folder = Path(config.weight_map)
         train, val = (MapFolder(folder, root) for root in (config.content, config.val_folder))
         train.check(photos)
         val.check(val_photos)
         yield train, val
     else:
+        assert depth is not None
         with cache_folder(config.depth_cache) as kept:
             name = f"{depth[1]['id']}-{training_size(depth[1])}"
             cache = DepthCache(
