@@ -35,6 +35,12 @@ def _infer(options: Mapping[str, Any]) -> int:
     return run(config.from_options(config.InferConfig, options))
 
 
+def _optimize(options: Mapping[str, Any]) -> int:
+    from fststyle.optimization.picture import run
+
+    return run(config.from_options(config.OptimizeConfig, options))
+
+
 def _compare(options: Mapping[str, Any]) -> None:
     from fststyle.compare import run
 
@@ -96,6 +102,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
     "infer": Command("stylize pictures", config.InferConfig, _infer),
+    "optimize": Command(
+        "optimize the pixels of one picture at a time", config.OptimizeConfig, _optimize
+    ),
     "evaluate": Command("measure style networks side by side", config.EvaluateConfig, _evaluate),
     "compare": Command("draw a sheet of results", config.CompareConfig, _compare),
     "depth": {
@@ -120,7 +129,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
 
 TRAINING_PACKAGES = (
     *("torch", "torchvision", "safetensors", "onnx", "onnxscript", "platformdirs"),
-    *("scipy", "skimage", "tensorboard"),
+    *("scipy", "skimage", "tensorboard", "psutil", "cv2"),
 )
 """What ``fststyle[train]`` installs and stylizing does without."""
 

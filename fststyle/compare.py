@@ -10,6 +10,7 @@ from PIL import Image
 
 from fststyle.config import CompareConfig
 from fststyle.evaluation.estimators import DepthEstimator, open_estimator
+from fststyle.evaluation.pictures import PictureFolder
 from fststyle.images import (
     check_writable,
     importance_from_depth,
@@ -25,10 +26,12 @@ from fststyle.runtime.stylizer import Stylizer
 
 
 class Model(NamedTuple):
-    """A style network ready to run, and the settings it was trained with, as far as known."""
+    """A style network ready to run, or pictures that are there, and the settings they were made
+    with, as far as known."""
 
     stem: str
-    stylize: Callable[[Image.Image], Image.Image]
+    stylize: Callable[[Path, Image.Image], Image.Image]
+    """Of a photo, and of what it holds at the sheet's height."""
     settings: Mapping[str, Any]
 
 
@@ -42,7 +45,7 @@ class WeightMap(NamedTuple):
 
 def run(config: CompareConfig) -> None:
     """``fststyle compare``: a row for each photo: content, painting, its depth and weight map where
-    networks were trained with them, every network's picture."""
+    results were made with them, every network's picture or every folder's."""
     check_writable(config.output)
     paintings = [read_image(path) for path in config.style]
     models = [_open(path, config) for path in config.models]
@@ -62,7 +65,7 @@ def run(config: CompareConfig) -> None:
             else:
                 importance = _importance(weights.kind, path, content.size)
             row.append(Image.fromarray(to_uint8(importance)).resize(content.size))
-        rows.append([*row, *(model.stylize(content) for model in models)])
+        rows.append([*row, *(model.stylize(path, content) for model in models)])
     titles = ["content", *(path.stem for path in config.style)]
     titles += ["depth"] if depth is not None else []
     titles += [f"weights {w.alpha_min:g} to {w.alpha_max:g}" for w in weight_maps]
@@ -73,10 +76,19 @@ def run(config: CompareConfig) -> None:
 
 
 def _open(path: Path, config: CompareConfig) -> Model:
+    if path.is_dir():
+        folder = PictureFolder(path)
+        return Model(
+            path.name,
+            lambda photo, _: folder.picture(Path(photo.name)),
+            folder.card.get("settings", {}),
+        )
     if path.suffix == ".onnx":
         stylizer = Stylizer(path, config.provider)
         return Model(
-            path.stem, lambda image: stylize(stylizer, image), stylizer.card.get("settings", {})
+            path.stem,
+            lambda _, image: stylize(stylizer, image),
+            stylizer.card.get("settings", {}),
         )
     import torch
 
@@ -86,7 +98,7 @@ def _open(path: Path, config: CompareConfig) -> Model:
     network, card = load_transform(path)
 
     @torch.inference_mode()
-    def run(image: Image.Image) -> Image.Image:
+    def run(_: Path, image: Image.Image) -> Image.Image:
         output = network(as_tensor(image.convert("RGB")))[0].permute(1, 2, 0)
         return Image.fromarray(to_uint8(output.numpy()))
 

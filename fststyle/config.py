@@ -108,6 +108,9 @@ class ObjectiveConfig:
     style_size: tuple[int, ...] = setting(
         "longer side of the painting in pixels; several sizes are averaged", (512,)
     )
+    style_blend: tuple[float, ...] = setting(
+        "parts that the paintings have in the style, a number each (default: equal)", ()
+    )
     preset: Literal["thesis"] | None = setting(
         "defaults of another setting; thesis: that of the thesis this implements", None
     )
@@ -151,7 +154,6 @@ class ObjectiveConfig:
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "thesis": {
-            "image_size": "512x640",
             "loss_downscale": 2,
             "calibrate": False,
             "content_weight": 1.0,
@@ -167,6 +169,16 @@ class ObjectiveConfig:
         check(len(self.style) > 0, "--style needs at least one painting")
         for size in self.style_size:
             check(size >= 32, f"--style-size must be at least 32, not {size}")
+        check(
+            len(self.style_blend) in (0, len(self.style)),
+            f"--style-blend takes a number for each painting: {len(self.style)}, not"
+            f" {len(self.style_blend)}",
+        )
+        parts = self.style_blend or (1.0,)
+        check(
+            all(part >= 0 and math.isfinite(part) for part in parts) and sum(parts) > 0,
+            f"--style-blend takes numbers of 0 or more, not all 0, found {self.style_blend}",
+        )
         for name in ("content_weight", "style_weight", "depth_weight", "tv_weight"):
             value = getattr(self, name)
             flag = f"--{name.replace('_', '-')}"
@@ -214,6 +226,8 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         None,
     )
 
+    PRESETS: ClassVar = {"thesis": {**ObjectiveConfig.PRESETS["thesis"], "image_size": "512x640"}}
+
     def __post_init__(self) -> None:
         RunConfig.__post_init__(self)
         ObjectiveConfig.__post_init__(self)
@@ -235,6 +249,72 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     def crop_size(self) -> tuple[int, int]:
         """(height, width) of the training crops."""
         return parse_size(self.image_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeConfig(ObjectiveConfig):
+    """``optimize``: one picture at a time, its pixels in a network's place."""
+
+    inputs: tuple[str, ...] = setting("photos, folders or globs", positional=True)
+    output: Path = setting("the picture to write; for several photos a folder", Path("out"))
+    size: tuple[int, ...] = setting(
+        "longer side of the picture in pixels, never enlarged; several, from coarse to fine: each"
+        " begins with what the one before found",
+        (640,),
+    )
+    steps: tuple[int, ...] = setting("steps; for several sizes one number or one for each", (300,))
+    optimizer: Literal["lbfgs", "adam"] = setting("method of descent", "lbfgs")
+    lr: float | None = setting("length of the steps (default: 1 for lbfgs, 0.02 for adam)", None)
+    history: int = setting("steps that L-BFGS remembers, at 24 bytes per pixel each", 20)
+    init: str = setting(
+        "what to begin with: content, noise, a trained network (NAME.safetensors) or a picture",
+        "content",
+    )
+    keep_colour: bool = setting("the photo's colours; the painting gives light and shade", False)
+    bits: int = setting("bits per channel of PNG and TIFF, 8 or 16", 8)
+    record: bool = setting(
+        "also write NAME.json beside each picture: settings, the losses of every step, seconds;"
+        " evaluate and compare read it",
+        False,
+    )
+    progress: Path | None = setting(
+        "folder for pictures in between and TensorBoard's files (default: none)", None
+    )
+    picture_interval: int = setting("steps between pictures in --progress", 50)
+    skip_existing: bool = setting("leave out photos whose picture is there already", False)
+    seed: int = setting("seed of noise", 0)
+    precision: Literal["auto", "fp32", "bf16"] = setting(
+        "arithmetic of the networks; auto takes bf16 where the device is fast at it", "auto"
+    )
+    device: str = setting("as in train", "auto")
+    vgg_weights: Path | None = setting("as in train", None)
+
+    PRESETS: ClassVar = {"thesis": {**ObjectiveConfig.PRESETS["thesis"], "size": (640,)}}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = 32 * self.loss_downscale
+        check(
+            len(self.size) > 0 and all(size >= least for size in self.size),
+            f"--size takes {least} pixels or more, found {self.size}",
+        )
+        check(
+            list(self.size) == sorted(set(self.size)),
+            f"--size goes from coarse to fine, found {' '.join(map(str, self.size))}",
+        )
+        check(
+            len(self.steps) in (1, len(self.size)) and all(steps >= 1 for steps in self.steps),
+            f"--steps takes one number, or one for each of {len(self.size)} sizes, of 1 or more;"
+            f" found {' '.join(map(str, self.steps))}",
+        )
+        check(
+            self.lr is None or (self.lr > 0 and math.isfinite(self.lr)),
+            f"--lr must be above 0, not {self.lr}",
+        )
+        check(self.history >= 1, f"--history must be at least 1, not {self.history}")
+        check(self.bits in (8, 16), f"--bits must be 8 or 16, not {self.bits}")
+        check(self.picture_interval >= 1, "--picture-interval must be at least 1")
+        check(self.seed >= 0, f"--seed must not be negative, found {self.seed}")
 
 
 DEPTH_DATA = (
@@ -399,14 +479,20 @@ class EvaluateConfig:
     """``evaluate``: style networks side by side, on photos they never saw."""
 
     networks: tuple[Path, ...] = setting(
-        "NAME.safetensors, or pytorch/examples networks (.pth, .npz)", positional=True
+        "NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of pictures named as"
+        " the photos (optimize --record)",
+        positional=True,
     )
     photos: Path = setting("folder of photos, searched recursively")
     style: tuple[Path, ...] = setting(
         "the paintings (default: where they lay when the networks were trained)", ()
     )
     style_size: tuple[int, ...] = setting("as in train", (512,))
-    size: int = setting("shorter side to which photos are reduced, in pixels", 256)
+    size: int | None = setting(
+        "shorter side to which photos are reduced, in pixels (default: the size of the pictures"
+        " where folders of them are given, else 256)",
+        None,
+    )
     depth_network: str | None = setting(
         "what tells near from far and judges depth: NAME.safetensors, NAME.onnx or"
         " transformers:NAME (default: the best that ships)",
@@ -419,20 +505,24 @@ class EvaluateConfig:
     sheet: Path | None = setting("also draw photos, their depth and every network's picture", None)
 
     def __post_init__(self) -> None:
-        check(self.size >= 64, f"--size must be at least 64, not {self.size}")
+        check(self.size is None or self.size >= 64, f"--size must be at least 64, not {self.size}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
     """``compare``: content, painting, depth, weight map and results on one sheet."""
 
-    models: tuple[Path, ...] = setting("networks, NAME.onnx or NAME.safetensors", positional=True)
+    models: tuple[Path, ...] = setting(
+        "networks, NAME.onnx or NAME.safetensors, or folders of pictures named as the photos"
+        " (optimize --record)",
+        positional=True,
+    )
     content: tuple[Path, ...] = setting("photos, a row each")
     style: tuple[Path, ...] = setting("paintings to show beside them", ())
     output: Path = setting("the sheet to write", Path("sheet.png"))
     height: int = setting("height of every picture in pixels", 320)
     depth: bool = setting(
-        "show the photos' depth and weight maps where networks were trained with them", True
+        "show the photos' depth and weight maps where results were made with them", True
     )
     depth_network: str | None = setting("as in evaluate", None)
     vgg_weights: Path | None = setting("as in train", None)

@@ -120,13 +120,28 @@ def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
     return predict
 
 
+LARGER = 1.5
+"""Pictures whose side is so many times that of a head's training are reduced for it, and VGG-19's
+features computed anew from the reduced picture, which takes less than half of what they take from
+the picture: at full size it sees too little of the scene at once."""
+
+
 def for_loss(
-    network: nn.Module, side: int, dtype: torch.dtype
+    network: nn.Module, side: int, dtype: torch.dtype, picture_side: float = 0
 ) -> VGGDepthHead | Callable[[Tensor], Tensor]:
     """A copy of a frozen depth network as ``StyleObjective`` takes it: batch norms folded,
-    convolutions in ``dtype``; a head without its VGG-19, another ``at_area`` of ``side``².
+    convolutions in ``dtype``.
+
+    A head comes without its VGG-19, to read the objective's features, unless pictures are
+    ``LARGER``; it, and any other network, works ``at_area`` of ``side``².
+
+    Args:
+        side: of the square that has the area of the network's training crops, in pixels.
+        picture_side: the same of the pictures that the loss will compare.
     """
-    kept = copy.deepcopy(network.head if isinstance(network, VGGDepth) else network)
+    if isinstance(network, VGGDepth) and picture_side <= LARGER * side:
+        network = network.head
+    kept = copy.deepcopy(network)
     fold_norms(kept)
     for module in kept.modules():
         if isinstance(module, nn.Conv2d):

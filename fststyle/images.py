@@ -1,5 +1,6 @@
 """Reading and writing pictures with Pillow; no torch here, since the deployed runtime uses it."""
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import PIL
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 _JPEG = {"quality": 95, "subsampling": 0}
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -19,6 +20,9 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {"compression": "tiff_deflate"}),
 }
 """File suffix to Pillow's format and its options."""
+
+DEEP = (".png", ".tif", ".tiff")
+"""File suffixes of formats with 16 bits per channel."""
 
 _WITH_ALPHA = {"PNG", "WEBP", "TIFF"}
 
@@ -58,7 +62,17 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in names)
 
 
-def read_image(path: Path, *, at_least: int | None = None, alpha: bool = False) -> Image.Image:
+def find_named(folder: Path, name: Path) -> Path | None:
+    """The picture below ``folder`` at the place ``name``, of this suffix or another one; None where
+    there is none."""
+    place = folder / name
+    names = [place, *(place.with_suffix(suffix) for suffix in WRITERS)]
+    return next((file for file in names if file.is_file()), None)
+
+
+def read_image(
+    path: Path, *, at_least: int | None = None, alpha: bool = False, srgb: bool = False
+) -> Image.Image:
     """The picture as 8-bit RGB, upright (EXIF orientation applied).
 
     Grayscale, palette, CMYK, 16-bit, 32-bit and floating-point pictures are converted; what is
@@ -67,6 +81,8 @@ def read_image(path: Path, *, at_least: int | None = None, alpha: bool = False) 
     Args:
         at_least: where the decoder can (JPEG), decode at a reduced size whose shorter side is still
             at least this many pixels: several times as fast for large photos.
+        srgb: convert from the file's colour profile, where it has one, to sRGB, in which the
+            networks were trained; otherwise values stay as they are, and so does the profile.
 
     Raises:
         FileNotFoundError: no such file.
@@ -79,12 +95,36 @@ def read_image(path: Path, *, at_least: int | None = None, alpha: bool = False) 
             if at_least is not None:
                 image.draft("RGB", (at_least, at_least))
             image.load()
-            return _to_rgb(ImageOps.exif_transpose(image), alpha)
+            upright = ImageOps.exif_transpose(image)
+            return _to_rgb(_to_srgb(upright) if srgb else upright, alpha)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path}: not a picture that can be decoded ({reason})") from error
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Colours by the embedded profile; a picture without one, or with one that is damaged or of
+    another kind than its pixels, is returned as it is."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    colours = image.convert("RGB") if image.mode == "RGBA" else image
+    try:
+        found = ImageCms.profileToProfile(
+            colours,
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGB",
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    assert found is not None
+    if image.mode == "RGBA":
+        found.putalpha(image.getchannel("A"))
+    found.info.pop("icc_profile", None)
+    return found
 
 
 def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
@@ -179,6 +219,30 @@ def check_writable(path: Path) -> None:
             f"{path}: cannot write {path.suffix or 'a file with no suffix'};"
             f" use {', '.join(WRITERS)}"
         )
+
+
+def check_deep(path: Path) -> None:
+    """Raise ValueError where ``write_deep`` has no format for the suffix of ``path``."""
+    if path.suffix.lower() not in DEEP:
+        raise ValueError(
+            f"{path}: {path.suffix or 'a file with no suffix'} has no 16 bits per channel; use"
+            f" {', '.join(DEEP)}"
+        )
+
+
+def write_deep(image: np.ndarray, path: Path) -> None:
+    """H×W×3 floats in [0,1] as 16-bit RGB, in the format of the suffix: whole or not at all.
+
+    Needs OpenCV. Raises ValueError for a suffix not in ``DEEP``, OSError where the disk refuses.
+    """
+    import cv2  # Pillow writes colour in 8 bits only
+
+    check_deep(path)
+    values = (np.clip(image, 0, 1) * 65535 + 0.5).astype(np.uint16)
+    done, data = cv2.imencode(path.suffix.lower(), values[..., ::-1])
+    assert done
+    with replacing(path) as beside:
+        beside.write_bytes(data.tobytes())
 
 
 def write_image(image: Image.Image, path: Path) -> None:

@@ -1,9 +1,11 @@
 """What a stylized picture is judged by: frozen loss networks and the fixed targets of a style."""
 
+import copy
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -30,15 +32,27 @@ LARGEST_TORCHVISION = 5.0
 """Mean activation of relu1_1 that tells torchvision's weights, well below it, from Oxford's: 20."""
 
 
+class Targets(NamedTuple):
+    """What outputs are compared with, of N content images; fixed while these are."""
+
+    features: Mapping[str, Tensor]
+    """Of the content layers."""
+    alphas: Mapping[str, Tensor]
+    """The content loss's weights in these layers; empty for the plain loss."""
+    depth: Tensor | None
+    """N×1×H×W, of the images whose depth is kept; None for none."""
+
+
 class StyleObjective:
     """The weighted loss terms of ``output`` as a picture of ``content`` in a given style.
 
     Args:
         extractor: the loss network, cut no earlier than the deepest layer named, nor than
             ``DEPTH_LAYERS`` where ``depth`` is a head.
-        paintings: 1×3×H×W, RGB in [0,1]; one for each painting and size. Several are averaged.
+        paintings: 1×3×H×W, RGB in [0,1]; one for each painting and size.
         weights: of the terms "content", "style", "depth" and "tv"; a term of weight 0 is not
             computed.
+        blend: parts of ``paintings`` in the style; equal by default.
         depth: the frozen depth network, needed where "depth" has a weight.
         depth_shift_free: as ``losses.depth_loss`` has it.
         downscale: average pooling by this factor stands in front of the loss networks, for
@@ -53,6 +67,7 @@ class StyleObjective:
         style_layers: Sequence[str],
         weights: Mapping[str, float],
         *,
+        blend: Sequence[float] = (),
         depth: DepthNetwork | None = None,
         depth_shift_free: bool = False,
         downscale: int = 1,
@@ -62,13 +77,26 @@ class StyleObjective:
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         assert depth is not None or "depth" not in self.weights
-        # Σ_k ‖G − S_k‖²/K and ‖G − ΣS_k/K‖² differ by a constant: one target does for all.
-        with torch.no_grad():
-            maps = [extractor(self._pool(painting), self.style_layers) for painting in paintings]
-            self.grams = {
-                layer: torch.stack([gram_matrix(m[layer]) for m in maps]).mean(0)
-                for layer in self.style_layers
-            }
+        self.grams = self._style(paintings, blend)
+
+    def restyled(self, paintings: Sequence[Tensor], blend: Sequence[float] = ()) -> Self:
+        """The same objective for other ``paintings``, on the same networks."""
+        other = copy.copy(self)
+        other.grams = self._style(paintings, blend)
+        return other
+
+    @torch.no_grad()
+    def _style(self, paintings: Sequence[Tensor], blend: Sequence[float]) -> dict[str, Tensor]:
+        """Gram matrices by layer."""
+        # Σ_k p_k ‖G − S_k‖² and ‖G − Σ_k p_k S_k‖² differ by a constant if Σ p_k = 1: one target
+        # does for all.
+        parts = torch.tensor(blend or [1.0] * len(paintings), device=paintings[0].device)
+        parts = (parts / parts.sum()).view(-1, 1, 1, 1)
+        maps = [self.extractor(self._pool(painting), self.style_layers) for painting in paintings]
+        return {
+            layer: (parts * torch.stack([gram_matrix(m[layer]) for m in maps])).sum(0)
+            for layer in self.style_layers
+        }
 
     def __call__(
         self,
@@ -91,12 +119,16 @@ class StyleObjective:
         """
         count = math.ceil(len(output) * depth_part) if "depth" in self.weights else len(output)
         if count in (0, len(output)):
-            return self._terms(output, content, content_weights, depth=count > 0)
+            targets = self.targets(content, content_weights, depth=count > 0)
+            return self.compare(output, targets)
         parts = [
-            self._terms(
-                *(output[part], content[part]),
-                None if content_weights is None else content_weights[part],
-                depth=depth,
+            self.compare(
+                output[part],
+                self.targets(
+                    content[part],
+                    None if content_weights is None else content_weights[part],
+                    depth=depth,
+                ),
             )
             for part, depth in ((slice(count), True), (slice(count, None), False))
         ]
@@ -105,36 +137,48 @@ class StyleObjective:
         alike = {name: share * first[name] + (1 - share) * term for name, term in rest.items()}
         return {**first, **alike}
 
-    def _terms(
-        self, output: Tensor, content: Tensor, content_weights: Tensor | None, *, depth: bool
-    ) -> dict[str, Tensor]:
+    @torch.no_grad()
+    def targets(
+        self, content: Tensor, content_weights: Tensor | None = None, *, depth: bool = True
+    ) -> Targets:
+        """What ``compare`` needs of content images; arguments as ``__call__`` has them.
+
+        ``depth``: whether there is to be a depth loss, where it has a weight.
+        """
         depth = depth and "depth" in self.weights
+        content = self._pool(content)
+        features = self._features(content, ("content", "depth") if depth else ("content",))
+        alphas: dict[str, Tensor] = {}
+        kept = self.content_layers if "content" in self.weights else ()
+        if content_weights is not None:
+            alphas = propagate(self._pool(content_weights), kept)
+        return Targets(
+            {layer: features[layer] for layer in kept},
+            alphas,
+            self._depth(content, features) if depth else None,
+        )
+
+    def compare(self, output: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Terms of N×3×H×W outputs, as ``__call__`` returns them; "depth" where ``targets`` have
+        it."""
         terms: dict[str, Tensor] = {}
         if "tv" in self.weights:
             terms["tv"] = total_variation(output)
-        output, content = self._pool(output), self._pool(content)
-        needed = ("content", "style", "depth") if depth else ("content", "style")
-        features = self._features(output, needed)
-        with torch.no_grad():
-            targets = self._features(content, [term for term in needed if term != "style"])
+        output = self._pool(output)
+        names = ("content", "style") if targets.depth is None else ("content", "style", "depth")
+        features = self._features(output, names)
         if "content" in self.weights:
-            alphas: dict[str, Tensor] = {}
-            if content_weights is not None:
-                alphas = propagate(self._pool(content_weights), self.content_layers)
             terms["content"] = _total(
-                content_loss(features[layer], targets[layer], alphas.get(layer))
-                for layer in self.content_layers
+                content_loss(features[layer], target, targets.alphas.get(layer))
+                for layer, target in targets.features.items()
             )
         if "style" in self.weights:
             terms["style"] = _total(
                 style_loss(features[layer], self.grams[layer]) for layer in self.style_layers
             )
-        if depth:
-            with torch.no_grad():
-                target = self._depth(content, targets)
-            terms["depth"] = depth_loss(
-                self._depth(output, features), target, shift_free=self.depth_shift_free
-            )
+        if targets.depth is not None:
+            depth = self._depth(output, features)
+            terms["depth"] = depth_loss(depth, targets.depth, shift_free=self.depth_shift_free)
         return terms
 
     def depth_of(self, image: Tensor) -> Tensor:
@@ -191,7 +235,7 @@ def build_objective(
     layers = {*config.content_layers, *config.style_layers}
     if isinstance(depth, VGGDepthHead):
         layers |= set(DEPTH_LAYERS)
-    paintings = [read_image(path) for path in config.style]
+    paintings = [read_image(path, srgb=True) for path in config.style]
     state, source = load_vgg19_state(vgg_weights)
     extractor = VGG19Features(state, layers).to(device)
     if config.calibrate:
@@ -209,13 +253,13 @@ def build_objective(
                 " (--vgg-weights), and style will outweigh all else",
                 file=sys.stderr,
             )
-    sized = [
-        as_tensor(resize(painting, size / max(painting.size))).to(device)
-        for painting in paintings
-        for size in config.style_size
-    ]
     objective = StyleObjective(
-        *(extractor, sized, config.content_layers, config.style_layers, weights),
+        extractor,
+        sized_paintings(paintings, config.style_size, device),
+        config.content_layers,
+        config.style_layers,
+        weights,
+        blend=sized_blend(config),
         depth=depth,
         depth_shift_free=config.depth_shift_free,
         downscale=config.loss_downscale,
@@ -223,6 +267,26 @@ def build_objective(
     # The targets are float32's; from here on its weights need no cast at every step.
     extractor.convs.to(dtype).to(memory_format=torch.channels_last)
     return objective, source
+
+
+def sized_paintings(
+    paintings: Sequence[Image.Image],
+    sizes: Sequence[int],
+    device: torch.device,
+    scale: float = 1.0,
+) -> list[Tensor]:
+    """Each painting at each of ``sizes`` (longer side in pixels) times ``scale``, as
+    ``StyleObjective`` takes them."""
+    return [
+        as_tensor(resize(painting, max(32, size * scale) / max(painting.size))).to(device)
+        for painting in paintings
+        for size in sizes
+    ]
+
+
+def sized_blend(config: ObjectiveConfig) -> list[float]:
+    """The parts in the style that ``sized_paintings`` have."""
+    return [part for part in config.style_blend for _ in config.style_size]
 
 
 def as_tensor(image: Image.Image) -> Tensor:

@@ -11,7 +11,7 @@ from conftest import ROOT
 FLOORS = [
     ["__main__"],
     ["compare", "benchmark", "benchmark_depth", "depth_convert"],
-    ["training", "optimize", "evaluation", "export", "runtime"],
+    ["training", "optimization", "evaluation", "export", "runtime"],
     ["objective", "depth_network"],
     ["losses", "content_weights", "data", "checkpoint"],
     ["networks"],

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import picture
-from PIL import Image
+from PIL import Image, ImageCms
 
 from fststyle.images import find_images, fit_within, read_image, replacing, sheet, write_image
 
@@ -117,3 +117,21 @@ def test_a_sheet_aligns_its_columns() -> None:
     drawn = sheet([[picture(0, 64, 64), picture(1, 32, 64)]] * 2, height=64, titles=["a", "b"])
     assert drawn.size == (8 + 64 + 8 + 32 + 8, 28 + 2 * (64 + 8) + 8)
     assert same(drawn.crop((8, 36, 72, 100)), picture(0, 64, 64))
+
+
+def test_colours_of_another_profile_become_srgb(tmp_path: Path) -> None:
+    """A profile whose red and green primaries are exchanged: its red is sRGB's green."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(path, icc_profile=swapped)
+    assert read_image(path).getpixel((0, 0)) == (255, 0, 0)
+    assert read_image(path).info["icc_profile"] == swapped
+    converted = read_image(path, srgb=True)
+    assert np.abs(np.subtract(converted.getpixel((0, 0)), (0, 255, 0))).max() <= 2
+    assert "icc_profile" not in converted.info
+    transparent = Image.new("RGBA", (4, 4), (255, 0, 0, 128))
+    transparent.save(path, icc_profile=swapped)
+    assert read_image(path, srgb=True, alpha=True).getpixel((0, 0))[3] == 128
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(path, icc_profile=b"nonsense")
+    assert read_image(path, srgb=True).getpixel((0, 0)) == (255, 0, 0)

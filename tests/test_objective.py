@@ -57,14 +57,17 @@ def test_several_paintings_are_averaged(vgg_state: dict[str, torch.Tensor]) -> N
     torch.manual_seed(0)
     first, second, content = torch.rand(3, 1, 3, 32, 32)
 
-    def gradient(paintings: list[torch.Tensor]) -> torch.Tensor:
+    def gradient(paintings: list[torch.Tensor], **options: Any) -> torch.Tensor:
         output = torch.full_like(content, 0.5).requires_grad_()
-        objective(vgg_state, paintings)(output, content)["style"].backward()
+        objective(vgg_state, paintings, **options)(output, content)["style"].backward()
         assert output.grad is not None
         return output.grad
 
-    both = gradient([first, second])
-    torch.testing.assert_close(both, (gradient([first]) + gradient([second])) / 2)
+    one, two = gradient([first]), gradient([second])
+    torch.testing.assert_close(gradient([first, second]), (one + two) / 2)
+    torch.testing.assert_close(gradient([first, second], blend=(6, 2)), 0.75 * one + 0.25 * two)
+    again = objective(vgg_state, [first]).restyled([second])
+    torch.testing.assert_close(again.grams, objective(vgg_state, [second]).grams)
 
 
 def test_content_stops_at_the_content_layer(

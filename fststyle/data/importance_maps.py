@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.data.depth_maps import check_same_shape
-from fststyle.images import WRITERS, importance_from_depth, read_image, replacing
+from fststyle.images import find_named, importance_from_depth, read_image, replacing
 
 Estimate = Callable[[Image.Image], np.ndarray]
 """A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""
@@ -137,6 +137,4 @@ class MapFolder:
         return np.asarray(values, np.float32) / 255
 
     def _find(self, photo: Path) -> Path | None:
-        place = self.folder / photo.relative_to(self.photos)
-        names = [place, *(place.with_suffix(suffix) for suffix in WRITERS)]
-        return next((name for name in names if name.is_file()), None)
+        return find_named(self.folder, photo.relative_to(self.photos))

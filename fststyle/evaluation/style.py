@@ -1,9 +1,10 @@
-"""Style networks side by side: what each gains and what it pays, on photos it never saw."""
+"""Style networks, and pictures optimized one by one, side by side: what each gains and what it
+pays, on photos no network saw."""
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from scipy.stats import bootstrap
 from skimage.metrics import structural_similarity
 from torch import Tensor
 from tqdm import tqdm
 
 from fststyle.checkpoint import load_transform
 from fststyle.config import EvaluateConfig, ObjectiveConfig
+from fststyle.evaluation.as_steps import as_steps
 from fststyle.evaluation.depth import aligned_errors, aligned_square
 from fststyle.evaluation.estimators import DepthEstimator, open_estimator
+from fststyle.evaluation.measured import Measured, Output
+from fststyle.evaluation.pictures import PictureFolder
+from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
 from fststyle.images import (
     check_writable,
     find_images,
+    fit_within,
     read_image,
     replacing,
     resize,
@@ -37,34 +42,10 @@ from fststyle.runtime.depth import coloured
 from fststyle.training.device import find_device
 from fststyle.training.run import sha256
 
-SAME_STYLE = 0.05
-"""Networks whose style losses differ by more than this do not compare: less style alone gives more
-content, truer depth and a higher SSIM."""
 SHOWN = 8
 """Photos on the sheet."""
-RESAMPLES = 2000
-NEAR_TO_FAR = "content near : far"
-
-
-@dataclass
-class Measured:
-    """A network, and what was measured of it, photo by photo."""
-
-    name: str
-    method: str
-    network: TransformNet
-    objective: StyleObjective
-    painting: str
-    lists: dict[str, list[float]] = field(default_factory=dict)
-
-    @property
-    def values(self) -> dict[str, np.ndarray]:
-        """A value for each photo, by figure."""
-        return {name: np.asarray(values) for name, values in self.lists.items()}
-
-    def mean(self, figure: str) -> float:
-        """Over the photos."""
-        return float(np.mean(self.lists[figure]))
+SHORTER = 256
+"""Pixels to which photos' shorter sides are reduced by default."""
 
 
 def run(config: EvaluateConfig) -> None:
@@ -80,38 +61,44 @@ def run(config: EvaluateConfig) -> None:
     shown: list[list[Image.Image]] = []
     broken: list[str] = []
     step = max(1, len(files) // SHOWN)
-    used = 0
+    used: list[Path] = []
     for number, file in enumerate(tqdm(files, unit="photo")):
+        place = file.relative_to(config.photos)
         try:
-            photo = read_image(file, at_least=config.size)
+            photo = _reduced(file, _size(networks, place, config), config.size or SHORTER)
         except ValueError as error:
             broken.append(str(error))
             continue
-        photo = resize(photo, min(1.0, config.size / min(photo.size)))
-        used += 1
-        row = measure(networks, photo, depths, device)
+        used.append(place)
+        row = measure(networks, place, photo, depths, device)
         if config.sheet and number % step == 0 and len(shown) < SHOWN:
             shown.append(row)
-    if used < 2:
+    if len(used) < 2:
         raise ValueError(
-            f"{config.photos}: {used} photo(s) that can be decoded; an interval needs two or more"
-            + "".join(f"; {reason}" for reason in broken[:1])
+            f"{config.photos}: {len(used)} photo(s) that can be decoded; an interval needs two or"
+            " more" + "".join(f"; {reason}" for reason in broken[:1])
         )
     for reason in broken:
         print(f"passed over: {reason}", file=sys.stderr)
-    groups = _by_painting(networks)
-    print(f"{used} photos, shorter side {config.size} px; mean [95 % confidence interval]\n")
+    groups = by_painting(networks)
+    size = f"shorter side {config.size or SHORTER} px"
+    if _pictures(networks) and not config.size:
+        size = "at the pictures' size"
+    print(f"{len(used)} photos, {size}; mean [95 % confidence interval]\n")
     for painting, group in groups.items():
         print(f"{painting}\n\n{table(group)}\n\n{comparison(group)}\n")
         warning = style_warning(group)
         if warning:
             print(f"{warning}\n")
+        for equal in as_steps(group, used):
+            print(f"{equal.sentence()}\n")
     if config.json:
         result = {
-            "photos": used,
-            "size": config.size,
+            "photos": len(used),
+            "size": size,
             "depth_networks": [depth.name for depth in depths],
-            "paintings": {name: _figures(group) for name, group in groups.items()},
+            "paintings": {name: figures(group) for name, group in groups.items()},
+            "as_steps": [e._asdict() for group in groups.values() for e in as_steps(group, used)],
         }
         with replacing(config.json) as beside:
             beside.write_text(json.dumps(result, indent=2) + "\n")
@@ -125,7 +112,12 @@ def _load(config: EvaluateConfig, device: torch.device) -> list[Measured]:
     objectives: dict[tuple[Path, ...], StyleObjective] = {}
     found: list[Measured] = []
     for path in config.networks:
-        network, card = load_transform(path)
+        folder = PictureFolder(path) if path.is_dir() else None
+        if folder:
+            output, card = _finished(folder), folder.card
+        else:
+            network, card = load_transform(path)
+            output = _through(network.to(device), device)
         paintings = _paintings(path, card, given)
         if paintings not in objectives:
             plain = ObjectiveConfig(style=paintings, style_size=config.style_size, method="plain")
@@ -137,12 +129,42 @@ def _load(config: EvaluateConfig, device: torch.device) -> list[Measured]:
             Measured(
                 str(path) if path.stem in taken else path.stem,
                 card.get("settings", {}).get("method", "–"),
-                network.to(device),
+                output,
                 objectives[paintings],
                 " + ".join(painting.stem for painting in paintings),
+                folder,
             )
         )
     return found
+
+
+def _through(network: TransformNet, device: torch.device) -> Output:
+    @torch.inference_mode()
+    def output(_: Path, photo: Image.Image) -> Tensor:
+        return network(as_tensor(photo).to(device)).clamp(0, 1)
+
+    return output
+
+
+def _finished(folder: PictureFolder) -> Output:
+    return lambda place, _: folder.picture(place)
+
+
+def _pictures(networks: Sequence[Measured]) -> list[PictureFolder]:
+    return [measured.folder for measured in networks if measured.folder]
+
+
+def _size(networks: Sequence[Measured], place: Path, config: EvaluateConfig) -> int | None:
+    """Longer side of the pictures of a photo where they say it; else None."""
+    folders = _pictures(networks)
+    return max(folders[0].picture(place).size) if folders and not config.size else None
+
+
+def _reduced(file: Path, longer: int | None, shorter: int) -> Image.Image:
+    if longer is not None:
+        return fit_within(read_image(file, srgb=True), longer)
+    photo = read_image(file, at_least=shorter, srgb=True)
+    return resize(photo, min(1.0, shorter / min(photo.size)))
 
 
 def _paintings(path: Path, card: Mapping[str, Any], given: Mapping[str, Path]) -> tuple[Path, ...]:
@@ -172,6 +194,7 @@ def _paintings(path: Path, card: Mapping[str, Any], given: Mapping[str, Path]) -
 @torch.no_grad()
 def measure(
     networks: Sequence[Measured],
+    place: Path,
     photo: Image.Image,
     depths: Sequence[DepthEstimator],
     device: torch.device,
@@ -192,7 +215,10 @@ def measure(
     row = [photo, coloured(before[0])]
     for measured in networks:
         judge = measured.objective
-        output = measured.network(content).clamp(0, 1)
+        started = time.perf_counter()
+        output = _as_output(measured.output(place, photo), content)
+        output[0, 0, 0, 0].item()  # waits for the device
+        measured.seconds.append(time.perf_counter() - started)
         features = judge.extractor(output, {*judge.content_layers, *judge.style_layers})
         targets = judge.extractor(content, judge.content_layers)
         figures = {
@@ -221,6 +247,15 @@ def measure(
     return row
 
 
+def _as_output(picture: Image.Image | Tensor, content: Tensor) -> Tensor:
+    """1×3×H×W in [0,1] of the content's size."""
+    if isinstance(picture, Tensor):
+        return picture
+    if picture.size != (content.shape[-1], content.shape[-2]):
+        picture = picture.resize((content.shape[-1], content.shape[-2]), Image.Resampling.LANCZOS)
+    return as_tensor(picture).to(content)
+
+
 def content_by_thirds(
     output: Mapping[str, Tensor],
     content: Mapping[str, Tensor],
@@ -241,114 +276,3 @@ def content_by_thirds(
         for name, third in (("near", near), ("middle", middle), ("far", far)):
             sums[f"content {name}"] += error[third].mean().item()
     return sums
-
-
-def interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> tuple[float, float]:
-    """95 % percentile-bootstrap interval of a statistic of paired samples, two or more."""
-    found = bootstrap(
-        samples,
-        statistic,
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
-
-
-def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    return values.mean(axis)
-
-
-def table(group: Sequence[Measured]) -> str:
-    """Means with their intervals, Markdown."""
-    names = list(group[0].values)
-    lines = [f"| network | method | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
-    for measured in group:
-        cells = []
-        for name in names:
-            low, high = interval(_mean, measured.values[name])
-            cells.append(f"{measured.mean(name):.3f} [{low:.3f}, {high:.3f}]")
-        lines.append(f"| {measured.name} | {measured.method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def changes(measured: Measured, base: Measured) -> dict[str, tuple[float, float, float]]:
-    """Relative change of each figure's mean against ``base``'s, and of the ratio of content loss
-    near to far, each with its interval over the same photos resampled."""
-
-    def relative(ours: np.ndarray, theirs: np.ndarray, axis: int = -1) -> np.ndarray:
-        return ours.mean(axis) / theirs.mean(axis) - 1
-
-    def near_to_far(*ends: np.ndarray, axis: int = -1) -> np.ndarray:
-        near, far, base_near, base_far = (values.mean(axis) for values in ends)
-        return near / far / (base_near / base_far) - 1
-
-    ours, theirs = measured.values, base.values
-    ends = [m[f"content {end}"] for m in (ours, theirs) for end in ("near", "far")]
-    found = {}
-    for name in ours:
-        pair = ours[name], theirs[name]
-        found[name] = (float(relative(*pair)), *interval(relative, *pair))
-    found[NEAR_TO_FAR] = (float(near_to_far(*ends)), *interval(near_to_far, *ends))
-    return found
-
-
-def comparison(group: Sequence[Measured]) -> str:
-    """Changes against the first plain network, or the first, in per cent; Markdown."""
-    base = _base(group)
-    names = [*group[0].values, NEAR_TO_FAR]
-    lines = [
-        f"| against {base.name}, % | {' | '.join(names)} |",
-        "|---" * (len(names) + 1) + "|",
-    ]
-    for measured in group:
-        if measured is not base:
-            found = changes(measured, base)
-            cells = [
-                "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * v for v in found[n])) for n in names
-            ]
-            lines.append(f"| {measured.name} | {' | '.join(cells)} |")
-    return "\n".join(lines) if len(lines) > 2 else ""
-
-
-def style_warning(group: Sequence[Measured]) -> str:
-    """What to say where style losses differ by more than ``SAME_STYLE``; empty otherwise."""
-    base = _base(group)
-    apart = [
-        f"{m.name} {m.mean('style') / base.mean('style') - 1:+.0%}"
-        for m in group
-        if abs(m.mean("style") / base.mean("style") - 1) > SAME_STYLE
-    ]
-    if not apart:
-        return ""
-    return (
-        f"Style losses differ by more than {SAME_STYLE:.0%} from {base.name}'s"
-        f" ({', '.join(apart)}): the other columns do not compare, since less style alone"
-        " improves them."
-    )
-
-
-def _base(group: Sequence[Measured]) -> Measured:
-    return next((m for m in group if m.method == "plain"), group[0])
-
-
-def _by_painting(networks: Sequence[Measured]) -> dict[str, list[Measured]]:
-    groups: dict[str, list[Measured]] = {}
-    for measured in networks:
-        groups.setdefault(measured.painting, []).append(measured)
-    return groups
-
-
-def _figures(group: Sequence[Measured]) -> dict[str, Any]:
-    base = _base(group)
-    return {
-        m.name: {
-            "method": m.method,
-            "mean": {name: m.mean(name) for name in m.values},
-            "interval": {name: interval(_mean, v) for name, v in m.values.items()},
-            f"change_against_{base.name}": changes(m, base) if m is not base else None,
-        }
-        for m in group
-    }

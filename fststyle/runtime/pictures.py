@@ -57,7 +57,7 @@ def plan(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
     """
     jobs: list[tuple[Path, Path]] = []
     taken: set[Path] = set()
-    for source, name in _sources(inputs):
+    for source, name in find_inputs(inputs):
         if name.suffix.lower() not in WRITERS:
             name = name.with_name(f"{name.name}.png")
         target, number = output / name, 2
@@ -73,8 +73,11 @@ def plan(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
     return jobs
 
 
-def _sources(inputs: Sequence[str]) -> list[tuple[Path, Path]]:
-    """(file, its name below the output folder), each file once."""
+def find_inputs(inputs: Sequence[str]) -> list[tuple[Path, Path]]:
+    """(file, its name below an output folder) of files, folders and globs, each file once.
+
+    Raises FileNotFoundError for an input that names nothing.
+    """
     found: dict[Path, Path] = {}
     for given in inputs:
         path = Path(given)

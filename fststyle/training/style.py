@@ -75,7 +75,10 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         card["depth_network"] = {name: depth[1][name] for name in ("kind", "id")}
         depth[0].to(world.device)
     if config.keeps_depth and depth is not None:
-        loss_depth = for_loss(depth[0], training_size(depth[1]), DTYPES[precision])
+        height, width = (side / config.loss_downscale for side in config.crop_size)
+        loss_depth = for_loss(
+            depth[0], training_size(depth[1]), DTYPES[precision], (height * width) ** 0.5
+        )
     if saved is not None:
         _check_same_inputs(saved[1], card)
     objective, card["loss_network"] = build_objective(

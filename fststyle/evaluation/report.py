@@ -1,0 +1,126 @@
+"""Figures of several networks side by side, with their uncertainty."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from fststyle.evaluation.measured import Measured
+
+SAME_STYLE = 0.05
+"""Networks whose style losses differ by more than this do not compare: less style alone gives more
+content, truer depth and a higher SSIM."""
+RESAMPLES = 2000
+NEAR_TO_FAR = "content near : far"
+
+
+def interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> tuple[float, float]:
+    """95 % percentile-bootstrap interval of a statistic of paired samples, two or more."""
+    found = bootstrap(
+        samples,
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    return values.mean(axis)
+
+
+def table(group: Sequence[Measured]) -> str:
+    """Means with their intervals, Markdown."""
+    names = list(group[0].values)
+    lines = [f"| network | method | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for measured in group:
+        cells = []
+        for name in names:
+            low, high = interval(_mean, measured.values[name])
+            cells.append(f"{measured.mean(name):.3f} [{low:.3f}, {high:.3f}]")
+        lines.append(f"| {measured.name} | {measured.method} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def changes(measured: Measured, base: Measured) -> dict[str, tuple[float, float, float]]:
+    """Relative change of each figure's mean against ``base``'s, and of the ratio of content loss
+    near to far, each with its interval over the same photos resampled."""
+
+    def relative(ours: np.ndarray, theirs: np.ndarray, axis: int = -1) -> np.ndarray:
+        return ours.mean(axis) / theirs.mean(axis) - 1
+
+    def near_to_far(*ends: np.ndarray, axis: int = -1) -> np.ndarray:
+        near, far, base_near, base_far = (values.mean(axis) for values in ends)
+        return near / far / (base_near / base_far) - 1
+
+    ours, theirs = measured.values, base.values
+    ends = [m[f"content {end}"] for m in (ours, theirs) for end in ("near", "far")]
+    found = {}
+    for name in ours:
+        pair = ours[name], theirs[name]
+        found[name] = (float(relative(*pair)), *interval(relative, *pair))
+    found[NEAR_TO_FAR] = (float(near_to_far(*ends)), *interval(near_to_far, *ends))
+    return found
+
+
+def comparison(group: Sequence[Measured]) -> str:
+    """Changes against the first plain network, or the first, in per cent; Markdown."""
+    base = _base(group)
+    names = [*group[0].values, NEAR_TO_FAR]
+    lines = [
+        f"| against {base.name}, % | {' | '.join(names)} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for measured in group:
+        if measured is not base:
+            found = changes(measured, base)
+            cells = [
+                "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * v for v in found[n])) for n in names
+            ]
+            lines.append(f"| {measured.name} | {' | '.join(cells)} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def style_warning(group: Sequence[Measured]) -> str:
+    """What to say where style losses differ by more than ``SAME_STYLE``; empty otherwise."""
+    base = _base(group)
+    apart = [
+        f"{m.name} {m.mean('style') / base.mean('style') - 1:+.0%}"
+        for m in group
+        if abs(m.mean("style") / base.mean("style") - 1) > SAME_STYLE
+    ]
+    if not apart:
+        return ""
+    return (
+        f"Style losses differ by more than {SAME_STYLE:.0%} from {base.name}'s"
+        f" ({', '.join(apart)}): the other columns do not compare, since less style alone"
+        " improves them."
+    )
+
+
+def _base(group: Sequence[Measured]) -> Measured:
+    return next((m for m in group if m.method == "plain"), group[0])
+
+
+def by_painting(networks: Sequence[Measured]) -> dict[str, list[Measured]]:
+    groups: dict[str, list[Measured]] = {}
+    for measured in networks:
+        groups.setdefault(measured.painting, []).append(measured)
+    return groups
+
+
+def figures(group: Sequence[Measured]) -> dict[str, Any]:
+    base = _base(group)
+    return {
+        m.name: {
+            "method": m.method,
+            "mean": {name: m.mean(name) for name in m.values},
+            "interval": {name: interval(_mean, v) for name, v in m.values.items()},
+            f"change_against_{base.name}": changes(m, base) if m is not base else None,
+        }
+        for m in group
+    }

@@ -1,0 +1,85 @@
+"""How large a picture memory allows, told before hours are spent on it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import torch
+from torch import Tensor
+
+from fststyle.optimization.descent import Judge
+
+PROBES = (128, 256)
+"""Sides of the pictures whose memory is counted."""
+
+
+class Need(NamedTuple):
+    """Bytes as a linear function of the picture's pixels."""
+
+    fixed: float
+    per_pixel: float
+
+    def __call__(self, pixels: int) -> float:
+        return self.fixed + self.per_pixel * pixels
+
+    def pixels(self, free: float) -> float:
+        """How many fit into so many bytes."""
+        return max(0.0, free - self.fixed) / self.per_pixel
+
+
+def measure_need(judge_of: Callable[[Tensor], Judge], history: int, device: torch.device) -> Need:
+    """What a step needs, from what autograd saves for two small pictures.
+
+    ``judge_of``: a content image to the judge of its pictures.
+    """
+    saved = []
+    for side in PROBES:
+        image = torch.rand(1, 3, side, side, device=device)
+        saved.append(_saved_bytes(judge_of(image), image))
+    pixels = [side**2 for side in PROBES]
+    slope = (saved[1] - saved[0]) / (pixels[1] - pixels[0])
+    fixed = max(0.0, saved[0] - slope * pixels[0])
+    return Need(fixed, slope * BACKWARD + (2 * history + VECTORS) * 12)
+
+
+BACKWARD = 1.5
+"""Times what is saved that a backward pass takes with its gradients."""
+VECTORS = 12
+"""Pictures and gradients beside L-BFGS's pairs."""
+
+
+def _saved_bytes(judge: Judge, image: Tensor) -> int:
+    sizes: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss, _ = judge(image.requires_grad_())
+    del loss
+    return sum(sizes.values())
+
+
+def available(device: torch.device) -> float:
+    """Free bytes of the device's memory, by the limit of the container, too."""
+    if device.type == "cuda":
+        unused, _ = torch.cuda.mem_get_info(device)
+        return unused + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free = float(psutil.virtual_memory().available)
+    for limit, used in CGROUPS.items():
+        try:
+            free = min(free, int(limit.read_text()) - int(used.read_text()))
+        except (OSError, ValueError):  # none, or "max"
+            continue
+    return free
+
+
+_ROOT = Path("/sys/fs/cgroup")
+CGROUPS: Mapping[Path, Path] = {
+    _ROOT / "memory.max": _ROOT / "memory.current",
+    _ROOT / "memory/memory.limit_in_bytes": _ROOT / "memory/memory.usage_in_bytes",
+}
+"""Files of Linux's control groups, versions 2 and 1: limit and use in bytes."""

@@ -1,0 +1,388 @@
+"""``fststyle optimize``: from photos and a painting to pictures, one at a time."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from fststyle import config as settings
+from fststyle.checkpoint import load_transform
+from fststyle.config import OptimizeConfig
+from fststyle.content_weights import content_weights, gradient_importance
+from fststyle.data.importance_maps import MapFolder
+from fststyle.depth_network import for_loss, load_depth
+from fststyle.images import (
+    DEEP,
+    check_deep,
+    check_writable,
+    find_named,
+    fit_within,
+    importance_from_depth,
+    read_image,
+    replacing,
+    to_uint8,
+    write_deep,
+    write_image,
+)
+from fststyle.networks.vgg import check_layers
+from fststyle.objective import (
+    StyleObjective,
+    as_tensor,
+    build_objective,
+    sized_blend,
+    sized_paintings,
+)
+from fststyle.optimization.colour import luma, match_luma, with_luma
+from fststyle.optimization.descent import Descent, Judge
+from fststyle.optimization.memory import Need, available, measure_need
+from fststyle.runtime.depth import training_size
+from fststyle.runtime.pictures import find_inputs, plan
+from fststyle.training.board import Board
+from fststyle.training.device import (
+    DTYPES,
+    autocast,
+    find_device,
+    find_precision,
+    keep_freed_memory,
+)
+from fststyle.training.importance import photo_depth
+from fststyle.training.loop import NonFiniteError, watch_signals
+from fststyle.training.run import sha256, versions
+
+NOISE = 0.15
+"""Standard deviation of the noise to begin with, around the middle of [0,1]."""
+
+
+def run(config: OptimizeConfig) -> int:
+    """Optimize a picture for every photo; returns 0, 1 where some could not be, 130 when stopped.
+
+    Raises ValueError or FileNotFoundError with the reason where nothing can be done, or where it is
+    about the only photo.
+    """
+    check_layers((*config.content_layers, *config.style_layers))
+    jobs = _plan(config)
+    if not jobs:
+        print("nothing to do: every picture is there already (--skip-existing)")
+        return 0
+    keep_freed_memory()
+    studio = Studio(config)
+    failures = []
+    with watch_signals() as stop:
+        for photo, target in jobs:
+            try:
+                studio.paint(photo, target, lambda: stop.requested)
+            except (ValueError, FileNotFoundError) as error:
+                if len(jobs) == 1:
+                    raise
+                message = str(error)
+                failures.append(message if str(photo) in message else f"{photo}: {message}")
+            if stop.requested:
+                return 130
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _plan(config: OptimizeConfig) -> list[tuple[Path, Path]]:
+    """(photo, picture to write); one photo with an --output that names a picture, or a folder."""
+    deep = config.bits == 16
+    if config.output.suffix and not config.output.is_dir():
+        (check_deep if deep else check_writable)(config.output)
+        photos = [photo for photo, _ in find_inputs(config.inputs)]
+        settings.check(
+            len(photos) == 1,
+            f"--output {config.output} names one picture, but there are {len(photos)} photos: give"
+            " a folder",
+        )
+        settings.check(
+            photos[0].resolve() != config.output.resolve(),
+            f"{config.output} would be overwritten: choose another --output",
+        )
+        jobs = [(photos[0], config.output)]
+    else:
+        jobs = plan(config.inputs, config.output)
+        if deep:
+            jobs = [(p, t if t.suffix.lower() in DEEP else t.with_suffix(".png")) for p, t in jobs]
+    if config.skip_existing:
+        jobs = [(photo, target) for photo, target in jobs if not target.exists()]
+    return jobs
+
+
+@dataclass
+class Work:
+    """A picture in the making, at its present size."""
+
+    descent: Descent
+    finish: Callable[[Tensor], Tensor]
+    """From the variable to the picture, N×3×H×W."""
+    levels: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def picture(self) -> Tensor:
+        """The best so far."""
+        return self.finish(self.descent.best)
+
+
+class Studio:
+    """The networks, made ready once, and how a photo is painted with them."""
+
+    def __init__(self, config: OptimizeConfig) -> None:
+        self.config = config
+        self.device = find_device(config.device)
+        self.precision = find_precision(config.precision, self.device)
+        self.paintings = [read_image(path, srgb=True) for path in config.style]
+        self.start: torch.nn.Module | None = None
+        if config.init not in ("content", "noise"):
+            self._open_start(Path(config.init))
+        self.depth = None
+        loss_depth = None
+        self.card: dict[str, Any] = {
+            "style": [{"name": path.name, "sha256": sha256(path)} for path in config.style],
+            "settings": settings.to_json(config),
+            "precision": self.precision,
+            "versions": versions(),
+        }
+        if config.needs_depth:
+            network, card = load_depth(config.depth_network, config.vgg_weights)
+            self.card["depth_network"] = {name: card[name] for name in ("kind", "id")}
+            network.to(self.device)
+            self.depth = photo_depth((network, card), self.device, self.precision)
+            if config.keeps_depth:
+                side = training_size(card)
+                loss_depth = for_loss(
+                    *(network, side, DTYPES[self.precision]),
+                    config.size[-1] / config.loss_downscale,
+                )
+        self.objective, self.card["loss_network"] = build_objective(
+            config, config.vgg_weights, loss_depth, self.device, DTYPES[self.precision]
+        )
+        self.need: Need | None = None
+
+    def _open_start(self, path: Path) -> None:
+        if path.suffix in (".safetensors", ".pth", ".pt", ".model", ".npz"):
+            network, _ = load_transform(path)
+            self.start = network.to(self.device)
+        elif not path.is_dir():
+            read_image(path)
+
+    def paint(self, photo: Path, target: Path, stopped: Callable[[], bool]) -> None:
+        """The picture of ``photo``, into ``target``; the best so far when ``stopped`` or failing.
+
+        Raises ValueError with the reason; NonFiniteError, one of these, after writing the best.
+        """
+        image = read_image(photo, srgb=True)
+        sizes = _sizes(image, self.config.size)
+        self._check_memory(photo, image, sizes)
+        importance = self._importance(photo, image)
+        work: Work | None = None
+        total = sum(self._steps(size) for size in sizes)
+        board, pictures = self._progress(target)
+        failure: NonFiniteError | None = None
+        with tqdm(total=total, unit="step", desc=photo.name) as bar:
+            for size in sizes:
+                work = self._begin(photo, fit_within(image, size), size, importance, work)
+                try:
+                    self._descend(work, self._steps(size), bar, board, pictures, stopped)
+                except NonFiniteError as error:
+                    failure = error
+                if failure or stopped():
+                    break
+        board.close()
+        assert work is not None
+        if any(level["curve"] for level in work.levels):
+            self._write(work, photo, target)
+        if failure:
+            raise NonFiniteError(f"{photo}: {failure}")
+        if stopped():
+            print(
+                f"stopped after {bar.n} of {total} steps; {target} holds the best picture so far"
+                f" (to go on: --init {target})"
+            )
+
+    def _steps(self, size: int) -> int:
+        steps = self.config.steps
+        return steps[0] if len(steps) == 1 else steps[self.config.size.index(size)]
+
+    def _check_memory(self, photo: Path, image: Image.Image, sizes: Sequence[int]) -> None:
+        """Raises ValueError that says what size would fit."""
+        if self.need is None:
+            self.need = measure_need(self._judge_of, self.config.history, self.device)
+        picture = fit_within(image, sizes[-1])
+        free, needed = available(self.device), self.need(picture.width * picture.height)
+        if needed > free:
+            largest = self.need.pixels(free) / (picture.width * picture.height)
+            fits = int(max(picture.size) * max(0.0, largest) ** 0.5) // 16 * 16
+            raise ValueError(
+                f"{photo}: {picture.width}×{picture.height} pixels need about"
+                f" {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: --size {fits}"
+                " would fit; --loss-downscale 2 or a smaller --history allow more"
+            )
+
+    def _judge_of(self, content: Tensor) -> Judge:
+        with autocast(self.device, self.precision):
+            targets = self.objective.targets(content)
+        return partial(self._judge, self.objective, targets)
+
+    def _judge(self, objective: StyleObjective, targets: Any, output: Tensor):  # type: ignore[no-untyped-def]
+        output = output.contiguous(memory_format=torch.channels_last)
+        with autocast(self.device, self.precision):
+            terms = objective.compare(output, targets)
+        return objective.weighted_sum(terms), terms
+
+    def _importance(self, photo: Path, image: Image.Image) -> Tensor | None:
+        """1×1×H×W at any resolution; None where content is not weighted."""
+        kind = self.config.weight_map
+        if not self.config.weights_content:
+            return None
+        if kind in ("horizontal", "vertical"):
+            return gradient_importance(image.height, image.width, kind)
+        if kind != "depth":
+            values = MapFolder(Path(kind), photo.parent)(photo, image.size)
+        else:
+            assert self.depth is not None
+            values = importance_from_depth(self.depth(image))
+        return torch.from_numpy(np.array(values, np.float32))[None, None]
+
+    def _begin(
+        self,
+        photo: Path,
+        image: Image.Image,
+        size: int,
+        importance: Tensor | None,
+        before: Work | None,
+    ) -> Work:
+        """A size's work, begun with the size before it, or as ``--init`` says."""
+        content = as_tensor(image).to(self.device)
+        grey = luma(content) if self.config.keep_colour else None
+        shown = content if grey is None else grey.expand_as(content)
+        objective = self._objective(grey, size / self.config.size[-1])
+        alphas = None
+        if importance is not None:
+            scaled = F.interpolate(importance, content.shape[-2:], mode="bilinear", antialias=True)
+            alphas = content_weights(
+                scaled.to(self.device), self.config.alpha_min, self.config.alpha_max
+            )
+        with autocast(self.device, self.precision):
+            targets = objective.targets(shown.contiguous(memory_format=torch.channels_last), alphas)
+        if before is None:
+            start = self._start(photo, content)
+        else:
+            start = F.interpolate(
+                before.picture, content.shape[-2:], mode="bicubic", antialias=True
+            )
+        judge: Judge = partial(self._judge, objective, targets)
+        finish: Callable[[Tensor], Tensor] = Tensor.clone
+        if grey is not None:
+            start = luma(start)
+            coloured, judge = judge, lambda value: coloured(value.expand_as(content))
+            finish = partial(with_luma, content)
+        descent = Descent(judge, start, self.config.optimizer, self.config.lr, self.config.history)
+        work = Work(descent, finish)
+        if before is not None:
+            work.levels, work.seconds = before.levels, before.seconds
+        work.levels.append({"size": list(image.size), "curve": descent.curve})
+        return work
+
+    def _objective(self, grey: Tensor | None, scale: float) -> StyleObjective:
+        """Strokes are as large in a coarse picture, in proportion, as in the fine one."""
+        if grey is None and scale == 1:
+            return self.objective
+        paintings = sized_paintings(self.paintings, self.config.style_size, self.device, scale)
+        if grey is not None:
+            paintings = [match_luma(painting, grey) for painting in paintings]
+        with autocast(self.device, self.precision):
+            return self.objective.restyled(paintings, sized_blend(self.config))
+
+    def _start(self, photo: Path, content: Tensor) -> Tensor:
+        if self.config.init == "content":
+            return content
+        if self.config.init == "noise":
+            noise = torch.Generator().manual_seed(self.config.seed)
+            return (torch.randn(content.shape, generator=noise) * NOISE + 0.5).to(content)
+        if self.start is not None:
+            with torch.inference_mode(), autocast(self.device, self.precision):
+                return self.start(content).float().clone()
+        path = Path(self.config.init)
+        if path.is_dir():
+            named = find_named(path, Path(photo.name))
+            settings.check(
+                named is not None, f"{photo}: --init {path} has no picture named as it is"
+            )
+            assert named is not None
+            path = named
+        given = as_tensor(read_image(path, srgb=True)).to(content)
+        return F.interpolate(given, content.shape[-2:], mode="bicubic", antialias=True)
+
+    def _descend(
+        self,
+        work: Work,
+        steps: int,
+        bar: Any,
+        board: Board,
+        pictures: Path | None,
+        stopped: Callable[[], bool],
+    ) -> None:
+        descent, first = work.descent, bar.n
+        started = time.perf_counter()
+        for step in descent.run(steps):
+            bar.update(first + step - bar.n)
+            values = descent.curve[-1]
+            bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in values.items()))
+            board.scalars(values, bar.n)
+            if pictures is not None and (step % self.config.picture_interval == 0 or step == steps):
+                shown = work.finish(descent.image)
+                board.images("picture", [shown.cpu()], bar.n)
+                write_image(_to_image(shown), pictures / f"{bar.n:05d}.jpg")
+            if stopped():
+                break
+        work.seconds += time.perf_counter() - started
+
+    def _progress(self, target: Path) -> tuple[Board, Path | None]:
+        if self.config.progress is None:
+            return Board(None, 0), None
+        folder = self.config.progress / target.stem
+        folder.mkdir(parents=True, exist_ok=True)
+        return Board(folder / "tensorboard", 0), folder
+
+    def _write(self, work: Work, photo: Path, target: Path) -> None:
+        picture = work.picture
+        if self.config.bits == 16:
+            write_deep(picture[0].permute(1, 2, 0).cpu().numpy(), target)
+        else:
+            write_image(_to_image(picture), target)
+        if self.config.record:
+            record = {
+                **self.card,
+                "photo": {"name": photo.name, "sha256": sha256(photo)},
+                "levels": work.levels,
+                "seconds": work.seconds,
+            }
+            with replacing(target.with_suffix(".json")) as beside:
+                beside.write_text(json.dumps(record) + "\n")
+        best = work.descent
+        terms = ", ".join(f"{name} {value:.3f}" for name, value in best.best_terms.items())
+        width, height = picture.shape[-1], picture.shape[-2]
+        print(
+            f"{target}: {width}×{height}, {work.seconds:.0f} s, loss {best.best_loss:.3f} ({terms})"
+        )
+
+
+def _sizes(image: Image.Image, sizes: Sequence[int]) -> list[int]:
+    """Those that are smaller than the photo, and the finest, which it may not reach."""
+    return [size for size in sizes[:-1] if size < max(image.size)] + [sizes[-1]]
+
+
+def _to_image(picture: Tensor) -> Image.Image:
+    return Image.fromarray(to_uint8(picture[0].permute(1, 2, 0).float().cpu().numpy()))

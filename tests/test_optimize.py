@@ -1,0 +1,379 @@
+"""``optimize`` as users run it, and the descent under it."""
+
+import json
+import math
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, picture, run_here
+from PIL import Image
+from torch import Tensor
+
+from fststyle.checkpoint import save_transform
+from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
+from fststyle.networks.transform import TransformNet
+from fststyle.optimization import memory
+from fststyle.optimization import picture as optimize_picture
+from fststyle.optimization.colour import luma
+from fststyle.optimization.descent import Descent
+from fststyle.training.loop import NonFiniteError
+
+Options = list[Any]
+
+
+def towards(target: float) -> Any:
+    def judge(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        distance = (image - target).square().sum()
+        return distance, {"distance": distance}
+
+    return judge
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_descent_goes_down_and_keeps_the_best(optimizer: Any) -> None:
+    descent = Descent(towards(0.7), torch.full((1, 3, 4, 4), 0.2), optimizer)
+    assert list(descent.run(60)) == list(range(61))
+    assert len(descent.curve) == 61
+    losses = [terms["loss"] for terms in descent.curve]
+    assert descent.best_loss == min(losses) < 1e-3 * losses[0]
+    assert descent.best_terms == {"distance": descent.best_loss}
+    torch.testing.assert_close(descent.best, torch.full((1, 3, 4, 4), 0.7), atol=0.02, rtol=0)
+
+
+def test_descent_stays_in_the_box() -> None:
+    descent = Descent(towards(3.0), torch.full((1, 3, 4, 4), 0.2))
+    list(descent.run(20))
+    assert (descent.best == 1).all()
+
+
+def test_descent_goes_back_from_what_is_not_finite_and_from_astray() -> None:
+    calls = 0
+
+    def judge(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        nonlocal calls
+        calls += 1
+        loss = (image - 0.7).pow(4).sum()  # too flat at its best to be there at once
+        factor = {6: math.nan, 9: 1e6}.get(calls, 1.0)
+        return loss * factor, {}
+
+    descent = Descent(judge, torch.linspace(0, 1, 48).view(1, 3, 4, 4))
+    list(descent.run(12))
+    losses = [terms["loss"] for terms in descent.curve]
+    assert len(losses) == 13 and calls == 15 and all(map(math.isfinite, losses))
+    assert descent.mishaps == 1 and losses[5] == min(losses[:5])
+    assert descent.best_loss < 1e-2 * losses[0]
+
+
+def test_descent_finds_down_from_a_slope_that_its_first_step_overshoots() -> None:
+    descent = Descent(towards(0.2001), torch.full((1, 3, 4, 4), 0.2))
+    list(descent.run(20))
+    assert descent.best_loss < 1e-3 * descent.curve[0]["loss"]
+
+
+def test_descent_gives_up_where_nothing_helps() -> None:
+    descent = Descent(towards(math.nan), torch.full((1, 3, 4, 4), 0.2))
+    with pytest.raises(NonFiniteError, match="--precision fp32"):
+        list(descent.run(3))
+    assert (descent.best == torch.full((1, 3, 4, 4), 0.2)).all()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    picture(5, 64, 48).save(path)
+    return path
+
+
+@pytest.fixture
+def options(painting: Path, vgg_file: Path, tmp_path: Path) -> Options:
+    """A run of ``optimize`` that takes seconds."""
+    return [
+        *("--style", painting, "--vgg-weights", vgg_file, "--no-calibrate", "--method", "plain"),
+        *("--style-layers", "relu1_2", "relu2_2", "--style-size", 48, "--style-weight", 100),
+        *("--size", 64, "--steps", 6, "--precision", "fp32", "--device", "cpu"),
+        *("--output", tmp_path / "result.png", "--record"),
+    ]
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), np.float32) / 255
+
+
+def curves(path: Path) -> list[list[dict[str, float]]]:
+    return [level["curve"] for level in json.loads(path.read_text())["levels"]]
+
+
+def test_a_picture_and_its_record(
+    photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = tmp_path / "progress"
+    more = ("--progress", progress, "--picture-interval", 3)
+    status, error = run_here(capsys, "optimize", photo, *options, *more)
+    assert status == 0, error
+    assert re.search(r"6/6 \[.*loss \S+ content \S+ style \S+\]", error)
+    assert read(tmp_path / "result.png").shape == (48, 64, 3)
+    record = json.loads((tmp_path / "result.json").read_text())
+    (level,) = record["levels"]
+    assert level["size"] == [64, 48] and len(level["curve"]) == 7
+    assert level["curve"][0]["content"] == 0
+    assert level["curve"][-1]["loss"] < 0.5 * level["curve"][0]["loss"]
+    assert record["style"][0]["name"] == "painting.png" and record["seconds"] > 0
+    assert record["settings"]["style_weight"] == 100
+    shown = {file.name for file in (progress / "result").glob("*.jpg")}
+    assert shown == {"00000.jpg", "00003.jpg", "00006.jpg"}
+    assert list((progress / "result/tensorboard").iterdir())
+
+
+def test_coarse_to_fine_begins_with_what_the_coarse_found(
+    photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--size", 32, 48, 64, "--steps", 20, 10, 2)
+    status, error = run_here(capsys, "optimize", photo, *options, *more)
+    assert status == 0, error
+    sizes = [
+        level["size"] for level in json.loads((tmp_path / "result.json").read_text())["levels"]
+    ]
+    assert sizes == [[32, 24], [48, 36], [64, 48]]
+    assert [len(curve) for curve in curves(tmp_path / "result.json")] == [21, 11, 3]
+    fine = curves(tmp_path / "result.json")[-1]
+    run_here(capsys, "optimize", photo, *options)
+    assert fine[0]["loss"] < 0.5 * curves(tmp_path / "result.json")[0][0]["loss"]
+
+
+def test_what_to_begin_with(
+    photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    network = TransformNet(4).eval()
+    save_transform(tmp_path / "net.safetensors", network, {})
+    with torch.inference_mode():
+        content = torch.from_numpy(read(photo)).permute(2, 0, 1)[None]
+        output = network(content).clamp(0, 1)
+    Image.fromarray((output[0].permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)).save(
+        tmp_path / "start.png"
+    )
+    first = {}
+    for init in ("noise", tmp_path / "net.safetensors", tmp_path / "start.png"):
+        status, error = run_here(
+            capsys, "optimize", photo, *options, "--init", init, "--steps", 1, "--lr", 1e-3
+        )
+        assert status == 0, error
+        first[str(init)] = curves(tmp_path / "result.json")[0][0]["loss"]
+    noise, from_network, from_picture = first.values()
+    assert from_picture == pytest.approx(from_network, rel=0.02)
+    assert noise != pytest.approx(from_network, rel=0.02)
+    status, error = run_here(capsys, "optimize", photo, *options, "--init", tmp_path / "no.png")
+    assert status == 2 and "no.png: no such file" in error
+
+
+def test_sixteen_bits(
+    photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here(capsys, "optimize", photo, *options)[0] == 0
+    eight = read(tmp_path / "result.png")
+    for suffix in (".png", ".tiff"):
+        deep = tmp_path / f"deep{suffix}"
+        assert run_here(capsys, "optimize", photo, *options, "--bits", 16, "--output", deep)[0] == 0
+        values = cv2.imread(str(deep), cv2.IMREAD_UNCHANGED)
+        assert values.dtype == np.uint16 and len(np.unique(values)) > 256
+        np.testing.assert_allclose(values[..., ::-1] / 65535, eight, atol=0.51 / 255)
+    status, error = run_here(
+        capsys, "optimize", photo, *options, "--bits", 16, "--output", tmp_path / "deep.jpg"
+    )
+    assert status == 2 and ".jpg has no 16 bits per channel; use .png, .tif, .tiff" in error
+
+
+def test_the_photos_colours_stay(
+    photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here(capsys, "optimize", photo, *options, "--keep-colour")[0] == 0
+    content, output = read(photo), read(tmp_path / "result.png")
+    inside = ((output > 0) & (output < 1)).all(-1)
+    difference = (output - content)[inside]
+    assert inside.mean() > 0.5 and difference.std() > 0.02
+    np.testing.assert_allclose(difference - difference.mean(-1, keepdims=True), 0, atol=1 / 255)
+
+
+def test_a_folder_of_photos(
+    photos: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each has its picture; one that is broken does not stop the rest, which are not done twice."""
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for i in range(2):
+        picture(i).save(mixed / f"{i}.png")
+    (mixed / "2.jpg").write_bytes(b"nothing")
+    folder = tmp_path / "pictures"
+    more = ("--output", folder, "--steps", 1)
+    status, error = run_here(capsys, "optimize", mixed, *options, *more)
+    assert status == 1 and "2.jpg: not a picture" in error
+    assert {file.name for file in folder.iterdir()} == {"0.png", "0.json", "1.png", "1.json"}
+    before = (folder / "0.png").stat().st_mtime_ns
+    (folder / "1.png").unlink()
+    run_here(capsys, "optimize", mixed, *options, *more, "--skip-existing")
+    assert (folder / "0.png").stat().st_mtime_ns == before and (folder / "1.png").exists()
+    status, error = run_here(capsys, "optimize", mixed, *options)
+    assert status == 2 and "names one picture, but there are 3 photos" in error
+
+
+def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
+    photo: Path,
+    options: Options,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(optimize_picture, "available", lambda _: 64 * 48 * 2000)
+    status, error = run_here(capsys, "optimize", photo, *options)
+    assert status == 2 and not (tmp_path / "result.png").exists()
+    found = re.search(
+        r"64×48 pixels need about .* GB of memory, .* free: --size (\d+) would", error
+    )
+    assert found is not None, error
+    assert run_here(capsys, "optimize", photo, *options, "--size", found[1])[0] == 0
+
+
+def test_memory_grows_with_the_pixels() -> None:
+    def judge_of(content: Tensor) -> Any:
+        return lambda image: ((image * content).square().sum(), {})
+
+    need = memory.measure_need(judge_of, 10, torch.device("cpu"))
+    # Saved are content and the product, of 12 bytes a pixel each.
+    expected = 2 * 12 * memory.BACKWARD + (2 * 10 + memory.VECTORS) * 12
+    assert need.per_pixel == pytest.approx(expected)
+    assert need.pixels(need(1000)) == pytest.approx(1000)
+    assert memory.available(torch.device("cpu")) > 1e8
+
+
+def test_ctrl_c_keeps_the_best_picture(photo: Path, options: Options, tmp_path: Path) -> None:
+    more = ("--steps", 100000, "--progress", tmp_path / "progress", "--picture-interval", 1)
+    command = [sys.executable, "-m", "fststyle", "optimize", photo, *options, *more]
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "progress/result/00005.jpg").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    printed, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in error
+    assert "holds the best picture so far" in printed
+    (curve,) = curves(tmp_path / "result.json")
+    assert 5 < len(curve) < 100000
+    assert read(tmp_path / "result.png").shape == (48, 64, 3)
+
+
+def test_a_loss_that_is_not_finite_leaves_what_was_there(
+    photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "result.png").write_bytes(b"before")
+    status, error = run_here(capsys, "optimize", photo, *options, "--style-weight", 1e38)
+    assert status == 2 and "not finite" in error and "Traceback" not in error
+    assert (tmp_path / "result.png").read_bytes() == b"before"
+
+
+def test_settings_that_do_not_go_together_are_refused() -> None:
+    needed = {"style": [Path("a.jpg")], "inputs": ["photo.jpg"]}
+    for options, message in (
+        ({"size": [512, 256]}, "--size goes from coarse to fine"),
+        ({"size": [16]}, "--size takes 32 pixels or more"),
+        ({"size": [64, 128], "steps": [1, 2, 3]}, "one for each of 2 sizes"),
+        ({"bits": 12}, "--bits must be 8 or 16"),
+        ({"style_blend": [1.0, 2.0]}, "--style-blend takes a number for each painting: 1, not 2"),
+        ({"style_blend": [0.0]}, "not all 0"),
+        ({"lr": 0.0}, "--lr must be above 0"),
+        ({"history": 0}, "--history must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            from_options(OptimizeConfig, {**needed, **options})
+    thesis = from_options(OptimizeConfig, {**needed, "preset": "thesis"})
+    assert (thesis.size, thesis.loss_downscale, thesis.style_weight) == ((640,), 2, 1000)
+
+
+def test_luma_is_bt_601() -> None:
+    colours = torch.eye(3).view(1, 3, 3, 1)
+    torch.testing.assert_close(luma(colours).flatten(), torch.tensor([0.299, 0.587, 0.114]))
+
+
+def test_pictures_are_measured_beside_networks(
+    photos: Path,
+    options: Options,
+    painting: Path,
+    deep_vgg: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In the table of ``evaluate``, and a network's loss as steps of the optimization."""
+    from fststyle.evaluation.style import run
+    from fststyle.training.run import sha256
+
+    unseen, pictures = tmp_path / "unseen", tmp_path / "pictures"
+    unseen.mkdir()
+    for i in range(2):
+        picture(i + 20, 96, 72).save(unseen / f"{i}.png")
+    deep = ("--vgg-weights", deep_vgg, "--calibrate", "--style-weight", 4)
+    more = ("--output", pictures, "--size", 72, "--steps", 8, "--history", 4)
+    assert run_here(capsys, "optimize", unseen, *options, *deep, *more)[0] == 0
+    torch.manual_seed(0)
+    card = {
+        "style": [{"name": painting.name, "sha256": sha256(painting)}],
+        "settings": {"method": "plain", "style": [str(painting)]},
+    }
+    save_transform(tmp_path / "net.safetensors", TransformNet(4), card)
+    run(
+        EvaluateConfig(
+            networks=(tmp_path / "net.safetensors", pictures),
+            photos=unseen,
+            style_size=(48,),
+            depth_network=str(ROOT / "checkpoints/depth/hourglass.safetensors"),
+            vgg_weights=deep_vgg,
+            json=tmp_path / "figures.json",
+            sheet=tmp_path / "sheet.png",
+            device="cpu",
+        )
+    )
+    printed = capsys.readouterr().out
+    assert "2 photos, at the pictures' size" in printed and "| pictures | plain |" in printed
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    measured = figures["paintings"]["painting"]["pictures"]["mean"]
+    recorded = [curves(pictures / f"{i}.json")[0] for i in range(2)]
+    best = [min(curve, key=lambda terms: terms["loss"]) for curve in recorded]
+    # The same objective but for its two layers of four, and eight bits.
+    assert measured["content"] == pytest.approx(sum(b["content"] for b in best) / 2, rel=0.05)
+    (found,) = figures["as_steps"]
+    assert (found["network"], found["optimization"]) == ("net", "pictures")
+    assert len(found["steps"]) == 2 and "net's loss" in printed
+
+
+def test_pictures_are_drawn_with_the_weights_they_were_made_with(
+    photo: Path, options: Options, painting: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """The thesis's figure 10: a weight map that is an even gradient, and its picture."""
+    gradient = ("--method", "weighted", "--weight-map", "horizontal", "--alpha-min", 1)
+    pictures, sheet = tmp_path / "gradient", tmp_path / "sheet.png"
+    more = ("--alpha-max", 10, "--output", pictures)
+    assert run_here(capsys, "optimize", photo, *options, *gradient, *more)[0] == 0
+    drawn = ("--content", photo, "--style", painting, "--height", 48, "--output", sheet)
+    assert run_here(capsys, "compare", pictures, *drawn)[0] == 0
+    with Image.open(sheet) as image:
+        # Content, painting (60 wide), weight map, picture.
+        assert image.size == (8 + 60 + 8 + 3 * (64 + 8), 28 + 48 + 8 + 8)
+    other = tmp_path / "other.png"
+    picture(6).save(other)
+    status, error = run_here(capsys, "compare", pictures, "--content", other, *drawn[2:])
+    assert status == 2 and "no picture named as the photo" in error
