@@ -98,6 +98,12 @@ def _bench_depth(options: Mapping[str, Any]) -> None:
     bench_depth(config.from_options(config.BenchDepthConfig, options))
 
 
+def _bench_optimize(options: Mapping[str, Any]) -> None:
+    from fststyle.benchmark_optimize import bench_optimize
+
+    bench_optimize(config.from_options(config.BenchOptimizeConfig, options))
+
+
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
@@ -123,6 +129,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "train": Command("time the training step", config.BenchTrainConfig, _bench_train),
         "infer": Command("time the exported network", config.BenchInferConfig, _bench_infer),
         "depth": Command("time what depth costs", config.BenchDepthConfig, _bench_depth),
+        "optimize": Command(
+            "time per-image optimization", config.BenchOptimizeConfig, _bench_optimize
+        ),
     },
 }
 

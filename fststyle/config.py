@@ -262,7 +262,7 @@ class OptimizeConfig(ObjectiveConfig):
         " begins with what the one before found",
         (640,),
     )
-    steps: tuple[int, ...] = setting("steps; for several sizes one number or one for each", (300,))
+    steps: tuple[int, ...] = setting("steps; for several sizes one number or one for each", (200,))
     optimizer: Literal["lbfgs", "adam"] = setting("method of descent", "lbfgs")
     lr: float | None = setting("length of the steps (default: 1 for lbfgs, 0.02 for adam)", None)
     history: int = setting("steps that L-BFGS remembers, at 24 bytes per pixel each", 20)
@@ -273,7 +273,7 @@ class OptimizeConfig(ObjectiveConfig):
     keep_colour: bool = setting("the photo's colours; the painting gives light and shade", False)
     bits: int = setting("bits per channel of PNG and TIFF, 8 or 16", 8)
     record: bool = setting(
-        "also write NAME.json beside each picture: settings, the losses of every step, seconds;"
+        "also write NAME.png.json beside each picture: settings, the losses of every step, seconds;"
         " evaluate and compare read it",
         False,
     )
@@ -570,6 +570,30 @@ class BenchDepthConfig:
     device: str = setting("as in train", "auto")
     vgg_weights: Path | None = setting("as in train", None)
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptimizeConfig:
+    """``bench optimize``: our per-image optimization beside a plain loop of the same steps."""
+
+    size: str = setting("HEIGHTxWIDTH of the picture", "512x640")
+    steps: int = setting("steps of each, ten in turn", 50)
+    history: int = setting("as in optimize, for both", 20)
+    content: Path | None = setting("photo (default: a drawn picture)", None)
+    style: Path | None = setting("painting (default: another drawn picture)", None)
+    network: Path | None = setting(
+        "a trained network of that painting: how many steps from its picture reach what the plain"
+        " loop reaches from the photo",
+        None,
+    )
+    precision: Literal["auto", "fp32", "bf16"] = setting("as in optimize", "auto")
+    device: str = setting("as in train", "auto")
+    vgg_weights: Path | None = setting("as in train", None)
+    json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+    def __post_init__(self) -> None:
+        check(min(parse_size(self.size)) >= 32, "--size must be 32x32 or more")
+        check(self.steps >= 10 and self.steps % 10 == 0, "--steps takes multiples of 10")
 
 
 def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:

@@ -46,6 +46,18 @@ def test_a_hourglass_comes_back_as_it_was(tmp_path: Path) -> None:
     assert not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
 
 
+def test_a_head_reads_the_objectives_features_unless_pictures_are_large(
+    head_file: Path, deep_vgg: Path
+) -> None:
+    network, _ = load_depth(head_file, deep_vgg)
+    assert isinstance(for_loss(network, 64, torch.float32, 96), VGGDepthHead)
+    whole = for_loss(network, 64, torch.float32, 97)
+    assert not isinstance(whole, VGGDepthHead)
+    image = torch.rand(1, 3, 96, 128)
+    expected = at_area(network, 64)(image)
+    torch.testing.assert_close(whole(image), expected, rtol=1e-3, atol=1e-3)
+
+
 def test_half_precision_halves_the_file_and_hardly_changes_depth(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network, image = HourglassDepth().eval(), torch.rand(1, 3, 32, 48)

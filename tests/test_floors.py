@@ -10,7 +10,7 @@ from conftest import ROOT
 
 FLOORS = [
     ["__main__"],
-    ["compare", "benchmark", "benchmark_depth", "depth_convert"],
+    ["compare", "benchmark", "benchmark_depth", "benchmark_optimize", "depth_convert"],
     ["training", "optimization", "evaluation", "export", "runtime"],
     ["objective", "depth_network"],
     ["losses", "content_weights", "data", "checkpoint"],

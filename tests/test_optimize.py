@@ -122,16 +122,16 @@ def test_a_picture_and_its_record(
     assert status == 0, error
     assert re.search(r"6/6 \[.*loss \S+ content \S+ style \S+\]", error)
     assert read(tmp_path / "result.png").shape == (48, 64, 3)
-    record = json.loads((tmp_path / "result.json").read_text())
+    record = json.loads((tmp_path / "result.png.json").read_text())
     (level,) = record["levels"]
     assert level["size"] == [64, 48] and len(level["curve"]) == 7
     assert level["curve"][0]["content"] == 0
     assert level["curve"][-1]["loss"] < 0.5 * level["curve"][0]["loss"]
     assert record["style"][0]["name"] == "painting.png" and record["seconds"] > 0
     assert record["settings"]["style_weight"] == 100
-    shown = {file.name for file in (progress / "result").glob("*.jpg")}
+    shown = {file.name for file in (progress / "result.png").glob("*.jpg")}
     assert shown == {"00000.jpg", "00003.jpg", "00006.jpg"}
-    assert list((progress / "result/tensorboard").iterdir())
+    assert list((progress / "result.png/tensorboard").iterdir())
 
 
 def test_coarse_to_fine_begins_with_what_the_coarse_found(
@@ -141,13 +141,13 @@ def test_coarse_to_fine_begins_with_what_the_coarse_found(
     status, error = run_here(capsys, "optimize", photo, *options, *more)
     assert status == 0, error
     sizes = [
-        level["size"] for level in json.loads((tmp_path / "result.json").read_text())["levels"]
+        level["size"] for level in json.loads((tmp_path / "result.png.json").read_text())["levels"]
     ]
     assert sizes == [[32, 24], [48, 36], [64, 48]]
-    assert [len(curve) for curve in curves(tmp_path / "result.json")] == [21, 11, 3]
-    fine = curves(tmp_path / "result.json")[-1]
+    assert [len(curve) for curve in curves(tmp_path / "result.png.json")] == [21, 11, 3]
+    fine = curves(tmp_path / "result.png.json")[-1]
     run_here(capsys, "optimize", photo, *options)
-    assert fine[0]["loss"] < 0.5 * curves(tmp_path / "result.json")[0][0]["loss"]
+    assert fine[0]["loss"] < 0.5 * curves(tmp_path / "result.png.json")[0][0]["loss"]
 
 
 def test_what_to_begin_with(
@@ -168,7 +168,7 @@ def test_what_to_begin_with(
             capsys, "optimize", photo, *options, "--init", init, "--steps", 1, "--lr", 1e-3
         )
         assert status == 0, error
-        first[str(init)] = curves(tmp_path / "result.json")[0][0]["loss"]
+        first[str(init)] = curves(tmp_path / "result.png.json")[0][0]["loss"]
     noise, from_network, from_picture = first.values()
     assert from_picture == pytest.approx(from_network, rel=0.02)
     assert noise != pytest.approx(from_network, rel=0.02)
@@ -217,7 +217,12 @@ def test_a_folder_of_photos(
     more = ("--output", folder, "--steps", 1)
     status, error = run_here(capsys, "optimize", mixed, *options, *more)
     assert status == 1 and "2.jpg: not a picture" in error
-    assert {file.name for file in folder.iterdir()} == {"0.png", "0.json", "1.png", "1.json"}
+    assert {file.name for file in folder.iterdir()} == {
+        "0.png",
+        "0.png.json",
+        "1.png",
+        "1.png.json",
+    }
     before = (folder / "0.png").stat().st_mtime_ns
     (folder / "1.png").unlink()
     run_here(capsys, "optimize", mixed, *options, *more, "--skip-existing")
@@ -266,14 +271,14 @@ def test_ctrl_c_keeps_the_best_picture(photo: Path, options: Options, tmp_path: 
         text=True,
     )
     deadline = time.monotonic() + 120
-    while not (tmp_path / "progress/result/00005.jpg").exists():
+    while not (tmp_path / "progress/result.png/00005.jpg").exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     printed, error = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in error
     assert "holds the best picture so far" in printed
-    (curve,) = curves(tmp_path / "result.json")
+    (curve,) = curves(tmp_path / "result.png.json")
     assert 5 < len(curve) < 100000
     assert read(tmp_path / "result.png").shape == (48, 64, 3)
 
@@ -351,7 +356,7 @@ def test_pictures_are_measured_beside_networks(
     assert "2 photos, at the pictures' size" in printed and "| pictures | plain |" in printed
     figures = json.loads((tmp_path / "figures.json").read_text())
     measured = figures["paintings"]["painting"]["pictures"]["mean"]
-    recorded = [curves(pictures / f"{i}.json")[0] for i in range(2)]
+    recorded = [curves(pictures / f"{i}.png.json")[0] for i in range(2)]
     best = [min(curve, key=lambda terms: terms["loss"]) for curve in recorded]
     # The same objective but for its two layers of four, and eight bits.
     assert measured["content"] == pytest.approx(sum(b["content"] for b in best) / 2, rel=0.05)

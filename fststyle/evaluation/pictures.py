@@ -16,7 +16,7 @@ class PictureFolder:
 
     Args:
         folder: below it each picture has its photo's name, or its place below the photos' folder,
-            with any suffix; beside it NAME.json where it was made with ``optimize --record``.
+            with any suffix; beside it NAME.SUFFIX.json where it was made with ``optimize --record``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,7 +28,8 @@ class PictureFolder:
 
     def record(self, photo: Path) -> dict[str, Any] | None:
         """How it was made; None where that is not known."""
-        return _read(self._find(photo).with_suffix(".json"))
+        picture = self._find(photo)
+        return _read(picture.with_name(f"{picture.name}.json"))
 
     @cached_property
     def card(self) -> Mapping[str, Any]:

@@ -82,6 +82,11 @@ def run(config: OptimizeConfig) -> int:
         for photo, target in jobs:
             try:
                 studio.paint(photo, target, lambda: stop.requested)
+            except torch.OutOfMemoryError as error:
+                raise ValueError(
+                    f"{photo}: {studio.device.type} has too little memory: use a smaller --size,"
+                    " --loss-downscale 2 or a smaller --history"
+                ) from error
             except (ValueError, FileNotFoundError) as error:
                 if len(jobs) == 1:
                     raise
@@ -352,7 +357,7 @@ class Studio:
     def _progress(self, target: Path) -> tuple[Board, Path | None]:
         if self.config.progress is None:
             return Board(None, 0), None
-        folder = self.config.progress / target.stem
+        folder = self.config.progress / target.name
         folder.mkdir(parents=True, exist_ok=True)
         return Board(folder / "tensorboard", 0), folder
 
@@ -369,7 +374,7 @@ class Studio:
                 "levels": work.levels,
                 "seconds": work.seconds,
             }
-            with replacing(target.with_suffix(".json")) as beside:
+            with replacing(target.with_name(f"{target.name}.json")) as beside:
                 beside.write_text(json.dumps(record) + "\n")
         best = work.descent
         terms = ", ".join(f"{name} {value:.3f}" for name, value in best.best_terms.items())
