@@ -30,7 +30,7 @@ def _export(options: Mapping[str, Any]) -> None:
 
 
 def _infer(options: Mapping[str, Any]) -> int:
-    from fststyle.runtime.pictures import run
+    from fststyle.runtime.infer import run
 
     return run(config.from_options(config.InferConfig, options))
 
@@ -107,7 +107,7 @@ def _bench_optimize(options: Mapping[str, Any]) -> None:
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
-    "infer": Command("stylize pictures", config.InferConfig, _infer),
+    "infer": Command("stylize pictures and videos", config.InferConfig, _infer),
     "optimize": Command(
         "optimize the pixels of one picture at a time", config.OptimizeConfig, _optimize
     ),

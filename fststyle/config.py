@@ -454,12 +454,24 @@ class ExportConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InferConfig:
-    """``infer``: pictures through an ONNX file."""
+    """``infer``: pictures and videos through ONNX files."""
 
-    model: Path = setting("NAME.onnx", positional=True)
-    inputs: tuple[str, ...] = setting("pictures, folders or globs", positional=True)
-    output: Path = setting("folder for the stylized pictures", Path("out"))
-    max_size: int | None = setting("reduce pictures whose longer side is larger", None)
+    inputs: tuple[str, ...] = setting(
+        "NAME.onnx, or several styles, then pictures, videos, folders or globs", positional=True
+    )
+    output: Path = setting(
+        "folder for the results, with one below it for each of several styles; or the file to"
+        " write",
+        Path("out"),
+    )
+    strength: float = setting("1 for the stylized picture, 0 for the original", 1.0)
+    keep_colour: bool = setting("keep the original's colours", False)
+    crossfade: bool = setting("videos change from the first style to the second", False)
+    max_size: int | None = setting("reduce pictures and videos whose longer side is larger", None)
+    codec: str = setting(
+        "FFmpeg's name of the video encoder: libx264, libx265, libvpx-vp9 …", "libx264"
+    )
+    quality: int = setting("the encoder's constant rate factor; smaller is better", 18)
     provider: str = setting("execution provider: auto, cpu, cuda, tensorrt, coreml …", "auto")
     threads: int | None = setting("CPU threads (default: all cores)", None)
 
@@ -472,6 +484,33 @@ class InferConfig:
             self.threads is None or self.threads >= 1,
             f"--threads must be at least 1, not {self.threads}",
         )
+        check(0 <= self.strength <= 1, f"--strength must lie in [0, 1], not {self.strength}")
+        check(0 <= self.quality <= 63, f"--quality must lie in [0, 63], not {self.quality}")
+        check(
+            bool(self.models),
+            "a network exported by fststyle comes first: infer NAME.onnx photo.jpg",
+        )
+        check(
+            len(self.models) < len(self.inputs), "what is to be stylized? name pictures or videos"
+        )
+        check(
+            not self.crossfade or len(self.models) == 2,
+            f"--crossfade takes two styles, not {len(self.models)}",
+        )
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """The styles: the inputs up to the last that begins the line with NAME.onnx."""
+        count = next(
+            (i for i, name in enumerate(self.inputs) if not name.endswith(".onnx")),
+            len(self.inputs),
+        )
+        return tuple(Path(name) for name in self.inputs[:count])
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """What is stylized."""
+        return self.inputs[len(self.models) :]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from torch.export import Dim
 
 import fststyle
 from fststyle.checkpoint import KEY, load_transform
+from fststyle.colour import luma, with_luma
 from fststyle.config import ExportConfig
 from fststyle.depth_network import holds_depth, load_depth
 from fststyle.images import replacing
@@ -29,6 +30,8 @@ LARGEST_DIFFERENCE = 1e-4
 """Between torch and ONNX Runtime in float32, as part of the range of values."""
 LOWEST_PSNR = 45.0
 """Of a half-precision file, in dB."""
+SCALARS = {"strength": 1.0, "keep_colour": 0.0}
+"""Inputs of a style network's graph beside the picture, with their defaults."""
 COMPARED_SIZES = ((1, 256, 256), (1, 16, 16), (3, 64, 48), (2, 97, 135), (1, 250, 123), (1, 31, 17))
 """(images, height, width)"""
 
@@ -37,7 +40,9 @@ class Deployed(nn.Module):
     """The network as it is deployed, with pre- and post-processing inside.
 
     N×3×H×W float RGB in [0,1] in, or with ``uint8`` N×H×W×3 RGB bytes. A style network gives the
-    same out, clamped; a depth network N×1×H×W float relative depth, larger = farther.
+    same out, clamped; a depth network N×1×H×W float relative depth, larger = farther. A style
+    network takes two scalars more: ``strength``, 1 for the stylized picture and 0 for the original;
+    ``keep_colour``, 1 for the original's chroma (BT.601) and 0 for the stylized picture's.
     ``fp16``: half-precision arithmetic, but for instance norm.
     """
 
@@ -54,12 +59,19 @@ class Deployed(nn.Module):
             elif isinstance(module, InstanceNorm):
                 module.float()
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(
+        self, image: Tensor, strength: Tensor | None = None, keep_colour: Tensor | None = None
+    ) -> Tensor:
         if self.uint8:
             image = image.permute(0, 3, 1, 2).float() / 255
         output = self.network(image.to(self.dtype)).float()
         if self.stylizes:
             output = output.clamp(0, 1)
+            if keep_colour is not None:
+                own = with_luma(image, luma(output))
+                output = output * (1 - keep_colour) + own * keep_colour
+            if strength is not None:
+                output = image * (1 - strength) + output * strength
             if self.uint8:
                 output = (output * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
         return output
@@ -123,7 +135,8 @@ def export(
 
 def to_onnx(deployed: Deployed) -> onnx.ModelProto:
     """The graph with dynamic batch, height and width; input "content", output "output" of a style
-    network and "depth" of a depth network."""
+    network and "depth" of a depth network. A style network's scalars have defaults, so that callers
+    need not give them: they are initializers that are inputs, too."""
     example = torch.rand(2, 3, 37, 50)
     side = {} if deployed.stylizes else {"min": MIN_SIZE}
     dims = (Dim("batch"), Dim("height", **side), Dim("width", **side))
@@ -131,16 +144,17 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
     if deployed.uint8:
         example = (example * 255).to(torch.uint8).permute(0, 2, 3, 1)
         axes = dict(zip((0, 1, 2), dims, strict=True))
+    scalars = SCALARS if deployed.stylizes else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own use of deprecated parts
         program = torch.onnx.export(
             deployed,
-            (example,),
+            (example, *map(torch.tensor, scalars.values())),
             dynamo=True,
             verbose=False,
-            input_names=["content"],
+            input_names=["content", *scalars],
             output_names=["output" if deployed.stylizes else "depth"],
-            dynamic_shapes=(axes,),
+            dynamic_shapes=(axes, *({} for _ in scalars)),
             opset_version=OPSET,
         )
     assert program is not None
@@ -151,7 +165,12 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
         output_size_limit=1 << 24,
         onnx_shape_inference=True,
     )
-    return ir.to_proto(program.model)
+    model = ir.to_proto(program.model)
+    for name, default in scalars.items():
+        model.graph.initializer.append(
+            onnx.numpy_helper.from_array(np.array(default, np.float32), name)
+        )
+    return model
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ FLOORS = [
     ["compare", "benchmark", "benchmark_depth", "benchmark_optimize", "depth_convert"],
     ["training", "optimization", "evaluation", "export", "runtime"],
     ["objective", "depth_network"],
-    ["losses", "content_weights", "data", "checkpoint"],
+    ["losses", "content_weights", "colour", "data", "checkpoint"],
     ["networks"],
     ["config", "images"],
     ["__init__"],
@@ -51,6 +51,6 @@ def test_imports_go_down_only(file: Path) -> None:
 
 
 def test_stylizing_imports_no_torch() -> None:
-    code = "import sys, fststyle.__main__, fststyle.runtime.pictures; print('torch' in sys.modules)"
+    code = "import sys, fststyle.__main__, fststyle.runtime.infer; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "False", done.stderr

@@ -16,7 +16,7 @@ class PictureFolder:
 
     Args:
         folder: below it each picture has its photo's name, or its place below the photos' folder,
-            with any suffix; beside it NAME.SUFFIX.json where it was made with ``optimize --record``.
+            with any suffix; beside it NAME.SUFFIX.json where ``optimize --record`` made it.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from fststyle import config as settings
 from fststyle.checkpoint import load_transform
+from fststyle.colour import luma, match_luma, with_luma
 from fststyle.config import OptimizeConfig
 from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.importance_maps import MapFolder
@@ -43,11 +44,11 @@ from fststyle.objective import (
     sized_blend,
     sized_paintings,
 )
-from fststyle.optimization.colour import luma, match_luma, with_luma
 from fststyle.optimization.descent import Descent, Judge
 from fststyle.optimization.memory import Need, available, measure_need
 from fststyle.runtime.depth import training_size
 from fststyle.runtime.pictures import find_inputs, plan
+from fststyle.runtime.signals import watch_signals
 from fststyle.training.board import Board
 from fststyle.training.device import (
     DTYPES,
@@ -57,7 +58,7 @@ from fststyle.training.device import (
     keep_freed_memory,
 )
 from fststyle.training.importance import photo_depth
-from fststyle.training.loop import NonFiniteError, watch_signals
+from fststyle.training.loop import NonFiniteError
 from fststyle.training.run import sha256, versions
 
 NOISE = 0.15

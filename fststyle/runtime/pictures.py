@@ -1,44 +1,23 @@
-"""``fststyle infer``: pictures through an exported network."""
+"""Which pictures are meant and where they go; one picture through an exported network."""
 
 import glob
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
-from fststyle.config import InferConfig
-from fststyle.images import WRITERS, find_images, fit_within, read_image, write_image
+from fststyle.images import WRITERS, find_images
 from fststyle.runtime.stylizer import Stylizer
 
 
-def run(config: InferConfig) -> int:
-    """Stylize every input; returns 0, or 1 where some could not be."""
-    jobs = plan(config.inputs, config.output)
-    stylizer = Stylizer(config.model, config.provider, config.threads)
-    print(f"{len(jobs)} picture(s), provider {stylizer.provider}", flush=True)
-    failures = []
-    for source, target in tqdm(jobs, unit="picture"):
-        try:
-            image = read_image(source, alpha=True)
-            if config.max_size:
-                image = fit_within(image, config.max_size)
-            write_image(stylize(stylizer, image), target)
-        except ValueError as error:
-            message = str(error)
-            failures.append(message if message.startswith(str(source)) else f"{source}: {message}")
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    done = len(jobs) - len(failures)
-    print(f"{done} of {len(jobs)} stylized into {config.output}")
-    return 1 if failures else 0
-
-
-def stylize(stylizer: Stylizer, image: Image.Image) -> Image.Image:
-    """RGB or RGBA to the same, of the same size; transparency and colour profile are kept."""
-    output = Image.fromarray(stylizer(np.asarray(image.convert("RGB"))[None])[0])
+def stylize(
+    stylizer: Stylizer, image: Image.Image, *, strength: float = 1.0, keep_colour: bool = False
+) -> Image.Image:
+    """RGB or RGBA to the same, of the same size; transparency and colour profile are kept. Options
+    as ``Stylizer`` has them."""
+    frames = np.asarray(image.convert("RGB"))[None]
+    output = Image.fromarray(stylizer(frames, strength=strength, keep_colour=keep_colour)[0])
     if image.mode == "RGBA":
         output.putalpha(image.getchannel("A"))
     if "icc_profile" in image.info:

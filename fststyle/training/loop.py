@@ -1,12 +1,11 @@
 """The training loop. It knows neither styles nor depth: a task tells it what is trained."""
 
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any, Protocol
+from contextlib import nullcontext
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
+from fststyle.runtime.signals import watch_signals
 from fststyle.training.board import Board
 from fststyle.training.device import autocast, keep_freed_memory
 from fststyle.training.distributed import World
@@ -217,28 +217,3 @@ def _save(task: Task, state: TrainingState, world: World, final: bool) -> None:
             raise
         message = f"step {state.step}: no checkpoint written ({error}); the last one stands"
         tqdm.write(message, file=sys.stderr)
-
-
-class _Stop:
-    requested = False
-
-
-@contextmanager
-def watch_signals() -> Iterator[_Stop]:
-    """Ctrl-C and SIGTERM set ``requested``; a second one ends the process at once."""
-    stop = _Stop()
-    before: dict[int, Any] = {}
-
-    def handle(number: int, _: object) -> None:
-        if stop.requested:
-            signal.signal(number, before[number])
-            signal.raise_signal(number)
-        stop.requested = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, handle)
-    try:
-        yield stop
-    finally:
-        for caught, handler in before.items():
-            signal.signal(caught, handler)

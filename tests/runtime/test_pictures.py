@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from conftest import ROOT, picture, run_command
@@ -30,6 +31,38 @@ def test_float_and_uint8_files_give_the_same_pictures(models: dict[str, Path]) -
     assert one.shape == frames.shape and one.dtype == np.uint8
     assert np.abs(one.astype(int) - two).max() <= 1
     assert Stylizer(models["float"]).card["step"] == 5
+
+
+def test_strength_and_colour_are_inside_the_graph(models: dict[str, Path]) -> None:
+    frames = np.asarray(picture(0, 50, 37))[None]
+    content = frames.astype(float)
+    for model in models.values():
+        stylizer = Stylizer(model)
+        full = stylizer(frames).astype(float)
+        assert np.array_equal(stylizer(frames, strength=0), frames)
+        half = stylizer(frames, strength=0.25)
+        assert np.abs(half - (0.25 * full + 0.75 * content)).max() <= 1
+        coloured = stylizer(frames, keep_colour=True)
+        inside = ((coloured > 0) & (coloured < 255)).all(-1)
+        difference = (coloured - content)[inside]
+        assert inside.mean() > 0.5 and difference.std() > 3
+        assert np.abs(difference - difference.mean(-1, keepdims=True)).max() <= 1
+        luma = np.array([0.299, 0.587, 0.114])
+        assert np.abs((coloured - full)[inside] @ luma).max() <= 1.5
+
+
+def test_files_without_strength_are_told(models: dict[str, Path], tmp_path: Path) -> None:
+    """Files of version 0.1 run; only what they lack is refused."""
+    model = onnx.load(models["uint8"])
+    for name in ("strength", "keep_colour"):
+        kept = [i for i in model.graph.input if i.name != name]
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+    onnx.save(model, tmp_path / "old.onnx")
+    stylizer, frames = Stylizer(tmp_path / "old.onnx"), np.zeros((1, 16, 16, 3), np.uint8)
+    assert stylizer(frames).shape == frames.shape
+    with pytest.raises(ValueError, match="has no strength: export it again"):
+        stylizer(frames, strength=0.5)
 
 
 def test_files_and_providers_that_cannot_be_used(models: dict[str, Path], tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from PIL import Image
 from torch import Tensor
 
 from fststyle.checkpoint import save_transform
+from fststyle.colour import luma
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
 from fststyle.networks.transform import TransformNet
 from fststyle.optimization import memory
 from fststyle.optimization import picture as optimize_picture
-from fststyle.optimization.colour import luma
 from fststyle.optimization.descent import Descent
 from fststyle.training.loop import NonFiniteError
 

@@ -1,0 +1,141 @@
+"""``fststyle infer``: pictures and videos through exported networks."""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from fststyle.config import InferConfig
+from fststyle.images import check_writable, fit_within, read_image, write_image
+from fststyle.runtime.pictures import find_inputs, plan, stylize
+from fststyle.runtime.signals import watch_signals
+from fststyle.runtime.stylizer import Stylizer
+from fststyle.runtime.video import VideoSource, check_video_name, is_video, output_name
+from fststyle.runtime.videos import Effect, report, stylize_video
+
+Job = tuple[str, list[Path]]
+"""An input and the files to write, one for each style, or one for a cross-fade."""
+
+
+def run(config: InferConfig) -> int:
+    """Stylize every input; returns 0, 1 where some could not be, 130 when stopped."""
+    pictures, videos = _plan(config)
+    stylizers = [Stylizer(path, config.provider, config.threads) for path in config.models]
+    parts = [f"{len(pictures)} picture(s)"] * bool(pictures) + [f"{len(videos)} video(s)"] * bool(
+        videos
+    )
+    print(f"{', '.join(parts)}, provider {stylizers[0].provider}", flush=True)
+    paint = partial(stylize, strength=config.strength, keep_colour=config.keep_colour)
+    failures: list[str] = []
+    with watch_signals() as stop:
+        for source, targets in tqdm(pictures, unit="picture", disable=not pictures):
+            try:
+                image = read_image(Path(source), alpha=True)
+                if config.max_size:
+                    image = fit_within(image, config.max_size)
+                for stylizer, target in zip(stylizers, targets, strict=True):
+                    write_image(paint(stylizer, image), target)
+            except ValueError as error:
+                failures.append(_about(source, error))
+            if stop.requested:
+                return 130
+        effect = _effect(stylizers, config)
+        for source, targets in videos:
+            try:
+                done = stylize_video(
+                    VideoSource(source, config.max_size),
+                    targets,
+                    effect,
+                    codec=config.codec,
+                    quality=config.quality,
+                    stopped=lambda: stop.requested,
+                )
+            except ValueError as error:
+                failures.append(_about(source, error))
+                continue
+            if report(done, source, targets):
+                failures.append(f"{source}: not whole")
+            if stop.requested:
+                return 130
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    count = len(pictures) + len(videos)
+    print(f"{count - len(failures)} of {count} stylized into {config.output}")
+    return 1 if failures else 0
+
+
+def _about(source: str, error: Exception) -> str:
+    message = str(error)
+    return message if message.startswith(source) else f"{source}: {message}"
+
+
+def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
+    """Of a frame: every style's, or the mixture of two, the second's part rising with time."""
+    applied: list[Callable[[np.ndarray], np.ndarray]] = [
+        partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
+        for stylizer in stylizers
+    ]
+
+    def all_of(frame: np.ndarray, _: float) -> list[np.ndarray]:
+        return [style(frame[None])[0] for style in applied]
+
+    def faded(frame: np.ndarray, place: float) -> list[np.ndarray]:
+        if place in (0, 1):
+            return [applied[round(place)](frame[None])[0]]
+        first, second = (style(frame[None])[0].astype(np.float32) for style in applied)
+        return [(first + (second - first) * place + 0.5).astype(np.uint8)]
+
+    return faded if config.crossfade else all_of
+
+
+def _plan(config: InferConfig) -> tuple[list[Job], list[Job]]:
+    """(pictures, videos) to make.
+
+    Raises FileNotFoundError for an input that names nothing, ValueError where files cannot be
+    written as they should.
+    """
+    found = find_inputs(config.media)
+    videos = [(file, name) for file, name in found if is_video(file)]
+    files = [str(file) for file in config.media if not is_video(Path(file))]
+    if config.output.suffix and not config.output.is_dir():
+        return _single(config, [file for file, _ in found])
+    folders = [config.output]
+    if len(config.models) > 1 and not config.crossfade:
+        folders = [config.output / path.stem for path in config.models]
+        if len({folder.name for folder in folders}) < len(folders):
+            raise ValueError("two of the styles have one name: rename one, it names a folder")
+    planned = [plan(files, folder) if files else [] for folder in folders]
+    pictures = [
+        (str(jobs[0][0]), [target for _, target in jobs]) for jobs in zip(*planned, strict=True)
+    ]
+    made: list[Job] = []
+    for file, name in videos:
+        targets = [folder / output_name(Path(name.name)) for folder in folders]
+        if any(target.resolve() == file.resolve() for target in targets):
+            raise ValueError(f"{file} would be overwritten: choose another folder with --output")
+        if any(targets == others for _, others in made):
+            raise ValueError(f"two videos are called {name.name}: stylize them one by one")
+        made.append((str(file), targets))
+    if config.crossfade and pictures:
+        raise ValueError("--crossfade changes from style to style in time: it takes videos only")
+    return pictures, made
+
+
+def _single(config: InferConfig, files: Sequence[Path]) -> tuple[list[Job], list[Job]]:
+    """--output names a file."""
+    if len(files) != 1 or (len(config.models) > 1 and not config.crossfade):
+        raise ValueError(
+            f"--output {config.output} names one file, but there are {len(files)} input(s) and"
+            f" {len(config.models)} style(s): give a folder"
+        )
+    if files[0].resolve() == config.output.resolve():
+        raise ValueError(f"{config.output} would be overwritten: choose another --output")
+    job = [(str(files[0]), [config.output])]
+    if is_video(files[0]):
+        check_video_name(config.output)
+        return [], job
+    check_writable(config.output)
+    return job, []

@@ -1,0 +1,293 @@
+"""Videos in and out through PyAV: frames with their time, sound and subtitles as they are."""
+
+import contextlib
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
+"""Files that are taken for videos; GIFs are, too, where a video is to be written."""
+
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""FFmpeg's AVColorSpace to the scaler's."""
+_FLAGS = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+"""Any less of them rounds colours down by more than one of 255 on the way to RGB: white is grey."""
+HD = 720
+"""Pictures of at least this height that do not name their matrix have that of BT.709, smaller ones
+that of BT.601, as players see them."""
+
+
+class Frame(NamedTuple):
+    """``pixels``: H×W×3 uint8 RGB, upright. ``pts``: in units of the source's time base."""
+
+    pixels: np.ndarray
+    pts: int
+
+
+class Colour(NamedTuple):
+    """What a stream says of its colours, as FFmpeg's numbers."""
+
+    matrix: int
+    full_range: bool
+    primaries: int
+    transfer: int
+
+    def scaler_matrix(self, height: int) -> Colorspace:
+        """What the scaler is to compute with."""
+        guess = Colorspace.ITU709 if height >= HD else Colorspace.ITU601
+        return _MATRICES.get(self.matrix, guess)
+
+    @property
+    def scaler_range(self) -> ColorRange:
+        """What the scaler is to compute with."""
+        return ColorRange.JPEG if self.full_range else ColorRange.MPEG
+
+
+class VideoSource:
+    """The frames of a video, and the packets of what else it holds.
+
+    Attributes:
+        width, height: of the upright frames.
+        time_base: seconds per unit of ``pts``.
+        rate: frames per second on average, as far as known.
+        count: frames, as far as the file says; 0 where it does not.
+        corrupt: frames that could not be decoded, so far.
+        failure: what ended reading before the end; empty where nothing did.
+
+    Args:
+        source: a file, or whatever else FFmpeg opens.
+        max_size: frames whose longer side is larger are reduced to it.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+
+    def __init__(self, source: str, max_size: int | None = None) -> None:
+        self.source, self._max_size = source, max_size
+        try:
+            self._container: Any = av.open(source)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{source}: no such file") from None
+        except (av.error.FFmpegError, OSError) as error:
+            raise ValueError(f"{source}: not a video that can be read ({error})") from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise ValueError(f"{source}: holds no video stream")
+        self._video = self._container.streams.video[0]
+        self._video.thread_type = "AUTO"
+        self.corrupt, self.failure = 0, ""
+        self.time_base: Fraction = self._video.time_base or Fraction(1, 1000)
+        self.rate: Fraction = self._video.average_rate or self._video.base_rate or Fraction(25)
+        self.count = self._video.frames
+        if not self.count and self._video.duration:
+            self.count = round(self._video.duration * self.time_base * self.rate)
+        context = self._video.codec_context
+        self.colour = Colour(
+            int(context.colorspace),
+            int(context.color_range) == 2 or str(context.pix_fmt).startswith("yuvj"),
+            int(context.color_primaries),
+            int(context.color_trc),
+        )
+        self._reformatter = VideoReformatter()
+        self._frames = self._decode()
+        self._first = next(self._frames, None)
+        if self._first is None:
+            self.close()
+            raise ValueError(f"{source}: no frame of it can be decoded")
+        pixels = self._first.pixels
+        self.height, self.width = pixels.shape[:2]
+        aspect = self._video.sample_aspect_ratio or Fraction(1)
+        self.aspect = 1 / aspect if self._turned % 180 else aspect
+        """Width of a pixel by its height."""
+
+    @property
+    def others(self) -> Sequence[Any]:
+        """Sound and subtitles."""
+        return [s for s in self._container.streams if s.type in ("audio", "subtitle")]
+
+    def __iter__(self) -> Iterator["Frame | av.Packet[Any]"]:
+        """Frames, and packets of the other streams, in the file's order."""
+        assert self._first is not None
+        yield from self._early
+        yield self._first
+        yield from self._frames
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+
+    def _decode(self) -> Iterator[Any]:
+        self._early: list[Any] = []
+        self._turned, started = 0, False
+        number, last = 0, None
+        packets = self._container.demux(self._video, *self.others)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                self.failure = str(error)
+                return
+            if packet.stream is not self._video:
+                if packet.dts is not None and started:
+                    yield packet
+                elif packet.dts is not None:
+                    self._early.append(packet)
+                continue
+            try:
+                decoded = packet.decode()
+            except av.error.FFmpegError:
+                self.corrupt += 1
+                continue
+            for frame in decoded:
+                if frame.is_corrupt:
+                    self.corrupt += 1
+                    continue
+                if not started:
+                    self._turned = int(frame.rotation)
+                    started = True
+                pts = frame.pts
+                if pts is None:  # raw streams have no time
+                    pts = round(number / self.rate / self.time_base)
+                if last is not None and pts <= last:
+                    pts = last + 1
+                number, last = number + 1, pts
+                yield Frame(self._rgb(frame), pts)
+
+    def _rgb(self, frame: Any) -> np.ndarray:
+        scale = min(1.0, (self._max_size or math.inf) / max(frame.width, frame.height))
+        width, height = frame.width, frame.height
+        if scale < 1:  # to even sides, which every player takes
+            width, height = (max(16, round(side * scale / 2) * 2) for side in (width, height))
+        converted = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            format="rgb24",
+            src_colorspace=self.colour.scaler_matrix(frame.height),
+            src_color_range=self.colour.scaler_range,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=_FLAGS,
+        )
+        pixels = converted.to_ndarray()
+        return (
+            np.ascontiguousarray(np.rot90(pixels, self._turned // 90)) if self._turned else pixels
+        )
+
+
+class VideoTarget:
+    """A video file that is written frame by frame.
+
+    Sound and subtitles are copied as far as the container takes them; what it does not is said.
+
+    Args:
+        path: the file; its suffix names the container.
+        source: whose time, colours, aspect, sound and subtitles it has.
+        codec: FFmpeg's name of the encoder.
+        quality: constant rate factor, smaller = better.
+
+    Raises ValueError with the reason.
+    """
+
+    def __init__(
+        self, path: Path, name: Path, source: VideoSource, codec: str, quality: int
+    ) -> None:
+        form = _FORMATS[name.suffix.lower()]
+        try:
+            self._container: Any = av.open(str(path), "w", format=form)
+            self._video = cast(Any, self._container.add_stream(codec, rate=source.rate))
+        except (av.error.FFmpegError, ValueError) as error:
+            raise ValueError(f"{name}: cannot be written with codec {codec} ({error})") from error
+        context, colour = self._video.codec_context, source.colour
+        self._source, self._colour = source, colour
+        self._video.width, self._video.height = source.width, source.height
+        odd = source.width % 2 or source.height % 2
+        # Chroma of half the size needs even sides.
+        self._video.pix_fmt = self._format = "yuv444p" if odd else "yuv420p"
+        self._video.time_base = context.time_base = source.time_base
+        context.sample_aspect_ratio = source.aspect
+        context.color_range = 2 if colour.full_range else 1
+        context.colorspace = colour.matrix
+        context.color_primaries, context.color_trc = colour.primaries, colour.transfer
+        context.options = {"crf": str(quality)}
+        if codec.startswith("libvpx"):
+            context.options = {"crf": str(quality), "b:v": "0", "row-mt": "1"}
+        context.thread_count = 0
+        self._reformatter = VideoReformatter()
+        self._copies: dict[int, Any] = {}
+        for stream in source.others:
+            try:
+                self._copies[stream.index] = self._container.add_stream_from_template(stream)
+            except (av.error.FFmpegError, ValueError) as error:
+                print(
+                    f"{name}: {stream.type} ({stream.codec_context.name}) is left out, which the"
+                    f" container does not take ({error}); .mkv takes nearly all",
+                    file=sys.stderr,
+                )
+        self.frames = 0
+
+    def put(self, item: "Frame | av.Packet[Any]") -> None:
+        """Write a frame, or copy a packet of the source."""
+        if isinstance(item, av.Packet):
+            copy = self._copies.get(item.stream.index)
+            if copy is not None:
+                item.stream = copy
+                self._container.mux(item)
+            return
+        frame: Any = av.VideoFrame.from_ndarray(item.pixels, format="rgb24")
+        frame = self._reformatter.reformat(
+            frame,
+            format=self._format,
+            dst_colorspace=self._colour.scaler_matrix(self._source.height),
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=self._colour.scaler_range,
+            interpolation=_FLAGS,
+        )
+        frame.pts, frame.time_base = item.pts, self._source.time_base
+        self._container.mux(self._video.encode(frame))
+        self.frames += 1
+
+    def close(self) -> None:
+        """Write what is left; after that the file can be played."""
+        self._container.mux(self._video.encode())
+        self._container.close()
+
+    def abandon(self) -> None:
+        """Release the file, whatever it holds; after ``close`` nothing happens."""
+        with contextlib.suppress(av.error.FFmpegError, OSError):
+            self._container.close()
+
+
+_FORMATS = {".m4v": "mp4", ".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".webm": "webm"}
+"""Containers that are written, by suffix."""
+
+
+def is_video(name: Path) -> bool:
+    """Whether a file of this name is taken for a video."""
+    return name.suffix.lower() in SUFFIXES
+
+
+def output_name(name: Path) -> Path:
+    """The name of the video made from one of this name."""
+    return name if name.suffix.lower() in _FORMATS else name.with_name(f"{name.name}.mp4")
+
+
+def check_video_name(name: Path) -> None:
+    """Raises ValueError where no video can be written under this name."""
+    if name.suffix.lower() not in _FORMATS:
+        raise ValueError(f"{name}: cannot write such a video; use {', '.join(_FORMATS)}")

@@ -1,0 +1,92 @@
+"""``fststyle infer`` on videos: decode, stylize and encode side by side."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from fststyle.images import replacing
+from fststyle.runtime.threads import Behind, ahead
+from fststyle.runtime.video import Frame, VideoSource, VideoTarget
+
+Effect = Callable[[np.ndarray, float], list[np.ndarray]]
+"""An H×W×3 uint8 frame, and how far into the video it lies, from 0 to 1, to one frame of the same
+size for every file that is written."""
+
+
+@dataclass
+class Done:
+    """What became of a video; ``failure`` and ``corrupt`` as ``VideoSource`` has them."""
+
+    frames: int = 0
+    corrupt: int = 0
+    failure: str = ""
+    stopped: bool = False
+
+
+def stylize_video(
+    source: VideoSource,
+    targets: Sequence[Path],
+    effect: Effect,
+    *,
+    codec: str,
+    quality: int,
+    stopped: Callable[[], bool],
+) -> Done:
+    """Write one video for each of ``targets``; frames keep their time, other streams are copied.
+
+    What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
+    to there. Raises ValueError where a frame or a file is refused, OSError where the disk does.
+    """
+    done = Done()
+    with contextlib.ExitStack() as stack:
+        stack.callback(source.close)
+        beside = [stack.enter_context(replacing(path)) for path in targets]
+        encoders = []
+        for file, path in zip(beside, targets, strict=True):
+            writer = VideoTarget(file, path, source, codec, quality)
+            stack.callback(writer.abandon)
+            encoders.append(Behind(writer.put, writer.close))
+            stack.callback(encoders[-1].abandon)
+        items = stack.enter_context(contextlib.closing(ahead(source)))
+        bar = stack.enter_context(
+            tqdm(total=source.count or None, unit="frame", desc=Path(source.source).name)
+        )
+        for item in items:
+            if isinstance(item, Frame):
+                place = min(1.0, done.frames / max(1, source.count - 1))
+                for encoder, pixels in zip(encoders, effect(item.pixels, place), strict=True):
+                    encoder.put(Frame(pixels, item.pts))
+                done.frames += 1
+                bar.update()
+            else:
+                for encoder in encoders:
+                    encoder.put(item)
+            if stopped():
+                done.stopped = True
+                break
+        for encoder in encoders:
+            encoder.close()
+    done.corrupt, done.failure = source.corrupt, source.failure
+    return done
+
+
+def report(done: Done, source: str, targets: Sequence[Path]) -> int:
+    """Say what became of a video; returns 0, or 1 where it is not whole."""
+    names = ", ".join(map(str, targets))
+    print(f"{names}: {done.frames} frames")
+    if done.corrupt:
+        print(f"{source}: {done.corrupt} corrupt frame(s) passed over", file=sys.stderr)
+    if done.failure:
+        print(
+            f"{source}: cannot be read to its end ({done.failure}); {names} holds what comes"
+            " before",
+            file=sys.stderr,
+        )
+    if done.stopped:
+        print(f"stopped; {names} holds what was done", file=sys.stderr)
+    return 1 if done.failure or done.corrupt else 0

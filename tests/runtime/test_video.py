@@ -1,0 +1,318 @@
+"""Videos as ``infer`` takes them: time, size, rotation, colours, sound, damage."""
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, run_here
+
+from fststyle.export import export
+from fststyle.networks.transform import TransformNet
+from fststyle.runtime.video import Frame, VideoSource, VideoTarget, output_name
+from fststyle.runtime.videos import stylize_video
+
+
+def write_clip(
+    path: Path,
+    times: list[int],
+    *,
+    size: tuple[int, int] = (64, 48),
+    sound: bool = False,
+    pix_fmt: str = "yuv420p",
+    full_range: bool = False,
+    aspect: Fraction = Fraction(1),
+) -> None:
+    """A clip whose frames grow brighter to the right and with time; ``times`` in 1/1000 s."""
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = *size, pix_fmt
+        video.time_base = video.codec_context.time_base = Fraction(1, 1000)
+        video.codec_context.color_range = 2 if full_range else 1
+        video.codec_context.sample_aspect_ratio = aspect
+        video.codec_context.options = {"crf": "1", "bf": "2", "g": "5"}
+        audio: Any = container.add_stream("aac", rate=44100, layout="mono") if sound else None
+        for number, at in enumerate(times):
+            pixels = np.zeros((size[1], size[0], 3), np.uint8)
+            pixels[:] = np.linspace(20, 180, size[0]).astype(np.uint8)[None, :, None]
+            pixels[: size[1] // 2, :, 2] += np.uint8(5 + 2 * (number % 30))
+            frame: Any = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = frame.reformat(format=pix_fmt, dst_color_range=2 if full_range else 1)
+            frame.pts, frame.time_base = at, Fraction(1, 1000)
+            container.mux(video.encode(frame))
+        if audio is not None:
+            for start in range(0, 44100 * times[-1] // 1000, 1024):
+                tone = np.sin(np.arange(start, start + 1024) / 20)[None].astype(np.float32)
+                block = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+                block.sample_rate, block.pts = 44100, start
+                container.mux(audio.encode(block))
+            container.mux(audio.encode())
+        container.mux(video.encode())
+
+
+def frames_of(path: Path) -> tuple[VideoSource, list[Frame]]:
+    source = VideoSource(str(path))
+    return source, [item for item in source if isinstance(item, Frame)]
+
+
+def seconds(source: VideoSource, frames: list[Frame]) -> list[float]:
+    return [float(frame.pts * source.time_base) for frame in frames]
+
+
+def copy(path: Path, target: Path, **options: Any) -> Any:
+    """Through the pipeline with pixels as they are."""
+    settings: dict[str, Any] = {"codec": "libx264", "quality": 1, "stopped": lambda: False}
+    return stylize_video(
+        VideoSource(str(path)), [target], lambda frame, _: [frame], **{**settings, **options}
+    )
+
+
+EVEN = [40 * i for i in range(12)]
+UNEVEN = [0, 40, 50, 130, 131, 400, 440, 1000, 1033, 1066]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("times", [EVEN, UNEVEN], ids=["even", "uneven"])
+def test_every_frame_keeps_its_time(times: list[int], suffix: str, tmp_path: Path) -> None:
+    clip, target = tmp_path / f"clip{suffix}", tmp_path / f"out{suffix}"
+    write_clip(clip, times)
+    done = copy(clip, target)
+    (before, old), (after, new) = frames_of(clip), frames_of(target)
+    assert done.frames == len(old) == len(new) == len(times)
+    assert seconds(after, new) == pytest.approx(seconds(before, old), abs=1e-3)
+    for one, two in zip(old, new, strict=True):
+        assert np.abs(one.pixels.astype(int) - two.pixels).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(64, 48), (65, 48), (64, 47), (51, 33)])
+def test_odd_sizes_and_aspect_stay(size: tuple[int, int], tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    write_clip(clip, EVEN, size=size, pix_fmt="yuv444p", aspect=Fraction(4, 3))
+    copy(clip, target)
+    after, _ = frames_of(target)
+    assert (after.width, after.height, after.aspect) == (*size, Fraction(4, 3))
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+def test_colour_range_stays(full_range: bool, tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    write_clip(clip, EVEN, full_range=full_range)
+    copy(clip, target)
+    (before, old), (after, new) = frames_of(clip), frames_of(target)
+    assert before.colour.full_range == after.colour.full_range == full_range
+    assert abs(float(old[0].pixels.mean()) - new[0].pixels.mean()) < 0.5
+    expected = np.linspace(20, 180, 64)
+    assert np.abs(old[0].pixels[-4:, :, 0].mean(0) - expected).max() < 3, "decoded as it was meant"
+
+
+def test_a_clip_that_lies_on_its_side_is_set_upright(tmp_path: Path) -> None:
+    """A phone's: the frames as the sensor saw them, a rotation in the track's matrix."""
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    write_clip(clip, EVEN)
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    one = 1 << 16
+    data[at : at + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 48 * one, 0, 1 << 30)
+    clip.write_bytes(data)
+    source, frames = frames_of(clip)
+    assert (source.width, source.height) == (48, 64)
+    # Turned clockwise by 90°: what was to the right, and bright, is below.
+    column = frames[0].pixels[:, 5, 0].astype(int)
+    assert column[-1] > column[0] + 100
+    copy(clip, target)
+    after, new = frames_of(target)
+    assert (after.width, after.height) == (48, 64) and after._turned == 0
+    assert np.abs(new[0].pixels.astype(int) - frames[0].pixels).mean() < 2
+
+
+def test_sound_is_copied_untouched(tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mkv"
+    write_clip(clip, EVEN, sound=True)
+    copy(clip, target)
+
+    def packets(path: Path) -> list[bytes]:
+        with av.open(str(path)) as container:
+            return [bytes(p) for p in container.demux(audio=0) if p.size]
+
+    assert len(packets(clip)) > 10 and packets(target) == packets(clip)
+    assert len(frames_of(target)[1]) == len(EVEN)
+
+
+def test_a_truncated_clip_gives_what_was_there(tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mkv", tmp_path / "out.mp4"
+    write_clip(clip, [40 * i for i in range(60)])
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    done = copy(clip, target)
+    assert 5 < done.frames < 60
+    assert len(frames_of(target)[1]) == done.frames
+
+
+def test_corrupt_frames_are_passed_over_and_counted(tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mkv", tmp_path / "out.mp4"
+    write_clip(clip, [40 * i for i in range(60)])
+    data = bytearray(clip.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 60] = os.urandom(60)
+    clip.write_bytes(data)
+    done = copy(clip, target)
+    assert done.corrupt + bool(done.failure) > 0 and done.frames > 20
+    assert len(frames_of(target)[1]) == done.frames
+
+
+def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    write_clip(clip, EVEN, sound=True)
+    target.write_bytes(b"before")
+
+    def effect(frame: np.ndarray, place: float) -> list[np.ndarray]:
+        if place > 0.5:
+            raise ValueError("no more")
+        return [frame]
+
+    with pytest.raises(ValueError, match="no more"):
+        stylize_video(
+            VideoSource(str(clip)),
+            [target],
+            effect,
+            codec="libx264",
+            quality=20,
+            stopped=lambda: False,
+        )
+    with pytest.raises(ValueError, match="cannot be written with codec nonsense"):
+        copy(clip, target, codec="nonsense")
+    assert target.read_bytes() == b"before"
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "out.mp4"}
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="none.mp4: no such file"):
+        VideoSource(str(tmp_path / "none.mp4"))
+    (tmp_path / "bad.mp4").write_bytes(b"nothing" * 100)
+    with pytest.raises(ValueError, match="not a video that can be read"):
+        VideoSource(str(tmp_path / "bad.mp4"))
+
+
+def test_names_of_what_is_written() -> None:
+    names = ("a.mp4", "a.MKV", "a.avi", "a.webm")
+    assert [output_name(Path(n)).name for n in names] == ["a.mp4", "a.MKV", "a.avi.mp4", "a.webm"]
+
+
+def test_targets_take_many_sizes_of_quality(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, EVEN)
+    sizes = []
+    for quality in (10, 40):
+        source = VideoSource(str(clip))
+        target = VideoTarget(tmp_path / "x", Path("x.mp4"), source, "libx264", quality)
+        random = np.random.default_rng(0)
+        for item in source:
+            assert isinstance(item, Frame)
+            noise = random.integers(0, 256, item.pixels.shape, np.uint8)
+            target.put(Frame(noise, item.pts))
+        target.close()
+        sizes.append((tmp_path / "x").stat().st_size)
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    paths = [folder / "a.onnx", folder / "b.onnx"]
+    for seed, path in enumerate(paths):
+        torch.manual_seed(seed)
+        network = TransformNet(4).eval()
+        with torch.no_grad():
+            network.out.conv.weight.mul_(64)  # pictures with contrast, as a trained network's
+        export(network, {}, path, uint8=True)
+    return paths
+
+
+def test_the_command_on_videos_and_pictures(
+    models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, out = tmp_path / "clip.mp4", tmp_path / "out"
+    write_clip(clip, EVEN, sound=True)
+    (tmp_path / "bad.mkv").write_bytes(b"nothing")
+    status, error = run_here(
+        capsys, "infer", *models, clip, tmp_path / "bad.mkv", "--output", out, "--max-size", 32
+    )
+    assert status == 1 and "bad.mkv: not a video" in error and "12/12" in error
+    for name in ("a", "b"):
+        source, frames = frames_of(out / name / "clip.mp4")
+        assert len(frames) == 12 and (source.width, source.height) == (32, 24)
+    assert not (out / "a/bad.mkv").exists()
+
+
+def test_a_cross_fade_goes_from_style_to_style(
+    models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, EVEN)
+    results = {}
+    for name, given in (
+        ("a", models[:1]),
+        ("b", models[1:]),
+        ("faded", [*models, "--crossfade"]),
+    ):
+        target = tmp_path / f"{name}.mp4"
+        more = ("--output", target, "--quality", 1)
+        styles = [m for m in given if m != "--crossfade"]
+        flags = [m for m in given if m == "--crossfade"]
+        status, error = run_here(capsys, "infer", *styles, clip, *flags, *more)
+        assert status == 0, error
+        results[name] = [frame.pixels.astype(int) for frame in frames_of(target)[1]]
+
+    def distance(number: int, style: str) -> float:
+        return float(np.abs(results["faded"][number] - results[style][number]).mean())
+
+    assert distance(0, "a") < 2 < distance(0, "b")
+    assert distance(11, "b") < 2 < distance(11, "a")
+    assert distance(6, "a") > 2 < distance(6, "b")
+
+
+def test_ctrl_c_leaves_a_film_of_what_was_done(models: list[Path], tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    write_clip(clip, [40 * i for i in range(600)], size=(320, 240))
+    command = [sys.executable, "-m", "fststyle", "infer", models[0], clip, "--output", target]
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".out.mp4.*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error.decode()
+    assert b"stopped" in error and b"Traceback" not in error
+    assert 0 < len(frames_of(target)[1]) < 600
+
+
+@pytest.mark.assets
+def test_a_real_clip_with_sound(assets: Path, models: list[Path], tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    source = VideoSource(str(assets / "video/cut_bunny.mp4"), 64)
+    done = stylize_video(
+        source,
+        [target],
+        lambda frame, _: [frame],
+        codec="libx264",
+        quality=30,
+        stopped=lambda: False,
+    )
+    after, frames = frames_of(target)
+    assert done.frames == len(frames) == 240 and after.rate == 24
+    assert [stream.codec_context.name for stream in after.others] == ["aac"]
