@@ -457,7 +457,9 @@ class InferConfig:
     """``infer``: pictures and videos through ONNX files."""
 
     inputs: tuple[str, ...] = setting(
-        "NAME.onnx, or several styles, then pictures, videos, folders or globs", positional=True
+        "NAME.onnx, or several styles, then pictures, videos, folders, globs, camera:0 or the"
+        " address of a stream (rtsp://…, http://…)",
+        positional=True,
     )
     output: Path = setting(
         "folder for the results, with one below it for each of several styles; or the file to"
@@ -467,6 +469,7 @@ class InferConfig:
     strength: float = setting("1 for the stylized picture, 0 for the original", 1.0)
     keep_colour: bool = setting("keep the original's colours", False)
     crossfade: bool = setting("videos change from the first style to the second", False)
+    show: bool = setting("show a camera, stream or video in a window instead of writing it", False)
     max_size: int | None = setting("reduce pictures and videos whose longer side is larger", None)
     codec: str = setting(
         "FFmpeg's name of the video encoder: libx264, libx265, libvpx-vp9 …", "libx264"

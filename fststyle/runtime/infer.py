@@ -10,10 +10,17 @@ from tqdm import tqdm
 
 from fststyle.config import InferConfig
 from fststyle.images import check_writable, fit_within, read_image, write_image
+from fststyle.runtime.live import Latest, TkWindow, show
 from fststyle.runtime.pictures import find_inputs, plan, stylize
 from fststyle.runtime.signals import watch_signals
 from fststyle.runtime.stylizer import Stylizer
-from fststyle.runtime.video import VideoSource, check_video_name, is_video, output_name
+from fststyle.runtime.video import (
+    VideoSource,
+    check_video_name,
+    is_live,
+    is_video,
+    output_name,
+)
 from fststyle.runtime.videos import Effect, report, stylize_video
 
 Job = tuple[str, list[Path]]
@@ -22,6 +29,8 @@ Job = tuple[str, list[Path]]
 
 def run(config: InferConfig) -> int:
     """Stylize every input; returns 0, 1 where some could not be, 130 when stopped."""
+    if config.show or any(map(is_live, config.media)):
+        return _live(config)
     pictures, videos = _plan(config)
     stylizers = [Stylizer(path, config.provider, config.threads) for path in config.models]
     parts = [f"{len(pictures)} picture(s)"] * bool(pictures) + [f"{len(videos)} video(s)"] * bool(
@@ -65,6 +74,41 @@ def run(config: InferConfig) -> int:
     count = len(pictures) + len(videos)
     print(f"{count - len(failures)} of {count} stylized into {config.output}")
     return 1 if failures else 0
+
+
+def _live(config: InferConfig) -> int:
+    """A camera or a stream, or whatever is shown instead of written."""
+    if len(config.media) != 1 or len(config.models) != 1:
+        raise ValueError("a camera, a stream and --show go alone, in one style")
+    (source,) = config.media
+    stylizer = Stylizer(config.models[0], config.provider, config.threads)
+    effect = partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
+    if not config.show:
+        if not config.output.suffix or config.output.is_dir():
+            raise ValueError(f"{source}: add --show, or --output FILE.mp4 to write it")
+        check_video_name(config.output)
+    with watch_signals() as stop:
+        if config.show:
+            window = TkWindow()
+            print(f"provider {stylizer.provider}; q, Escape or Ctrl-C ends", flush=True)
+            frames = Latest(source, config.max_size)
+            try:
+                show(frames, lambda f: effect(f[None])[0], window, lambda: stop.requested)
+            finally:
+                frames.close()
+                window.close()
+            return 130 if stop.requested else 0
+        print(f"provider {stylizer.provider}; Ctrl-C ends", flush=True)
+        done = stylize_video(
+            VideoSource(source, config.max_size),
+            [config.output],
+            lambda frame, _: [effect(frame[None])[0]],
+            codec=config.codec,
+            quality=config.quality,
+            stopped=lambda: stop.requested,
+        )
+        status = report(done, source, [config.output])
+        return 130 if stop.requested else status
 
 
 def _about(source: str, error: Exception) -> str:

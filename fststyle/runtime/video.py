@@ -78,12 +78,7 @@ class VideoSource:
 
     def __init__(self, source: str, max_size: int | None = None) -> None:
         self.source, self._max_size = source, max_size
-        try:
-            self._container: Any = av.open(source)
-        except FileNotFoundError:
-            raise FileNotFoundError(f"{source}: no such file") from None
-        except (av.error.FFmpegError, OSError) as error:
-            raise ValueError(f"{source}: not a video that can be read ({error})") from error
+        self._container: Any = _open(source)
         if not self._container.streams.video:
             self._container.close()
             raise ValueError(f"{source}: holds no video stream")
@@ -188,6 +183,41 @@ class VideoSource:
         return (
             np.ascontiguousarray(np.rot90(pixels, self._turned // 90)) if self._turned else pixels
         )
+
+
+CAMERA = "camera:"
+TIMEOUT = (10.0, 10.0)
+"""Seconds to open a stream, and between its packets."""
+
+
+def is_live(source: str) -> bool:
+    """Whether it is a camera or a stream's address instead of a file."""
+    return source.startswith(CAMERA) or "://" in source
+
+
+def _open(source: str) -> Any:
+    """FFmpeg's container for a file, a stream's address or camera:NUMBER (on Windows camera:NAME).
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    try:
+        if source.startswith(CAMERA):
+            name = source.removeprefix(CAMERA)
+            form, device = {
+                "linux": ("v4l2", f"/dev/video{name}"),
+                "darwin": ("avfoundation", name),
+                "win32": ("dshow", f"video={name}"),
+            }.get(sys.platform, ("v4l2", name))
+            return av.open(device, format=form)
+        return av.open(source, timeout=TIMEOUT if is_live(source) else None)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if source.startswith(CAMERA):
+            raise ValueError(
+                f"{source}: no such camera, or it is in use ({error}); camera:0 is the first"
+            ) from error
+        if isinstance(error, FileNotFoundError) and not is_live(source):
+            raise FileNotFoundError(f"{source}: no such file") from None
+        raise ValueError(f"{source}: not a video that can be read ({error})") from error
 
 
 class VideoTarget:
