@@ -449,7 +449,16 @@ class ExportConfig:
     output: Path | None = setting("the file to write (default: beside the checkpoint)", None)
     uint8: bool = setting("N×H×W×3 uint8 in and out, instead of N×3×H×W floats in [0,1]", False)
     fp16: bool = setting("half-precision weights and arithmetic, instance norm in float32", False)
+    static: str | None = setting(
+        "WIDTHxHEIGHT: pictures of one size, one at a time, which some engines want", None
+    )
+    opset: int = setting("ONNX operator set, 15 to 23; older runtimes need lower ones", 18)
     vgg_weights: Path | None = setting("as in train, for a depth network that reads VGG-19", None)
+
+    def __post_init__(self) -> None:
+        check(15 <= self.opset <= 23, f"--opset must lie in [15, 23], not {self.opset}")
+        if self.static is not None:
+            check(min(parse_size(self.static)) >= 16, "--static must be 16x16 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

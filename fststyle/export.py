@@ -3,7 +3,7 @@
 import copy
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from torch.export import Dim
 import fststyle
 from fststyle.checkpoint import KEY, load_transform
 from fststyle.colour import luma, with_luma
-from fststyle.config import ExportConfig
+from fststyle.config import ExportConfig, parse_size
 from fststyle.depth_network import holds_depth, load_depth
 from fststyle.images import replacing
 from fststyle.networks.calibration import calibration_images
@@ -26,6 +26,9 @@ from fststyle.networks.hourglass import MIN_SIZE
 from fststyle.networks.transform import InstanceNorm, TransformNet
 
 OPSET = 18
+"""The exporter's own; from 15 on the graph's operators are the same."""
+IR_VERSIONS = {15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+"""ONNX's file format by operator set, as they came out together."""
 LARGEST_DIFFERENCE = 1e-4
 """Between torch and ONNX Runtime in float32, as part of the range of values."""
 LOWEST_PSNR = 45.0
@@ -78,7 +81,7 @@ class Deployed(nn.Module):
 
 
 class Agreement(NamedTuple):
-    """How far ONNX Runtime's output is from torch's, over all sizes compared."""
+    """How far an engine's output is from torch's, over all sizes compared."""
 
     largest_difference: float
     """as part of the range of values, which is 1 for pictures"""
@@ -94,12 +97,23 @@ def run(config: ExportConfig) -> None:
     else:
         network, card = load_transform(config.checkpoint)
     output = config.output or config.checkpoint.with_suffix(".onnx")
-    agreement = export(network, card, output, uint8=config.uint8, fp16=config.fp16)
-    print(
-        f"{output}: {output.stat().st_size / 1e6:.1f} MB; torch and ONNX Runtime at"
-        f" {len(COMPARED_SIZES)} sizes: largest difference {agreement.largest_difference:.1e},"
-        f" PSNR {agreement.psnr:.1f} dB"
+    size = parse_size(config.static)[::-1] if config.static else None
+    found = export(
+        *(network, card, output),
+        uint8=config.uint8,
+        fp16=config.fp16,
+        size=size,
+        opset=config.opset,
     )
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; beside torch:")
+    for engine, agreement in found.items():
+        if isinstance(agreement, str):
+            print(f"{engine} does not run it: {agreement}")
+        else:
+            print(
+                f"{engine}: largest difference {agreement.largest_difference:.1e}, PSNR"
+                f" {agreement.psnr:.1f} dB"
+            )
 
 
 def export(
@@ -109,15 +123,25 @@ def export(
     *,
     uint8: bool = False,
     fp16: bool = False,
-) -> Agreement:
+    size: tuple[int, int] | None = None,
+    opset: int = OPSET,
+) -> dict[str, Agreement | str]:
     """Write ``network`` to the ONNX file ``output`` with ``card`` in its metadata.
 
-    Raises ValueError, and leaves no file, where ONNX Runtime's pictures are not torch's.
+    Args:
+        size: (height, width) of the only pictures it is to take; any by default.
+
+    Returns, by engine, how far its pictures are from torch's, or why it cannot run the file.
+    Raises ValueError, and leaves no file, where ONNX Runtime's are not torch's.
     """
     deployed = Deployed(network, uint8, fp16)
-    model = to_onnx(deployed)
-    agreement = compare(deployed, network, model.SerializeToString())
+    model = to_onnx(deployed, size, opset)
+    data = model.SerializeToString()
+    agreement = compare(deployed, network, run_in_onnxruntime(data), size)
     _judge(agreement, rounded=uint8 and deployed.stylizes, fp16=fp16)
+    found: dict[str, Agreement | str] = {"ONNX Runtime": agreement}
+    if deployed.stylizes:
+        found["OpenCV"] = _in_opencv(deployed, network, data, size)
     described = {
         **card,
         "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
@@ -130,14 +154,19 @@ def export(
     onnx.checker.check_model(model, full_check=True)
     with replacing(output) as beside:
         onnx.save_model(model, beside)
-    return agreement
+    return found
 
 
-def to_onnx(deployed: Deployed) -> onnx.ModelProto:
-    """The graph with dynamic batch, height and width; input "content", output "output" of a style
-    network and "depth" of a depth network. A style network's scalars have defaults, so that callers
-    need not give them: they are initializers that are inputs, too."""
-    example = torch.rand(2, 3, 37, 50)
+def to_onnx(
+    deployed: Deployed, size: tuple[int, int] | None = None, opset: int = OPSET
+) -> onnx.ModelProto:
+    """The graph with dynamic batch, height and width, or for one picture of ``size``.
+
+    Input "content", output "output" of a style network and "depth" of a depth network. A style
+    network's scalars have defaults, so that callers need not give them: they are initializers that
+    are inputs, too.
+    """
+    example = torch.rand(1, 3, *size) if size else torch.rand(2, 3, 37, 50)
     side = {} if deployed.stylizes else {"min": MIN_SIZE}
     dims = (Dim("batch"), Dim("height", **side), Dim("width", **side))
     axes = dict(zip((0, 2, 3), dims, strict=True))
@@ -154,8 +183,8 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
             verbose=False,
             input_names=["content", *scalars],
             output_names=["output" if deployed.stylizes else "depth"],
-            dynamic_shapes=(axes, *({} for _ in scalars)),
-            opset_version=OPSET,
+            dynamic_shapes=None if size else (axes, *({} for _ in scalars)),
+            opset_version=max(opset, OPSET),
         )
     assert program is not None
     # What reshapes kernels is computed now instead of at every start; limits in elements.
@@ -166,6 +195,10 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
         onnx_shape_inference=True,
     )
     model = ir.to_proto(program.model)
+    for imported in model.opset_import:
+        if imported.domain == "":
+            imported.version = opset
+    model.ir_version = IR_VERSIONS[opset]
     for name, default in scalars.items():
         model.graph.initializer.append(
             onnx.numpy_helper.from_array(np.array(default, np.float32), name)
@@ -173,21 +206,60 @@ def to_onnx(deployed: Deployed) -> onnx.ModelProto:
     return model
 
 
+Run = Callable[[np.ndarray], np.ndarray]
+"""A graph in some engine: what goes in to what comes out."""
+
+
+def run_in_onnxruntime(model: bytes) -> Run:
+    """On the CPU; raises what ONNX Runtime does."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # inputs with defaults are warned of, and meant
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda fed: session.run(None, {"content": fed})[0]
+
+
+def _in_opencv(
+    deployed: Deployed, network: nn.Module, model: bytes, size: tuple[int, int] | None
+) -> Agreement | str:
+    """OpenCV's own engine; sizes of a picture cannot change there once it is read."""
+    import cv2
+
+    size = size or OPENCV_SIZE
+
+    def run(fed: np.ndarray) -> np.ndarray:
+        net = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
+        net.setInput(np.ascontiguousarray(fed), "content")
+        return net.forward()
+
+    try:
+        return compare(deployed, network, run, size)
+    except (cv2.error, ValueError) as error:
+        return str(error).strip().partition("\n")[0]
+
+
+OPENCV_SIZE = (97, 135)
+"""(height, width)"""
+
+
 @torch.no_grad()
-def compare(deployed: Deployed, network: nn.Module, model: bytes) -> Agreement:
-    """Run the serialised ``model`` in ONNX Runtime on the CPU beside ``network`` in torch."""
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+def compare(
+    deployed: Deployed, network: nn.Module, run: Run, size: tuple[int, int] | None = None
+) -> Agreement:
+    """``run`` beside ``network`` in torch, at ``COMPARED_SIZES``, or one picture of ``size``."""
     smallest = 0 if deployed.stylizes else MIN_SIZE
-    pictures = calibration_images(max(n for n, _, _ in COMPARED_SIZES))
+    sizes = ((1, *size),) if size else COMPARED_SIZES
+    pictures = calibration_images(
+        max(n for n, _, _ in sizes), max(256, *(side for s in sizes for side in s[1:]))
+    )
     largest, lowest_psnr = 0.0, float("inf")
-    for count, height, width in COMPARED_SIZES:
+    for count, height, width in sizes:
         content = pictures[:count, :, : max(smallest, height), : max(smallest, width)]
         fed = content
         if deployed.uint8:
             fed = (content * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
             content = fed.permute(0, 3, 1, 2).float() / 255
         expected = network(content).numpy()
-        (found,) = session.run(None, {"content": fed.numpy()})
+        found = run(fed.numpy())
         if deployed.stylizes:
             peak = 1.0
             expected = expected.clip(0, 1)
@@ -197,7 +269,7 @@ def compare(deployed: Deployed, network: nn.Module, model: bytes) -> Agreement:
         else:
             peak = float(expected.max() - expected.min())
         if found.shape != expected.shape:
-            raise ValueError(f"ONNX Runtime gave {found.shape} where torch gave {expected.shape}")
+            raise ValueError(f"the engine gave {found.shape} where torch gave {expected.shape}")
         difference = np.abs(found.astype(np.float64) - expected) / peak
         largest = max(largest, float(difference.max()))
         error = float(np.square(difference).mean())

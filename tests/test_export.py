@@ -61,7 +61,8 @@ def test_fp16_is_half_as_large_and_keeps_instance_norm(
     network: TransformNet, tmp_path: Path
 ) -> None:
     export(network, {}, tmp_path / "32.onnx")
-    agreement = export(network, {}, tmp_path / "16.onnx", fp16=True)
+    agreement = export(network, {}, tmp_path / "16.onnx", fp16=True)["ONNX Runtime"]
+    assert isinstance(agreement, Agreement)
     assert agreement.psnr >= 45
     graph = onnx.load(tmp_path / "16.onnx").graph
     of_type = {init.name: init.data_type for init in graph.initializer}
@@ -88,12 +89,36 @@ def test_the_graph_is_plain(network: TransformNet, tmp_path: Path) -> None:
     assert [dim.dim_param or dim.dim_value for dim in dims] == ["batch", 3, "height", "width"]
 
 
+@pytest.mark.parametrize("uint8", [False, True])
+def test_opencv_runs_the_same_file(network: TransformNet, uint8: bool, tmp_path: Path) -> None:
+    found = export(network, {}, tmp_path / "x.onnx", uint8=uint8)["OpenCV"]
+    assert isinstance(found, Agreement), found
+    assert found.largest_difference < (1.1 / 255 if uint8 else 1e-4)
+
+
+@pytest.mark.parametrize("opset", [15, 23])
+def test_other_operator_sets_and_one_size(
+    network: TransformNet, opset: int, tmp_path: Path
+) -> None:
+    export(network, {}, tmp_path / "x.onnx", opset=opset, size=(40, 56), uint8=True)
+    model = onnx.load(tmp_path / "x.onnx")
+    assert [i.version for i in model.opset_import if i.domain == ""] == [opset]
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_value for dim in dims] == [1, 40, 56, 3]
+    frames = np.random.default_rng(0).integers(0, 256, (1, 40, 56, 3), np.uint8)
+    (output,) = session(tmp_path / "x.onnx").run(None, {"content": frames})
+    with torch.no_grad():
+        content = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+        expected = (network(content).clamp(0, 1) * 255).round().permute(0, 2, 3, 1).numpy()
+    assert np.abs(output.astype(int) - expected).max() <= 1
+
+
 def test_a_mismatch_leaves_no_file(
     network: TransformNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = TransformNet(4).eval()
     real = exporting.compare
-    monkeypatch.setattr(exporting, "compare", lambda d, n, model: real(d, other, model))
+    monkeypatch.setattr(exporting, "compare", lambda d, n, run, size: real(d, other, run, size))
     (tmp_path / "x.onnx").write_bytes(b"old")
     with pytest.raises(ValueError, match="does not give torch's output"):
         export(network, {}, tmp_path / "x.onnx")
