@@ -104,6 +104,12 @@ def _bench_optimize(options: Mapping[str, Any]) -> None:
     bench_optimize(config.from_options(config.BenchOptimizeConfig, options))
 
 
+def _bench_video(options: Mapping[str, Any]) -> None:
+    from fststyle.benchmark_video import bench_video
+
+    bench_video(config.from_options(config.BenchVideoConfig, options))
+
+
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
@@ -128,6 +134,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "bench": {
         "train": Command("time the training step", config.BenchTrainConfig, _bench_train),
         "infer": Command("time the exported network", config.BenchInferConfig, _bench_infer),
+        "video": Command("time video, stage by stage", config.BenchVideoConfig, _bench_video),
         "depth": Command("time what depth costs", config.BenchDepthConfig, _bench_depth),
         "optimize": Command(
             "time per-image optimization", config.BenchOptimizeConfig, _bench_optimize

@@ -611,6 +611,20 @@ class BenchInferConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenchVideoConfig:
+    """``bench video``: decoding, stylizing, encoding, all together, and the memory they take."""
+
+    clip: Path = setting("a video", positional=True)
+    model: Path | None = setting(
+        "NAME.onnx or NAME.safetensors (default: an untrained network)", None
+    )
+    width: int = setting("width of the untrained network", 32)
+    max_size: int | None = setting("as in infer", None)
+    provider: str = setting("as in infer", "auto")
+    json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchDepthConfig:
     """``bench depth``: what depth adds to a style-training step, and what sampling pairs costs."""
 

@@ -10,7 +10,14 @@ from conftest import ROOT
 
 FLOORS = [
     ["__main__"],
-    ["compare", "benchmark", "benchmark_depth", "benchmark_optimize", "depth_convert"],
+    [
+        "compare",
+        "benchmark",
+        "benchmark_depth",
+        "benchmark_optimize",
+        "benchmark_video",
+        "depth_convert",
+    ],
     ["training", "optimization", "evaluation", "export", "runtime"],
     ["objective", "depth_network"],
     ["losses", "content_weights", "colour", "data", "checkpoint"],

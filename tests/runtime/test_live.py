@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import run_command
-from test_video import EVEN, write_clip
+from conftest import run_command, write_clip
 
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime import live
 from fststyle.runtime.live import Latest, Pace, show
 from fststyle.runtime.video import Frame, VideoSource
+
+EVEN = [40 * i for i in range(12)]
 
 
 class Source:

@@ -14,49 +14,12 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, run_here
+from conftest import ROOT, run_here, write_clip
 
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.video import Frame, VideoSource, VideoTarget, output_name
 from fststyle.runtime.videos import stylize_video
-
-
-def write_clip(
-    path: Path,
-    times: list[int],
-    *,
-    size: tuple[int, int] = (64, 48),
-    sound: bool = False,
-    pix_fmt: str = "yuv420p",
-    full_range: bool = False,
-    aspect: Fraction = Fraction(1),
-) -> None:
-    """A clip whose frames grow brighter to the right and with time; ``times`` in 1/1000 s."""
-    with av.open(str(path), "w") as container:
-        video: Any = container.add_stream("libx264", rate=25)
-        video.width, video.height, video.pix_fmt = *size, pix_fmt
-        video.time_base = video.codec_context.time_base = Fraction(1, 1000)
-        video.codec_context.color_range = 2 if full_range else 1
-        video.codec_context.sample_aspect_ratio = aspect
-        video.codec_context.options = {"crf": "1", "bf": "2", "g": "5"}
-        audio: Any = container.add_stream("aac", rate=44100, layout="mono") if sound else None
-        for number, at in enumerate(times):
-            pixels = np.zeros((size[1], size[0], 3), np.uint8)
-            pixels[:] = np.linspace(20, 180, size[0]).astype(np.uint8)[None, :, None]
-            pixels[: size[1] // 2, :, 2] += np.uint8(5 + 2 * (number % 30))
-            frame: Any = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame = frame.reformat(format=pix_fmt, dst_color_range=2 if full_range else 1)
-            frame.pts, frame.time_base = at, Fraction(1, 1000)
-            container.mux(video.encode(frame))
-        if audio is not None:
-            for start in range(0, 44100 * times[-1] // 1000, 1024):
-                tone = np.sin(np.arange(start, start + 1024) / 20)[None].astype(np.float32)
-                block = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
-                block.sample_rate, block.pts = 44100, start
-                container.mux(audio.encode(block))
-            container.mux(audio.encode())
-        container.mux(video.encode())
 
 
 def frames_of(path: Path) -> tuple[VideoSource, list[Frame]]:

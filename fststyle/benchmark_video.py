@@ -1,0 +1,132 @@
+"""Video, stage by stage and as a whole: what each could do alone, and what all reach together."""
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from fststyle.benchmark import print_table, write_json
+from fststyle.checkpoint import load_transform
+from fststyle.config import BenchVideoConfig
+from fststyle.export import export
+from fststyle.networks.transform import TransformNet
+from fststyle.runtime.stylizer import Stylizer
+from fststyle.runtime.video import Frame, VideoSource, VideoTarget
+from fststyle.runtime.videos import stylize_video
+
+KEPT = 48
+"""Decoded frames with which stylizing and encoding are timed."""
+
+
+def bench_video(config: BenchVideoConfig) -> None:
+    """``fststyle bench video``: prints a table, and writes JSON where asked to."""
+    if config.model is None:
+        network, card = TransformNet(config.width).eval(), dict[str, Any]()
+    elif config.model.suffix == ".onnx":
+        network = None
+    else:
+        network, card = load_transform(config.model)
+    with tempfile.TemporaryDirectory() as folder:
+        model = config.model
+        if network is not None:
+            model = Path(folder, "network.onnx")
+            export(network, card, model, uint8=True)
+        assert model is not None
+        stylizer = Stylizer(model, config.provider)
+        source = VideoSource(str(config.clip), config.max_size)
+        frames = [item for item in source if isinstance(item, Frame)]
+        kept = frames[:KEPT]
+        stylizer(kept[0].pixels[None])  # warms up
+        delays = [_seconds(lambda f=frame: stylizer(f.pixels[None])) for frame in kept]  # type: ignore[misc]
+        rates = {
+            "decode": len(frames) / _seconds(lambda: _drain(VideoSource(str(config.clip)))),
+            "stylize": len(kept) / sum(delays),
+            "encode": len(kept) / _seconds(lambda: _encode(kept, source, Path(folder, "a"))),
+        }
+        memory = _Memory()
+        target = Path(folder, "out.mp4")
+        with memory:
+            seconds = _seconds(
+                lambda: stylize_video(
+                    VideoSource(str(config.clip), config.max_size),
+                    [target],
+                    lambda frame, _: [stylizer(frame[None])[0]],
+                    codec="libx264",
+                    quality=18,
+                    stopped=lambda: False,
+                )
+            )
+        rates["whole"] = len(frames) / seconds
+    rows = [{"stage": name, "frames/s": rate} for name, rate in rates.items()]
+    print(f"{config.clip.name}: {len(frames)} frames of {source.width}×{source.height}")
+    print(f"provider {stylizer.provider}")
+    print_table(rows)
+    slowest = min(rates["stylize"], rates["encode"], rates["decode"])
+    percentiles = statistics.quantiles(delays, n=100, method="inclusive")
+    result = {
+        "frames_per_second": rates,
+        "whole_to_slowest_stage": rates["whole"] / slowest,
+        "stylizing_seconds": {"50 %": percentiles[49], "95 %": percentiles[94]},
+        "megabytes": {"first quarter": memory.early, "last quarter": memory.late},
+    }
+    print(
+        f"whole to slowest stage {rates['whole'] / slowest:.2f}; a frame is stylized in"
+        f" {1000 * percentiles[49]:.0f} ms (median), {1000 * percentiles[94]:.0f} ms (95 %); memory"
+        f" {memory.early:.0f} MB in the first quarter, {memory.late:.0f} MB in the last"
+    )
+    write_json(
+        config.json,
+        {
+            **result,
+            "provider": stylizer.provider,
+            "frames": len(frames),
+            "size": [source.width, source.height],
+        },
+    )
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def _drain(items: Iterable[object]) -> None:
+    for _ in items:
+        pass
+
+
+def _encode(frames: Iterable[Frame], source: VideoSource, path: Path) -> None:
+    target = VideoTarget(path, Path("out.mp4"), source, "libx264", 18)
+    for frame in frames:
+        target.put(frame)
+    target.close()
+
+
+class _Memory:
+    """This process's memory while something runs, in MB: means of the first and last quarter."""
+
+    def __enter__(self) -> "_Memory":
+        self._samples: list[float] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self._thread.start()
+        return self
+
+    def _sample(self) -> None:
+        process = psutil.Process()
+        while not self._done.wait(0.1):
+            self._samples.append(process.memory_info().rss / 1e6)
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        samples = self._samples or [0.0]
+        quarter = max(1, len(samples) // 4)
+        self.early = statistics.mean(samples[:quarter])
+        self.late = statistics.mean(samples[-quarter:])
