@@ -478,6 +478,10 @@ class InferConfig:
     strength: float = setting("1 for the stylized picture, 0 for the original", 1.0)
     keep_colour: bool = setting("keep the original's colours", False)
     crossfade: bool = setting("videos change from the first style to the second", False)
+    frames: bool = setting("write videos as folders of numbered PNG pictures", False)
+    fps: float | None = setting(
+        "take each folder for a video, its pictures for frames, so many a second", None
+    )
     show: bool = setting("show a camera, stream or video in a window instead of writing it", False)
     max_size: int | None = setting("reduce pictures and videos whose longer side is larger", None)
     codec: str = setting(
@@ -495,6 +499,9 @@ class InferConfig:
         check(
             self.threads is None or self.threads >= 1,
             f"--threads must be at least 1, not {self.threads}",
+        )
+        check(
+            self.fps is None or 0 < self.fps <= 1000, f"--fps must lie in (0, 1000], not {self.fps}"
         )
         check(0 <= self.strength <= 1, f"--strength must lie in [0, 1], not {self.strength}")
         check(0 <= self.quality <= 63, f"--quality must lie in [0, 63], not {self.quality}")

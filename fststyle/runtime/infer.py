@@ -1,7 +1,7 @@
 """``fststyle infer``: pictures and videos through exported networks."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from fststyle.config import InferConfig
 from fststyle.images import check_writable, fit_within, read_image, write_image
+from fststyle.runtime.frames import FolderSource
 from fststyle.runtime.live import Latest, TkWindow, show
-from fststyle.runtime.pictures import find_inputs, plan, stylize
+from fststyle.runtime.pictures import find_inputs, place, stylize
 from fststyle.runtime.signals import watch_signals
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import (
@@ -55,7 +56,7 @@ def run(config: InferConfig) -> int:
         for source, targets in videos:
             try:
                 done = stylize_video(
-                    VideoSource(source, config.max_size),
+                    _open(source, config),
                     targets,
                     effect,
                     codec=config.codec,
@@ -74,6 +75,12 @@ def run(config: InferConfig) -> int:
     count = len(pictures) + len(videos)
     print(f"{count - len(failures)} of {count} stylized into {config.output}")
     return 1 if failures else 0
+
+
+def _open(source: str, config: InferConfig) -> VideoSource | FolderSource:
+    if config.fps and Path(source).is_dir():
+        return FolderSource(Path(source), config.fps, config.max_size)
+    return VideoSource(source, config.max_size)
 
 
 def _live(config: InferConfig) -> int:
@@ -141,23 +148,29 @@ def _plan(config: InferConfig) -> tuple[list[Job], list[Job]]:
     Raises FileNotFoundError for an input that names nothing, ValueError where files cannot be
     written as they should.
     """
-    found = find_inputs(config.media)
-    videos = [(file, name) for file, name in found if is_video(file)]
-    files = [str(file) for file in config.media if not is_video(Path(file))]
+    folders_in = [Path(name) for name in config.media if config.fps and Path(name).is_dir()]
+    rest = [name for name in config.media if Path(name) not in folders_in]
+    found = find_inputs(rest)
+    videos = [(file, output_name(name)) for file, name in found if is_video(file)]
+    videos += [(folder, Path(f"{folder.resolve().name}.mp4")) for folder in folders_in]
+    moving = {file for file, _ in videos}
+    files = [(file, name) for file, name in found if file not in moving]
     if config.output.suffix and not config.output.is_dir():
-        return _single(config, [file for file, _ in found])
+        return _single(config, [*moving, *(file for file, _ in files)], moving)
     folders = [config.output]
     if len(config.models) > 1 and not config.crossfade:
         folders = [config.output / path.stem for path in config.models]
         if len({folder.name for folder in folders}) < len(folders):
             raise ValueError("two of the styles have one name: rename one, it names a folder")
-    planned = [plan(files, folder) if files else [] for folder in folders]
+    planned = [place(files, folder) for folder in folders]
     pictures = [
         (str(jobs[0][0]), [target for _, target in jobs]) for jobs in zip(*planned, strict=True)
     ]
     made: list[Job] = []
     for file, name in videos:
-        targets = [folder / output_name(Path(name.name)) for folder in folders]
+        if config.frames:
+            name = name.with_suffix("")
+        targets = [folder / name for folder in folders]
         if any(target.resolve() == file.resolve() for target in targets):
             raise ValueError(f"{file} would be overwritten: choose another folder with --output")
         if any(targets == others for _, others in made):
@@ -168,7 +181,9 @@ def _plan(config: InferConfig) -> tuple[list[Job], list[Job]]:
     return pictures, made
 
 
-def _single(config: InferConfig, files: Sequence[Path]) -> tuple[list[Job], list[Job]]:
+def _single(
+    config: InferConfig, files: Sequence[Path], moving: Collection[Path]
+) -> tuple[list[Job], list[Job]]:
     """--output names a file."""
     if len(files) != 1 or (len(config.models) > 1 and not config.crossfade):
         raise ValueError(
@@ -178,7 +193,9 @@ def _single(config: InferConfig, files: Sequence[Path]) -> tuple[list[Job], list
     if files[0].resolve() == config.output.resolve():
         raise ValueError(f"{config.output} would be overwritten: choose another --output")
     job = [(str(files[0]), [config.output])]
-    if is_video(files[0]):
+    if files[0] in moving:
+        if config.frames:
+            raise ValueError("--frames writes a folder, so --output names one, without a suffix")
         check_video_name(config.output)
         return [], job
     check_writable(config.output)

@@ -34,9 +34,14 @@ def plan(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
     Raises FileNotFoundError for an input that names nothing, ValueError where a source would be
     overwritten.
     """
+    return place(find_inputs(inputs), output)
+
+
+def place(found: Sequence[tuple[Path, Path]], output: Path) -> list[tuple[Path, Path]]:
+    """As ``plan``, for what ``find_inputs`` found."""
     jobs: list[tuple[Path, Path]] = []
     taken: set[Path] = set()
-    for source, name in find_inputs(inputs):
+    for source, name in found:
         if name.suffix.lower() not in WRITERS:
             name = name.with_name(f"{name.name}.png")
         target, number = output / name, 2

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, cast
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from PIL import Image
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
-"""Files that are taken for videos; GIFs are, too, where a video is to be written."""
+"""Files that are taken for videos."""
 
 _MATRICES = {
     1: Colorspace.ITU709,
@@ -227,16 +228,15 @@ class VideoTarget:
 
     Args:
         path: the file; its suffix names the container.
-        source: whose time, colours, aspect, sound and subtitles it has.
+        source: whose time, colours, aspect, sound and subtitles it has, a ``VideoSource`` or
+            ``frames.FolderSource``.
         codec: FFmpeg's name of the encoder.
         quality: constant rate factor, smaller = better.
 
     Raises ValueError with the reason.
     """
 
-    def __init__(
-        self, path: Path, name: Path, source: VideoSource, codec: str, quality: int
-    ) -> None:
+    def __init__(self, path: Path, name: Path, source: Any, codec: str, quality: int) -> None:
         form = _FORMATS[name.suffix.lower()]
         try:
             self._container: Any = av.open(str(path), "w", format=form)
@@ -305,19 +305,26 @@ class VideoTarget:
 
 _FORMATS = {".m4v": "mp4", ".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".webm": "webm"}
 """Containers that are written, by suffix."""
+_WRITTEN = (*_FORMATS, ".gif")
 
 
-def is_video(name: Path) -> bool:
-    """Whether a file of this name is taken for a video."""
-    return name.suffix.lower() in SUFFIXES
+def is_video(file: Path) -> bool:
+    """Whether a file is taken for a video: by its name, a GIF where it moves."""
+    if file.suffix.lower() != ".gif":
+        return file.suffix.lower() in SUFFIXES
+    try:
+        with Image.open(file) as image:
+            return getattr(image, "n_frames", 1) > 1
+    except (OSError, ValueError):
+        return False
 
 
 def output_name(name: Path) -> Path:
     """The name of the video made from one of this name."""
-    return name if name.suffix.lower() in _FORMATS else name.with_name(f"{name.name}.mp4")
+    return name if name.suffix.lower() in _WRITTEN else name.with_name(f"{name.name}.mp4")
 
 
 def check_video_name(name: Path) -> None:
     """Raises ValueError where no video can be written under this name."""
-    if name.suffix.lower() not in _FORMATS:
-        raise ValueError(f"{name}: cannot write such a video; use {', '.join(_FORMATS)}")
+    if name.suffix.lower() not in _WRITTEN:
+        raise ValueError(f"{name}: cannot write such a video; use {', '.join(_WRITTEN)}")

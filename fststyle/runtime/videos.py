@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from fststyle.images import replacing
+from fststyle.runtime.frames import FolderSource, FolderTarget, GifTarget
 from fststyle.runtime.threads import Behind, ahead
 from fststyle.runtime.video import Frame, VideoSource, VideoTarget
 
@@ -28,8 +30,30 @@ class Done:
     stopped: bool = False
 
 
+class Target(Protocol):
+    """What takes frames; see ``VideoTarget``."""
+
+    def put(self, item: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+def open_target(
+    beside: Path, path: Path, source: VideoSource | FolderSource, codec: str, quality: int
+) -> Target:
+    """What writes ``path``, to ``beside`` first: a GIF, or a video file.
+
+    Raises ValueError with the reason.
+    """
+    if path.suffix.lower() == ".gif":
+        return GifTarget(beside, source.time_base, source.rate)
+    return VideoTarget(beside, path, source, codec, quality)
+
+
 def stylize_video(
-    source: VideoSource,
+    source: VideoSource | FolderSource,
     targets: Sequence[Path],
     effect: Effect,
     *,
@@ -37,7 +61,8 @@ def stylize_video(
     quality: int,
     stopped: Callable[[], bool],
 ) -> Done:
-    """Write one video for each of ``targets``; frames keep their time, other streams are copied.
+    """Write one video for each of ``targets``, or a folder of frames for one without a suffix;
+    frames keep their time, other streams are copied.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there. Raises ValueError where a frame or a file is refused, OSError where the disk does.
@@ -45,10 +70,14 @@ def stylize_video(
     done = Done()
     with contextlib.ExitStack() as stack:
         stack.callback(source.close)
-        beside = [stack.enter_context(replacing(path)) for path in targets]
         encoders = []
-        for file, path in zip(beside, targets, strict=True):
-            writer = VideoTarget(file, path, source, codec, quality)
+        for path in targets:
+            writer: Target
+            if path.suffix:
+                beside = stack.enter_context(replacing(path))
+                writer = open_target(beside, path, source, codec, quality)
+            else:
+                writer = FolderTarget(path)
             stack.callback(writer.abandon)
             encoders.append(Behind(writer.put, writer.close))
             stack.callback(encoders[-1].abandon)

@@ -1,0 +1,82 @@
+"""GIFs and folders of frames, in and out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import picture, run_here, write_clip
+from PIL import Image
+
+from fststyle.export import export
+from fststyle.networks.transform import TransformNet
+from fststyle.runtime.frames import FolderSource
+from fststyle.runtime.video import Frame, VideoSource
+
+TIMES = [0, 40, 130, 200, 400, 410]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "a.onnx"
+    torch.manual_seed(0)
+    export(TransformNet(4).eval(), {}, path, uint8=True)
+    return path
+
+
+def infer(capsys: pytest.CaptureFixture[str], *arguments: object) -> None:
+    # Strength 0: what comes out is what went in.
+    status, error = run_here(capsys, "infer", *arguments, "--strength", 0)
+    assert status == 0, error
+
+
+def test_a_video_becomes_a_gif_and_back(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "clip.mp4", TIMES)
+    infer(capsys, model, tmp_path / "clip.mp4", "--output", tmp_path / "moving.gif")
+    with Image.open(tmp_path / "moving.gif") as image:
+        durations = []
+        for number in range(image.n_frames):  # type: ignore[attr-defined]
+            image.seek(number)
+            durations.append(image.info["duration"])
+    # Hundredths of a second; the last frame stays a frame's time.
+    assert np.cumsum([0, *durations[:-1]]).tolist() == [0, 40, 130, 200, 400, 410]
+    infer(capsys, model, tmp_path / "moving.gif", "--output", tmp_path / "out")
+    source = VideoSource(str(tmp_path / "out/moving.gif"))
+    frames = [item for item in source if isinstance(item, Frame)]
+    assert len(frames) == len(TIMES)
+    assert [round(1000 * f.pts * source.time_base) for f in frames] == TIMES
+
+
+def test_a_gif_that_stands_still_is_a_picture(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(0).save(tmp_path / "still.gif")
+    infer(capsys, model, tmp_path / "still.gif", "--output", tmp_path / "out")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["still.gif.png"]
+
+
+def test_a_video_becomes_frames_and_back(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "clip.mp4", [40 * i for i in range(6)])
+    infer(capsys, model, tmp_path / "clip.mp4", "--output", tmp_path / "out", "--frames")
+    folder = tmp_path / "out/clip"
+    assert [file.name for file in sorted(folder.iterdir())] == [f"{i:06d}.png" for i in range(1, 7)]
+    (folder / "000003.png").write_bytes(b"nothing")
+    status, error = run_here(
+        capsys, "infer", model, folder, "--fps", 10, "--output", tmp_path / "film.mp4"
+    )
+    assert status == 1 and "1 corrupt frame(s) passed over" in error
+    source = VideoSource(str(tmp_path / "film.mp4"))
+    frames = [item for item in source if isinstance(item, Frame)]
+    assert [round(1000 * f.pts * source.time_base) for f in frames] == [0, 100, 300, 400, 500]
+
+
+def test_frames_of_a_folder(photos: Path, tmp_path: Path) -> None:
+    """Widths from 60 to 65: all but the first are of another size."""
+    source = FolderSource(photos, 24)
+    assert [frame.pts for frame in source] == [0] and source.corrupt == 5
+    with pytest.raises(FileNotFoundError, match="no picture"):
+        FolderSource(tmp_path, 24)
