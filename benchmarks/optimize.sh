@@ -1,13 +1,13 @@
 #!/usr/bin/env sh
 # Per-image optimization: its speed, the thesis's figures 10 to 13 as sheets, and trained networks and
 # optimization in one table. Needs FSTSTYLE_ASSETS, and NETWORKS: style networks of Starry Night.
-# About an hour on 2 CPU cores; what is there is not made again.
+# Half an hour on 2 CPU cores; what is there is not made again.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-benchmarks/optimize}
-SIZE=${SIZE:-400}
-STEPS=${STEPS:-120}
+SIZE=${SIZE:-256}
+STEPS=${STEPS:-100}
 NETWORKS=${NETWORKS:-}
 A=$FSTSTYLE_ASSETS
 PHOTOS="chicago tubingen venice_gondolas golden_gate2 mountain_lake taj_mahal"

@@ -266,6 +266,9 @@ class OptimizeConfig(ObjectiveConfig):
     optimizer: Literal["lbfgs", "adam"] = setting("method of descent", "lbfgs")
     lr: float | None = setting("length of the steps (default: 1 for lbfgs, 0.02 for adam)", None)
     history: int = setting("steps that L-BFGS remembers, at 24 bytes per pixel each", 20)
+    tv_weight: float = setting(
+        "weight of the total variation, which takes out noise of single pixels", 4.0
+    )
     init: str = setting(
         "what to begin with: content, noise, a trained network (NAME.safetensors) or a picture",
         "content",
@@ -289,7 +292,9 @@ class OptimizeConfig(ObjectiveConfig):
     device: str = setting("as in train", "auto")
     vgg_weights: Path | None = setting("as in train", None)
 
-    PRESETS: ClassVar = {"thesis": {**ObjectiveConfig.PRESETS["thesis"], "size": (640,)}}
+    PRESETS: ClassVar = {
+        "thesis": {**ObjectiveConfig.PRESETS["thesis"], "size": (640,), "tv_weight": 0.0}
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

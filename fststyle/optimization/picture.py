@@ -64,6 +64,10 @@ from fststyle.training.run import sha256, versions
 NOISE = 0.15
 """Standard deviation of the noise to begin with, around the middle of [0,1]."""
 
+MARGIN = 16
+"""Pixels around the picture that are optimized with it and cut off at the end: VGG-19 pads with
+zeros, which the descent answers with a dashed frame."""
+
 
 def run(config: OptimizeConfig) -> int:
     """Optimize a picture for every photo; returns 0, 1 where some could not be, 130 when stopped.
@@ -225,10 +229,11 @@ class Studio:
         """Raises ValueError that says what size would fit."""
         if self.need is None:
             self.need = measure_need(self._judge_of, self.config.history, self.device)
-        picture = fit_within(image, sizes[-1])
-        free, needed = available(self.device), self.need(picture.width * picture.height)
+        picture, around = fit_within(image, sizes[-1]), 2 * MARGIN * self.config.loss_downscale
+        pixels = (picture.width + around) * (picture.height + around)
+        free, needed = available(self.device), self.need(pixels)
         if needed > free:
-            largest = self.need.pixels(free) / (picture.width * picture.height)
+            largest = self.need.pixels(free) / pixels
             fits = int(max(picture.size) * max(0.0, largest) ** 0.5) // 16 * 16
             raise ValueError(
                 f"{photo}: {picture.width}×{picture.height} pixels need about"
@@ -270,30 +275,38 @@ class Studio:
         before: Work | None,
     ) -> Work:
         """A size's work, begun with the size before it, or as ``--init`` says."""
-        content = as_tensor(image).to(self.device)
+        margin = MARGIN * self.config.loss_downscale
+        content = _widened(as_tensor(image).to(self.device), margin)
         grey = luma(content) if self.config.keep_colour else None
         shown = content if grey is None else grey.expand_as(content)
         objective = self._objective(grey, size / self.config.size[-1])
         alphas = None
         if importance is not None:
-            scaled = F.interpolate(importance, content.shape[-2:], mode="bilinear", antialias=True)
+            scaled = F.interpolate(
+                importance, (image.height, image.width), mode="bilinear", antialias=True
+            )
             alphas = content_weights(
-                scaled.to(self.device), self.config.alpha_min, self.config.alpha_max
+                _widened(scaled, margin).to(self.device),
+                self.config.alpha_min,
+                self.config.alpha_max,
             )
         with autocast(self.device, self.precision):
             targets = objective.targets(shown.contiguous(memory_format=torch.channels_last), alphas)
+        inside = content[..., margin:-margin, margin:-margin]
         if before is None:
-            start = self._start(photo, content)
+            start = self._start(photo, inside)
         else:
-            start = F.interpolate(
-                before.picture, content.shape[-2:], mode="bicubic", antialias=True
-            )
+            start = F.interpolate(before.picture, inside.shape[-2:], mode="bicubic", antialias=True)
+        start = _widened(start, margin)
         judge: Judge = partial(self._judge, objective, targets)
-        finish: Callable[[Tensor], Tensor] = Tensor.clone
+        finish: Callable[[Tensor], Tensor] = partial(_narrowed, margin=margin)
         if grey is not None:
             start = luma(start)
             coloured, judge = judge, lambda value: coloured(value.expand_as(content))
-            finish = partial(with_luma, content)
+
+            def finish(value: Tensor) -> Tensor:
+                return _narrowed(with_luma(content, value), margin)
+
         descent = Descent(judge, start, self.config.optimizer, self.config.lr, self.config.history)
         work = Work(descent, finish)
         if before is not None:
@@ -388,6 +401,16 @@ class Studio:
 def _sizes(image: Image.Image, sizes: Sequence[int]) -> list[int]:
     """Those that are smaller than the photo, and the finest, which it may not reach."""
     return [size for size in sizes[:-1] if size < max(image.size)] + [sizes[-1]]
+
+
+def _widened(image: Tensor, margin: int) -> Tensor:
+    """With its mirror image around it; see ``MARGIN``."""
+    return F.pad(image, (margin,) * 4, mode="reflect")
+
+
+def _narrowed(image: Tensor, margin: int) -> Tensor:
+    """The inverse of ``_widened``."""
+    return image[..., margin:-margin, margin:-margin]
 
 
 def _to_image(picture: Tensor) -> Image.Image:

@@ -99,7 +99,7 @@ def options(painting: Path, vgg_file: Path, tmp_path: Path) -> Options:
     return [
         *("--style", painting, "--vgg-weights", vgg_file, "--no-calibrate", "--method", "plain"),
         *("--style-layers", "relu1_2", "relu2_2", "--style-size", 48, "--style-weight", 100),
-        *("--size", 64, "--steps", 6, "--precision", "fp32", "--device", "cpu"),
+        *("--size", 64, "--steps", 6, "--precision", "fp32", "--device", "cpu", "--tv-weight", 0),
         *("--output", tmp_path / "result.png", "--record"),
     ]
 
@@ -200,7 +200,7 @@ def test_the_photos_colours_stay(
     content, output = read(photo), read(tmp_path / "result.png")
     inside = ((output > 0) & (output < 1)).all(-1)
     difference = (output - content)[inside]
-    assert inside.mean() > 0.5 and difference.std() > 0.02
+    assert inside.mean() > 0.5 and difference.std() > 0.01
     np.testing.assert_allclose(difference - difference.mean(-1, keepdims=True), 0, atol=1 / 255)
 
 
@@ -238,7 +238,7 @@ def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(optimize_picture, "available", lambda _: 64 * 48 * 2000)
+    monkeypatch.setattr(optimize_picture, "available", lambda _: 96 * 80 * 2000)
     status, error = run_here(capsys, "optimize", photo, *options)
     assert status == 2 and not (tmp_path / "result.png").exists()
     found = re.search(
