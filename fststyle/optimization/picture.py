@@ -178,6 +178,7 @@ class Studio:
         self.objective, self.card["loss_network"] = build_objective(
             config, config.vgg_weights, loss_depth, self.device, DTYPES[self.precision]
         )
+        self.margin = MARGIN * config.loss_downscale
         self.need: Need | None = None
 
     def _open_start(self, path: Path) -> None:
@@ -193,7 +194,10 @@ class Studio:
         Raises ValueError with the reason; NonFiniteError, one of these, after writing the best.
         """
         image = read_image(photo, srgb=True)
-        sizes = _sizes(image, self.config.size)
+        try:
+            sizes = _sizes(image, self.config.size, self.margin)
+        except ValueError as error:
+            raise ValueError(f"{photo}: {error}") from error
         self._check_memory(photo, image, sizes)
         importance = self._importance(photo, image)
         work: Work | None = None
@@ -229,8 +233,8 @@ class Studio:
         """Raises ValueError that says what size would fit."""
         if self.need is None:
             self.need = measure_need(self._judge_of, self.config.history, self.device)
-        picture, around = fit_within(image, sizes[-1]), 2 * MARGIN * self.config.loss_downscale
-        pixels = (picture.width + around) * (picture.height + around)
+        picture = fit_within(image, sizes[-1])
+        pixels = (picture.width + 2 * self.margin) * (picture.height + 2 * self.margin)
         free, needed = available(self.device), self.need(pixels)
         if needed > free:
             largest = self.need.pixels(free) / pixels
@@ -275,7 +279,7 @@ class Studio:
         before: Work | None,
     ) -> Work:
         """A size's work, begun with the size before it, or as ``--init`` says."""
-        margin = MARGIN * self.config.loss_downscale
+        margin = self.margin
         content = _widened(as_tensor(image).to(self.device), margin)
         grey = luma(content) if self.config.keep_colour else None
         shown = content if grey is None else grey.expand_as(content)
@@ -398,9 +402,15 @@ class Studio:
         )
 
 
-def _sizes(image: Image.Image, sizes: Sequence[int]) -> list[int]:
-    """Those that are smaller than the photo, and the finest, which it may not reach."""
-    return [size for size in sizes[:-1] if size < max(image.size)] + [sizes[-1]]
+def _sizes(image: Image.Image, sizes: Sequence[int], least: int) -> list[int]:
+    """The coarse ones that reduce the photo, but to more than ``least`` pixels on either side, and
+    the finest. Raises ValueError for a photo that has fewer."""
+    if min(fit_within(image, sizes[-1]).size) <= least:
+        raise ValueError(
+            f"{image.width}×{image.height} pixels: more than {least} are needed on either side"
+        )
+    coarse = [size for size in sizes[:-1] if size < max(image.size)]
+    return [s for s in coarse if min(fit_within(image, s).size) > least] + [sizes[-1]]
 
 
 def _widened(image: Tensor, margin: int) -> Tensor:

@@ -150,6 +150,14 @@ def test_coarse_to_fine_begins_with_what_the_coarse_found(
     assert fine[0]["loss"] < 0.5 * curves(tmp_path / "result.png.json")[0][0]["loss"]
 
 
+def test_photos_too_small_are_refused(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(0, 80, 16).save(tmp_path / "flat.png")
+    status, error = run_here(capsys, "optimize", tmp_path / "flat.png", *options)
+    assert status == 2 and "flat.png: 80×16 pixels: more than 16 are needed" in error
+
+
 def test_what_to_begin_with(
     photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
