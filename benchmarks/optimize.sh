@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-benchmarks/optimize}
 SIZE=${SIZE:-256}
-STEPS=${STEPS:-100}
+STEPS=${STEPS:-60}
 NETWORKS=${NETWORKS:-}
 A=$FSTSTYLE_ASSETS
 PHOTOS="chicago tubingen venice_gondolas golden_gate2 mountain_lake taj_mahal"

@@ -55,6 +55,10 @@ class StyleObjective:
         blend: parts of ``paintings`` in the style; equal by default.
         depth: the frozen depth network, needed where "depth" has a weight.
         depth_shift_free: as ``losses.depth_loss`` has it.
+        margin: pixels, a multiple of 8, by which contents and outputs are continued with their
+            mirror image before the networks see them; of the features only those of the picture
+            itself count. VGG-19 pads with zeros, which a picture that is optimized freely answers
+            with a dashed frame.
         downscale: average pooling by this factor stands in front of the loss networks, for
             contents, outputs, paintings and weight maps alike.
     """
@@ -70,9 +74,12 @@ class StyleObjective:
         blend: Sequence[float] = (),
         depth: DepthNetwork | None = None,
         depth_shift_free: bool = False,
+        margin: int = 0,
         downscale: int = 1,
     ) -> None:
         self.extractor, self.depth, self.downscale = extractor, depth, downscale
+        assert margin % 8 == 0, "or the layers' pixels would not meet the picture's"
+        self.margin = margin
         self.depth_shift_free = depth_shift_free
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
@@ -153,7 +160,7 @@ class StyleObjective:
         if content_weights is not None:
             alphas = propagate(self._pool(content_weights), kept)
         return Targets(
-            {layer: features[layer] for layer in kept},
+            {layer: self._inside(features[layer], layer) for layer in kept},
             alphas,
             self._depth(content, features) if depth else None,
         )
@@ -169,12 +176,15 @@ class StyleObjective:
         features = self._features(output, names)
         if "content" in self.weights:
             terms["content"] = _total(
-                content_loss(features[layer], target, targets.alphas.get(layer))
+                content_loss(
+                    self._inside(features[layer], layer), target, targets.alphas.get(layer)
+                )
                 for layer, target in targets.features.items()
             )
         if "style" in self.weights:
             terms["style"] = _total(
-                style_loss(features[layer], self.grams[layer]) for layer in self.style_layers
+                style_loss(self._inside(features[layer], layer), self.grams[layer])
+                for layer in self.style_layers
             )
         if targets.depth is not None:
             depth = self._depth(output, features)
@@ -189,7 +199,9 @@ class StyleObjective:
 
     def _depth(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         assert self.depth is not None
-        return self.depth(features) if isinstance(self.depth, VGGDepthHead) else self.depth(image)
+        if isinstance(self.depth, VGGDepthHead):
+            return self._inside(self.depth(features))
+        return self.depth(image)
 
     def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Σ weight · term."""
@@ -203,7 +215,14 @@ class StyleObjective:
             "depth": DEPTH_LAYERS if isinstance(self.depth, VGGDepthHead) else (),
         }
         layers = {layer for term in terms if term in self.weights for layer in needs[term]}
+        if self.margin:
+            image = F.pad(image, (self.margin,) * 4, mode="reflect")
         return self.extractor(image, layers) if layers else {}
+
+    def _inside(self, maps: Tensor, layer: str = "relu1_1") -> Tensor:
+        """Feature maps of a layer without the margin's part."""
+        cut = self.margin // 2 ** (int(layer[4]) - 1)
+        return maps[..., cut:-cut, cut:-cut] if cut else maps
 
     def _pool(self, image: Tensor) -> Tensor:
         return F.avg_pool2d(image, self.downscale) if self.downscale > 1 else image
@@ -215,6 +234,7 @@ def build_objective(
     depth: DepthNetwork | None,
     device: torch.device,
     dtype: torch.dtype,
+    margin: int = 0,
 ) -> tuple[StyleObjective, str]:
     """(objective with a frozen VGG-19, calibrated if asked for, and the paintings' targets on it;
     where VGG-19's weights came from).
@@ -222,6 +242,7 @@ def build_objective(
     Args:
         depth: as ``depth_network.for_loss`` gives it; read where the method has a depth loss.
         dtype: of the frozen convolutions; the style's targets are computed in float32.
+        margin: as ``StyleObjective`` has it.
 
     Raises FileNotFoundError or ValueError with the reason.
     """
@@ -262,6 +283,7 @@ def build_objective(
         blend=sized_blend(config),
         depth=depth,
         depth_shift_free=config.depth_shift_free,
+        margin=margin,
         downscale=config.loss_downscale,
     )
     # The targets are float32's; from here on its weights need no cast at every step.

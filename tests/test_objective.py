@@ -70,6 +70,26 @@ def test_several_paintings_are_averaged(vgg_state: dict[str, torch.Tensor]) -> N
     torch.testing.assert_close(again.grams, objective(vgg_state, [second]).grams)
 
 
+def test_a_margin_is_seen_but_does_not_count(vgg_state: dict[str, torch.Tensor]) -> None:
+    """As the framed pictures themselves, where only features inside the frame are compared."""
+    torch.manual_seed(0)
+    output, content = torch.rand(2, 1, 3, 37, 42)
+    judge = objective(vgg_state, [content], margin=16, depth=brightness)
+    terms = judge(output, content, torch.rand(1, 1, 37, 42))
+    framed = [F.pad(image, (16,) * 4, mode="reflect") for image in (output, content)]
+    of, target = (judge.extractor(image, ["relu1_2", "relu2_2"]) for image in framed)
+    style = sum(
+        style_loss(of[layer][..., cut:-cut, cut:-cut], judge.grams[layer])
+        for layer, cut in (("relu1_2", 16), ("relu2_2", 8))
+    )
+    torch.testing.assert_close(terms["style"], style)
+    torch.testing.assert_close(terms["depth"], ((output - content).mean(1) ** 2).mean())
+    plain = judge(output, content)["content"]
+    inside = [maps["relu2_2"][..., 8:-8, 8:-8] for maps in (of, target)]
+    assert inside[0].shape[-2:] == (18, 21)
+    torch.testing.assert_close(plain, content_loss(*inside))
+
+
 def test_content_stops_at_the_content_layer(
     vgg_state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,10 +23,6 @@ class Need(NamedTuple):
     def __call__(self, pixels: int) -> float:
         return self.fixed + self.per_pixel * pixels
 
-    def pixels(self, free: float) -> float:
-        """How many fit into so many bytes."""
-        return max(0.0, free - self.fixed) / self.per_pixel
-
 
 def measure_need(judge_of: Callable[[Tensor], Judge], history: int, device: torch.device) -> Need:
     """What a step needs, from what autograd saves for two small pictures.

@@ -65,8 +65,7 @@ NOISE = 0.15
 """Standard deviation of the noise to begin with, around the middle of [0,1]."""
 
 MARGIN = 16
-"""Pixels around the picture that are optimized with it and cut off at the end: VGG-19 pads with
-zeros, which the descent answers with a dashed frame."""
+"""Pixels; see ``StyleObjective``."""
 
 
 def run(config: OptimizeConfig) -> int:
@@ -176,7 +175,7 @@ class Studio:
                     config.size[-1] / config.loss_downscale,
                 )
         self.objective, self.card["loss_network"] = build_objective(
-            config, config.vgg_weights, loss_depth, self.device, DTYPES[self.precision]
+            config, config.vgg_weights, loss_depth, self.device, DTYPES[self.precision], MARGIN
         )
         self.margin = MARGIN * config.loss_downscale
         self.need: Need | None = None
@@ -233,16 +232,21 @@ class Studio:
         """Raises ValueError that says what size would fit."""
         if self.need is None:
             self.need = measure_need(self._judge_of, self.config.history, self.device)
-        picture = fit_within(image, sizes[-1])
-        pixels = (picture.width + 2 * self.margin) * (picture.height + 2 * self.margin)
-        free, needed = available(self.device), self.need(pixels)
-        if needed > free:
-            largest = self.need.pixels(free) / pixels
-            fits = int(max(picture.size) * max(0.0, largest) ** 0.5) // 16 * 16
+
+        def needed(size: int) -> float:
+            width, height = (side + 2 * self.margin for side in fit_within(image, size).size)
+            assert self.need is not None
+            return self.need(width * height)
+
+        free, size = available(self.device), sizes[-1]
+        if needed(size) > free:
+            picture = fit_within(image, size)
+            smaller = range(max(picture.size) // 16 * 16, 16, -16)
+            fits = next((size for size in smaller if needed(size) <= free), 16)
             raise ValueError(
                 f"{photo}: {picture.width}×{picture.height} pixels need about"
-                f" {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free: --size {fits}"
-                " would fit; --loss-downscale 2 or a smaller --history allow more"
+                f" {needed(size) / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free:"
+                f" --size {fits} would fit; --loss-downscale 2 or a smaller --history allow more"
             )
 
     def _judge_of(self, content: Tensor) -> Judge:
@@ -279,8 +283,7 @@ class Studio:
         before: Work | None,
     ) -> Work:
         """A size's work, begun with the size before it, or as ``--init`` says."""
-        margin = self.margin
-        content = _widened(as_tensor(image).to(self.device), margin)
+        content = as_tensor(image).to(self.device)
         grey = luma(content) if self.config.keep_colour else None
         shown = content if grey is None else grey.expand_as(content)
         objective = self._objective(grey, size / self.config.size[-1])
@@ -290,27 +293,22 @@ class Studio:
                 importance, (image.height, image.width), mode="bilinear", antialias=True
             )
             alphas = content_weights(
-                _widened(scaled, margin).to(self.device),
-                self.config.alpha_min,
-                self.config.alpha_max,
+                scaled.to(self.device), self.config.alpha_min, self.config.alpha_max
             )
         with autocast(self.device, self.precision):
             targets = objective.targets(shown.contiguous(memory_format=torch.channels_last), alphas)
-        inside = content[..., margin:-margin, margin:-margin]
         if before is None:
-            start = self._start(photo, inside)
+            start = self._start(photo, content)
         else:
-            start = F.interpolate(before.picture, inside.shape[-2:], mode="bicubic", antialias=True)
-        start = _widened(start, margin)
+            start = F.interpolate(
+                before.picture, content.shape[-2:], mode="bicubic", antialias=True
+            )
         judge: Judge = partial(self._judge, objective, targets)
-        finish: Callable[[Tensor], Tensor] = partial(_narrowed, margin=margin)
+        finish: Callable[[Tensor], Tensor] = Tensor.clone
         if grey is not None:
             start = luma(start)
             coloured, judge = judge, lambda value: coloured(value.expand_as(content))
-
-            def finish(value: Tensor) -> Tensor:
-                return _narrowed(with_luma(content, value), margin)
-
+            finish = partial(with_luma, content)
         descent = Descent(judge, start, self.config.optimizer, self.config.lr, self.config.history)
         work = Work(descent, finish)
         if before is not None:
@@ -411,16 +409,6 @@ def _sizes(image: Image.Image, sizes: Sequence[int], least: int) -> list[int]:
         )
     coarse = [size for size in sizes[:-1] if size < max(image.size)]
     return [s for s in coarse if min(fit_within(image, s).size) > least] + [sizes[-1]]
-
-
-def _widened(image: Tensor, margin: int) -> Tensor:
-    """With its mirror image around it; see ``MARGIN``."""
-    return F.pad(image, (margin,) * 4, mode="reflect")
-
-
-def _narrowed(image: Tensor, margin: int) -> Tensor:
-    """The inverse of ``_widened``."""
-    return image[..., margin:-margin, margin:-margin]
 
 
 def _to_image(picture: Tensor) -> Image.Image:

@@ -264,7 +264,6 @@ def test_memory_grows_with_the_pixels() -> None:
     # Saved are content and the product, of 12 bytes a pixel each.
     expected = 2 * 12 * memory.BACKWARD + (2 * 10 + memory.VECTORS) * 12
     assert need.per_pixel == pytest.approx(expected)
-    assert need.pixels(need(1000)) == pytest.approx(1000)
     assert memory.available(torch.device("cpu")) > 1e8
 
 
@@ -366,8 +365,8 @@ def test_pictures_are_measured_beside_networks(
     measured = figures["paintings"]["painting"]["pictures"]["mean"]
     recorded = [curves(pictures / f"{i}.png.json")[0] for i in range(2)]
     best = [min(curve, key=lambda terms: terms["loss"]) for curve in recorded]
-    # The same objective but for its two layers of four, and eight bits.
-    assert measured["content"] == pytest.approx(sum(b["content"] for b in best) / 2, rel=0.05)
+    # The same objective but for two of four layers, eight bits and what lies beyond the border.
+    assert measured["content"] == pytest.approx(sum(b["content"] for b in best) / 2, rel=0.15)
     (found,) = figures["as_steps"]
     assert (found["network"], found["optimization"]) == ("net", "pictures")
     assert len(found["steps"]) == 2 and "net's loss" in printed
