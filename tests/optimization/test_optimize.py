@@ -246,7 +246,7 @@ def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(optimize_picture, "available", lambda _: 96 * 80 * 2000)
+    monkeypatch.setattr(optimize_picture, "available", lambda _: 96 * 80 * 3000)
     status, error = run_here(capsys, "optimize", photo, *options)
     assert status == 2 and not (tmp_path / "result.png").exists()
     found = re.search(
