@@ -28,6 +28,9 @@ DepthNetwork = VGGDepthHead | Callable[[Tensor], Tensor]
 or any function from N×3×H×W in [0,1] to N×1×H×W, differentiable. Larger = farther."""
 
 
+MARGIN = 16
+"""Pixels; what a finished picture is judged with, see ``StyleObjective``."""
+
 LARGEST_TORCHVISION = 5.0
 """Mean activation of relu1_1 that tells torchvision's weights, well below it, from Oxford's: 20."""
 
@@ -191,6 +194,12 @@ class StyleObjective:
             terms["depth"] = depth_loss(depth, targets.depth, shift_free=self.depth_shift_free)
         return terms
 
+    def maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Feature maps of the content and style layers as they are compared, without the margin."""
+        layers = {*self.content_layers, *self.style_layers}
+        found = self.extractor(self._framed(self._pool(image)), layers)
+        return {layer: self._inside(maps, layer) for layer, maps in found.items()}
+
     def depth_of(self, image: Tensor) -> Tensor:
         """N×1×H'×W' depth of N×3×H×W images as the depth loss compares it; with a weight for
         "depth" only."""
@@ -215,9 +224,10 @@ class StyleObjective:
             "depth": DEPTH_LAYERS if isinstance(self.depth, VGGDepthHead) else (),
         }
         layers = {layer for term in terms if term in self.weights for layer in needs[term]}
-        if self.margin:
-            image = F.pad(image, (self.margin,) * 4, mode="reflect")
-        return self.extractor(image, layers) if layers else {}
+        return self.extractor(self._framed(image), layers) if layers else {}
+
+    def _framed(self, image: Tensor) -> Tensor:
+        return F.pad(image, (self.margin,) * 4, mode="reflect") if self.margin else image
 
     def _inside(self, maps: Tensor, layer: str = "relu1_1") -> Tensor:
         """Feature maps of a layer without the margin's part."""

@@ -37,7 +37,7 @@ from fststyle.images import (
 )
 from fststyle.losses import style_loss
 from fststyle.networks.transform import TransformNet
-from fststyle.objective import StyleObjective, as_tensor, build_objective
+from fststyle.objective import MARGIN, StyleObjective, as_tensor, build_objective
 from fststyle.runtime.depth import coloured
 from fststyle.training.device import find_device
 from fststyle.training.run import sha256
@@ -122,7 +122,7 @@ def _load(config: EvaluateConfig, device: torch.device) -> list[Measured]:
         if paintings not in objectives:
             plain = ObjectiveConfig(style=paintings, style_size=config.style_size, method="plain")
             objectives[paintings], _ = build_objective(
-                plain, config.vgg_weights, None, device, torch.float32
+                plain, config.vgg_weights, None, device, torch.float32, MARGIN
             )
         taken = {measured.name for measured in found}
         found.append(
@@ -219,8 +219,7 @@ def measure(
         output = _as_output(measured.output(place, photo), content)
         output[0, 0, 0, 0].item()  # waits for the device
         measured.seconds.append(time.perf_counter() - started)
-        features = judge.extractor(output, {*judge.content_layers, *judge.style_layers})
-        targets = judge.extractor(content, judge.content_layers)
+        features, targets = judge.maps(output), judge.maps(content)
         figures = {
             "style": sum(
                 style_loss(features[layer], judge.grams[layer]).item()

@@ -38,6 +38,7 @@ from fststyle.images import (
 )
 from fststyle.networks.vgg import check_layers
 from fststyle.objective import (
+    MARGIN,
     StyleObjective,
     as_tensor,
     build_objective,
@@ -63,9 +64,6 @@ from fststyle.training.run import sha256, versions
 
 NOISE = 0.15
 """Standard deviation of the noise to begin with, around the middle of [0,1]."""
-
-MARGIN = 16
-"""Pixels; see ``StyleObjective``."""
 
 
 def run(config: OptimizeConfig) -> int:
