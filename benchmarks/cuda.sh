@@ -31,6 +31,8 @@ OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 PYTHON="$P
   sh benchmarks/depth.sh || failed=1
 # The four methods at the paper's size and batch; bench depth has the steps' times.
 $PYTHON -m fststyle bench depth --repeats 20 --json "$OUT/steps.json" || failed=1
+$PYTHON -m fststyle bench optimize --steps 300 --network "$OUT/run/cuda.safetensors" \
+  --json "$OUT/optimize.json" || failed=1
 OUT="$OUT/methods" SETTING="--image-size 256" BASE=10000 STEPS=10000 SIZE=256 PYTHON="$PYTHON" \
   sh benchmarks/methods.sh || failed=1
 exit $failed
