@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 from tqdm import trange
 
@@ -24,7 +25,7 @@ from fststyle.images import centre_box, crop, read_image
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.vgg import VGG19Features
 from fststyle.networks.vgg_weights import load_vgg19_state
-from fststyle.objective import StyleObjective
+from fststyle.objective import StyleObjective, as_tensor
 from fststyle.optimization.lbfgs import LBFGS
 from fststyle.training.device import (
     DTYPES,
@@ -107,7 +108,7 @@ ROUND = 10
 def _cut(path: Path, size: tuple[int, int]) -> Tensor:
     image = read_image(path, srgb=True)
     box = centre_box(image.width, image.height, size[1] / size[0])
-    return torch.from_numpy(crop(image, box, size).copy()).permute(2, 0, 1)[None].float() / 255
+    return as_tensor(Image.fromarray(crop(image, box, size)))
 
 
 class PlainDescent:

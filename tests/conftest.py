@@ -71,13 +71,13 @@ def write_clip(
 ) -> None:
     """A clip whose frames grow brighter to the right and with time; ``times`` in 1/1000 s."""
     with av.open(str(path), "w") as container:
+        audio: Any = container.add_stream("aac", rate=44100, layout="mono") if sound else None
         video: Any = container.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = *size, pix_fmt
         video.time_base = video.codec_context.time_base = Fraction(1, 1000)
         video.codec_context.color_range = 2 if full_range else 1
         video.codec_context.sample_aspect_ratio = aspect
         video.codec_context.options = {"crf": "1", "bf": "2", "g": "5"}
-        audio: Any = container.add_stream("aac", rate=44100, layout="mono") if sound else None
         for number, at in enumerate(times):
             pixels = np.zeros((size[1], size[0], 3), np.uint8)
             pixels[:] = np.linspace(20, 180, size[0]).astype(np.uint8)[None, :, None]

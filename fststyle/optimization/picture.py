@@ -40,6 +40,7 @@ from fststyle.networks.vgg import check_layers
 from fststyle.objective import (
     MARGIN,
     StyleObjective,
+    Targets,
     as_tensor,
     build_objective,
     sized_blend,
@@ -252,7 +253,9 @@ class Studio:
             targets = self.objective.targets(content)
         return partial(self._judge, self.objective, targets)
 
-    def _judge(self, objective: StyleObjective, targets: Any, output: Tensor):  # type: ignore[no-untyped-def]
+    def _judge(
+        self, objective: StyleObjective, targets: Targets, output: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         output = output.contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.precision):
             terms = objective.compare(output, targets)

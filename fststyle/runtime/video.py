@@ -303,6 +303,14 @@ class VideoTarget:
             self._container.close()
 
 
+def copied(packet: Any) -> Any:
+    """An ``av.Packet`` with the same data, time and stream."""
+    copy: Any = av.Packet(bytes(packet))
+    for name in ("pts", "dts", "duration", "time_base", "is_keyframe", "stream"):
+        setattr(copy, name, getattr(packet, name))
+    return copy
+
+
 _FORMATS = {".m4v": "mp4", ".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".webm": "webm"}
 """Containers that are written, by suffix."""
 _WRITTEN = (*_FORMATS, ".gif")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from fststyle.images import replacing
 from fststyle.runtime.frames import FolderSource, FolderTarget, GifTarget
 from fststyle.runtime.threads import Behind, ahead
-from fststyle.runtime.video import Frame, VideoSource, VideoTarget
+from fststyle.runtime.video import Frame, VideoSource, VideoTarget, copied
 
 Effect = Callable[[np.ndarray, float], list[np.ndarray]]
 """An H×W×3 uint8 frame, and how far into the video it lies, from 0 to 1, to one frame of the same
@@ -93,8 +93,10 @@ def stylize_video(
                 done.frames += 1
                 bar.update()
             else:
-                for encoder in encoders:
-                    encoder.put(item)
+                # Writing a packet takes it up: every file but the last has one of its own.
+                for encoder in encoders[:-1]:
+                    encoder.put(copied(item))
+                encoders[-1].put(item)
             if stopped():
                 done.stopped = True
                 break

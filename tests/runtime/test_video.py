@@ -31,6 +31,11 @@ def seconds(source: VideoSource, frames: list[Frame]) -> list[float]:
     return [float(frame.pts * source.time_base) for frame in frames]
 
 
+def sound_of(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
 def copy(path: Path, target: Path, **options: Any) -> Any:
     """Through the pipeline with pixels as they are."""
     settings: dict[str, Any] = {"codec": "libx264", "quality": 1, "stopped": lambda: False}
@@ -101,13 +106,23 @@ def test_sound_is_copied_untouched(tmp_path: Path) -> None:
     clip, target = tmp_path / "clip.mp4", tmp_path / "out.mkv"
     write_clip(clip, EVEN, sound=True)
     copy(clip, target)
-
-    def packets(path: Path) -> list[bytes]:
-        with av.open(str(path)) as container:
-            return [bytes(p) for p in container.demux(audio=0) if p.size]
-
-    assert len(packets(clip)) > 10 and packets(target) == packets(clip)
+    assert len(sound_of(clip)) > 10 and sound_of(target) == sound_of(clip)
     assert len(frames_of(target)[1]) == len(EVEN)
+
+
+def test_several_films_of_one_have_its_sound_each(tmp_path: Path) -> None:
+    clip, targets = tmp_path / "clip.mp4", [tmp_path / f"{i}.mkv" for i in range(3)]
+    write_clip(clip, EVEN, sound=True)
+    stylize_video(
+        VideoSource(str(clip)),
+        targets,
+        lambda frame, _: [frame] * 3,
+        codec="libx264",
+        quality=20,
+        stopped=lambda: False,
+    )
+    for target in targets:
+        assert sound_of(target) == sound_of(clip)
 
 
 def test_a_truncated_clip_gives_what_was_there(tmp_path: Path) -> None:
