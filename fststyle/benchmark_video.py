@@ -119,14 +119,14 @@ class _Memory:
         return self
 
     def _sample(self) -> None:
-        process = psutil.Process()
-        while not self._done.wait(0.1):
+        process, over = psutil.Process(), False
+        while not over:  # once at least, however short it is
             self._samples.append(process.memory_info().rss / 1e6)
+            over = self._done.wait(0.1)
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        samples = self._samples or [0.0]
-        quarter = max(1, len(samples) // 4)
-        self.early = statistics.mean(samples[:quarter])
-        self.late = statistics.mean(samples[-quarter:])
+        quarter = max(1, len(self._samples) // 4)
+        self.early = statistics.mean(self._samples[:quarter])
+        self.late = statistics.mean(self._samples[-quarter:])
