@@ -144,7 +144,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
 
 
 TRAINING_PACKAGES = (
-    *("torch", "torchvision", "safetensors", "onnx", "onnxscript", "platformdirs"),
+    *("torch", "torchvision", "safetensors", "onnxscript", "h5py"),
     *("scipy", "skimage", "tensorboard", "psutil", "cv2"),
 )
 """What ``fststyle[train]`` installs and stylizing does without."""

@@ -55,7 +55,7 @@ def bench_video(config: BenchVideoConfig) -> None:
                 lambda: stylize_video(
                     VideoSource(str(config.clip), config.max_size),
                     [target],
-                    lambda frame, _: [stylizer(frame[None])[0]],
+                    lambda frames, _: [stylizer(frames)],
                     codec="libx264",
                     quality=18,
                     stopped=lambda: False,

@@ -38,7 +38,6 @@ def run(config: InferConfig) -> int:
         videos
     )
     print(f"{', '.join(parts)}, provider {stylizers[0].provider}", flush=True)
-    paint = partial(stylize, strength=config.strength, keep_colour=config.keep_colour)
     failures: list[str] = []
     with watch_signals() as stop:
         for source, targets in tqdm(pictures, unit="picture", disable=not pictures):
@@ -47,7 +46,17 @@ def run(config: InferConfig) -> int:
                 if config.max_size:
                     image = fit_within(image, config.max_size)
                 for stylizer, target in zip(stylizers, targets, strict=True):
-                    write_image(paint(stylizer, image), target)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    stylized = stylize(
+                        stylizer,
+                        image,
+                        strength=config.strength,
+                        keep_colour=config.keep_colour,
+                        tile=config.tile,
+                        folder=target.parent,
+                        stopped=lambda: stop.requested,
+                    )
+                    write_image(stylized, target)
             except ValueError as error:
                 failures.append(_about(source, error))
             if stop.requested:
@@ -62,6 +71,7 @@ def run(config: InferConfig) -> int:
                     codec=config.codec,
                     quality=config.quality,
                     stopped=lambda: stop.requested,
+                    batch_size=config.batch_size,
                 )
             except ValueError as error:
                 failures.append(_about(source, error))
@@ -109,7 +119,7 @@ def _live(config: InferConfig) -> int:
         done = stylize_video(
             VideoSource(source, config.max_size),
             [config.output],
-            lambda frame, _: [effect(frame[None])[0]],
+            lambda frames, _: [effect(frames)],
             codec=config.codec,
             quality=config.quality,
             stopped=lambda: stop.requested,
@@ -124,20 +134,21 @@ def _about(source: str, error: Exception) -> str:
 
 
 def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
-    """Of a frame: every style's, or the mixture of two, the second's part rising with time."""
+    """Of frames: every style's, or the mixture of two, the second's part rising with time."""
     applied: list[Callable[[np.ndarray], np.ndarray]] = [
         partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
         for stylizer in stylizers
     ]
 
-    def all_of(frame: np.ndarray, _: float) -> list[np.ndarray]:
-        return [style(frame[None])[0] for style in applied]
+    def all_of(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
+        return [style(frames) for style in applied]
 
-    def faded(frame: np.ndarray, place: float) -> list[np.ndarray]:
-        if place in (0, 1):
-            return [applied[round(place)](frame[None])[0]]
-        first, second = (style(frame[None])[0].astype(np.float32) for style in applied)
-        return [(first + (second - first) * place + 0.5).astype(np.uint8)]
+    def faded(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+        if places.max() == 0 or places.min() == 1:
+            return [applied[round(places[0])](frames)]
+        first, second = (style(frames).astype(np.float32) for style in applied)
+        part = places.astype(np.float32)[:, None, None, None]
+        return [(first + (second - first) * part + 0.5).astype(np.uint8)]
 
     return faded if config.crossfade else all_of
 

@@ -1,28 +1,67 @@
 """Which pictures are meant and where they go; one picture through an exported network."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from fststyle.images import WRITERS, find_images
 from fststyle.runtime.stylizer import Stylizer
 
+WHOLE, TILE = 9.0, 1.0
+"""Megapixels: up to how many a picture is stylized at once (3.5 GB at width 32), and how many a
+tile of a larger one has (1.3 GB)."""
+
 
 def stylize(
-    stylizer: Stylizer, image: Image.Image, *, strength: float = 1.0, keep_colour: bool = False
+    stylizer: Stylizer,
+    image: Image.Image,
+    *,
+    strength: float = 1.0,
+    keep_colour: bool = False,
+    tile: float | None = None,
+    folder: Path | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Image.Image:
-    """RGB or RGBA to the same, of the same size; transparency and colour profile are kept. Options
-    as ``Stylizer`` has them."""
-    frames = np.asarray(image.convert("RGB"))[None]
-    output = Image.fromarray(stylizer(frames, strength=strength, keep_colour=keep_colour)[0])
+    """RGB or RGBA to the same, of the same size; transparency and colour profile are kept.
+
+    Args:
+        strength, keep_colour: as ``Stylizer`` has them.
+        tile: megapixels done at once, 0 for all; None for ``TILE`` in pictures above ``WHOLE``.
+        folder: for what tiles leave for later, see ``Tiles``.
+        stopped: asked after each tile; where it says so, KeyboardInterrupt is raised.
+    """
+    pixels = np.asarray(image.convert("RGB"))
+    if tile is None:
+        tile = TILE if image.width * image.height > WHOLE * 1e6 else 0
+    if not tile:
+        output = stylizer(pixels[None], strength=strength, keep_colour=keep_colour)[0]
+    else:
+        form = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
+        with tqdm(total=1.0, desc="tiles", leave=False, bar_format=form) as bar:
+
+            def progress(part: float) -> None:
+                bar.update(part)
+                if stopped():
+                    raise KeyboardInterrupt
+
+            output = stylizer.tiled(
+                pixels,
+                round(tile * 1e6),
+                strength=strength,
+                keep_colour=keep_colour,
+                folder=folder,
+                progress=progress,
+            )
+    stylized = Image.fromarray(output)
     if image.mode == "RGBA":
-        output.putalpha(image.getchannel("A"))
+        stylized.putalpha(image.getchannel("A"))
     if "icc_profile" in image.info:
-        output.info["icc_profile"] = image.info["icc_profile"]
-    return output
+        stylized.info["icc_profile"] = image.info["icc_profile"]
+    return stylized
 
 
 def plan(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:

@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import onnxruntime
+import platformdirs
+
+from fststyle.images import to_uint8
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -21,6 +25,12 @@ PROVIDERS = {
 
 _NOT_BY_ITSELF = ("tensorrt",)
 """Chosen only by name: it compiles for minutes at the first start."""
+
+_LIBRARY = (
+    "onnxruntime_providers_{}.dll"
+    if sys.platform == "win32"
+    else ("libonnxruntime_providers_{}.so")
+)
 
 
 class Session(NamedTuple):
@@ -40,7 +50,8 @@ def open_session(
 
     Args:
         model: the file.
-        provider: "auto", or a key of ``PROVIDERS``.
+        provider: "auto", or a key of ``PROVIDERS``. Where a better one fails to start, "auto" says
+            why on stderr and goes on to the next.
         threads: of the CPU; None takes all cores.
         output: name of the output that the network must have, ``holds`` in words what it is.
 
@@ -50,24 +61,17 @@ def open_session(
     """
     if not model.is_file():
         raise FileNotFoundError(f"{model}: no such file")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.log_severity_level = 4  # what goes wrong is said once, below
-    wanted = _choose(provider)
-    try:
-        session = onnxruntime.InferenceSession(
-            str(model), options, providers=[PROVIDERS[name] for name in wanted]
-        )
-    except Exception as error:  # ONNX Runtime's own types share no base but Exception
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{model}: ONNX Runtime cannot load it ({reason})") from error
-    running = session.get_providers()[0]
-    found = next((k for k, v in PROVIDERS.items() if v == running), running)
-    if found != wanted[0]:
-        message = f"the {wanted[0]} provider failed to start; is its library installed?"
-        if provider != "auto":
-            raise ValueError(f"--provider {provider}: {message}")
-        print(f"{message} Using {found}.", file=sys.stderr)
+    for name in _choose(provider):
+        try:
+            session = start(str(model), name, threads)
+            break
+        except ValueError as error:
+            if name == "cpu":
+                raise ValueError(f"{model}: ONNX Runtime cannot load it ({error})") from error
+            message = f"the {name} provider failed to start ({error})"
+            if provider != "auto":
+                raise ValueError(f"--provider {provider}: {message}") from error
+            print(f"{message}; trying the next", file=sys.stderr)
     inputs = session.get_inputs()
     if [i.name for i in inputs] != ["content"]:
         raise ValueError(f"{model}: not a network exported by fststyle")
@@ -75,11 +79,78 @@ def open_session(
         raise ValueError(f"{model}: an exported network, but not a {holds}")
     metadata = session.get_modelmeta().custom_metadata_map
     card: dict[str, Any] = json.loads(metadata.get("fststyle", "{}"))
-    return Session(session, found, card, inputs[0].type == "tensor(uint8)")
+    return Session(session, name, card, inputs[0].type == "tensor(uint8)")
+
+
+def start(
+    model: str | bytes, provider: str, threads: int | None = None
+) -> onnxruntime.InferenceSession:
+    """A session for a file, or the bytes of one, on ``provider``, a key of ``PROVIDERS``.
+
+    Raises ValueError with ONNX Runtime's reason.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 4  # what goes wrong is said once, by the caller
+    # Waiting threads that spin take the cores from decoding and encoding, and from other sessions.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted: list[Any] = [(PROVIDERS[provider], _provider_options(provider))]
+    if provider != "cpu":
+        wanted.append(PROVIDERS["cpu"])
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=wanted)
+    except Exception as error:  # ONNX Runtime's own types share no base but Exception
+        raise ValueError(str(error).partition("\n")[0]) from error
+    if session.get_providers()[0] != PROVIDERS[provider]:
+        raise ValueError(_why_not(provider))
+    return session
+
+
+def as_fed(frames: np.ndarray, uint8: bool) -> np.ndarray:
+    """N×H×W×3 uint8 frames as the graph takes them: so, or N×3×H×W float32 in [0,1]."""
+    if uint8:
+        return np.ascontiguousarray(frames)
+    return frames.transpose(0, 3, 1, 2).astype(np.float32) / 255
+
+
+def as_frames(output: np.ndarray) -> np.ndarray:
+    """N×H×W×3 uint8, of what the graph gives: that, or N×3×H×W float32 in [0,1]."""
+    return output if output.dtype == np.uint8 else to_uint8(output.transpose(0, 2, 3, 1))
+
+
+def _provider_options(provider: str) -> dict[str, str]:
+    """Where compiled engines are kept from run to run, and what suits pictures of many sizes."""
+    folder = Path(platformdirs.user_cache_dir("fststyle"), provider)
+    if provider in ("tensorrt", "coreml", "openvino"):
+        folder.mkdir(parents=True, exist_ok=True)
+    kept = str(folder)
+    return {
+        "tensorrt": {
+            "trt_engine_cache_enable": "True",
+            "trt_engine_cache_path": kept,
+            "trt_timing_cache_enable": "True",
+            "trt_timing_cache_path": kept,
+        },
+        # An exhaustive search takes seconds for every new size.
+        "cuda": {"cudnn_conv_algo_search": "HEURISTIC"},
+        "coreml": {"ModelFormat": "MLProgram", "ModelCacheDirectory": kept},
+        "openvino": {"cache_dir": kept},
+    }.get(provider, {})
+
+
+def _why_not(provider: str) -> str:
+    """ONNX Runtime goes on without a provider that fails and keeps the reason to its log; mostly
+    it is a library that the provider's own needs."""
+    library = Path(onnxruntime.__file__).parent / "capi" / _LIBRARY.format(provider)
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        return str(error)
+    return "ONNX Runtime does not say why"
 
 
 def _choose(provider: str) -> list[str]:
-    """Providers to ask for, best first, the CPU last."""
+    """Providers to try, best first."""
     if provider not in ("auto", *PROVIDERS):
         raise ValueError(f"--provider {provider}: unknown; use auto, {', '.join(PROVIDERS)}")
     built_in = onnxruntime.get_available_providers()
@@ -90,7 +161,7 @@ def _choose(provider: str) -> list[str]:
                 f"--provider {provider}: not in this build of ONNX Runtime, which has"
                 f" {', '.join(here)}"
             )
-        here = list(dict.fromkeys([provider, "cpu"]))
+        here = [provider]
     else:
         here = [name for name in here if name not in _NOT_BY_ITSELF]
         if not _has_nvidia_gpu():

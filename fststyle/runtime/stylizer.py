@@ -1,11 +1,16 @@
 """An exported style network, ready to run."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from onnxruntime import OrtValue
 
-from fststyle.images import to_uint8
-from fststyle.runtime.session import open_session
+from fststyle.runtime.session import as_fed, as_frames, open_session
+
+if TYPE_CHECKING:
+    from fststyle.runtime.tiling import Tiles
 
 
 class Stylizer:
@@ -19,8 +24,11 @@ class Stylizer:
     def __init__(self, model: Path, provider: str = "auto", threads: int | None = None) -> None:
         opened = open_session(model, provider, threads, output="output", holds="style network")
         self.model = model
+        self._threads = threads
         self._session, self.provider, self.card, self._uint8 = opened
         self._scalars = {i.name for i in self._session.get_overridable_initializers()}
+        self._tiles: Tiles | None = None
+        self._buffers: tuple[OrtValue, OrtValue] | None = None
 
     def __call__(
         self, frames: np.ndarray, *, strength: float = 1.0, keep_colour: bool = False
@@ -35,8 +43,54 @@ class Stylizer:
         these options.
         """
         _, height, width, _ = frames.shape
-        if min(height, width) < 16:
-            raise ValueError(f"{width}x{height} pixels; at least 16x16 are needed")
+        _check_size(height, width)
+        given = self._given(strength, keep_colour)
+        fed = as_fed(frames, self._uint8)
+        if given:  # ONNX Runtime binds no inputs that have defaults
+            return as_frames(self._session.run(None, {"content": fed, **given})[0])
+        return as_frames(self._run_bound(fed))
+
+    def _run_bound(self, fed: np.ndarray) -> np.ndarray:
+        """Input and output have buffers where the provider computes, used again while the size
+        stays: on a GPU a frame is copied there and back once, and nothing is allocated."""
+        device = "cuda" if self.provider in ("cuda", "tensorrt") else "cpu"
+        if self._buffers is None or tuple(self._buffers[0].shape()) != fed.shape:
+            make = OrtValue.ortvalue_from_shape_and_type
+            self._buffers = make(fed.shape, fed.dtype, device), make(fed.shape, fed.dtype, device)
+        source, target = self._buffers
+        source.update_inplace(fed)
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input("content", source)
+        binding.bind_ortvalue_output("output", target)
+        self._session.run_with_iobinding(binding)
+        return np.array(target.numpy())
+
+    def tiled(
+        self,
+        picture: np.ndarray,
+        pixels: int,
+        *,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        folder: Path | None = None,
+        progress: Callable[[float], None] = lambda part: None,
+    ) -> np.ndarray:
+        """One picture, H×W×3 uint8, as ``__call__`` stylizes it, in memory for ``pixels`` of it;
+        see ``Tiles`` for the other arguments."""
+        height, width, _ = picture.shape
+        _check_size(height, width)
+        given = self._given(strength, keep_colour)
+        if self._tiles is None:
+            from fststyle.runtime.tiling import Tiles  # takes time, and only large pictures need it
+
+            try:
+                self._tiles = Tiles(self.model, self.provider, self._threads)
+            except ValueError as error:
+                raise ValueError(f"{self.model}: {error}") from error
+        return self._tiles(picture, pixels, given, folder=folder, progress=progress)
+
+    def _given(self, strength: float, keep_colour: bool) -> dict[str, np.ndarray]:
+        """The scalar inputs that differ from their defaults."""
         given: dict[str, np.ndarray] = {}
         if strength != 1:
             given["strength"] = np.array(strength, np.float32)
@@ -44,8 +98,9 @@ class Stylizer:
             given["keep_colour"] = np.array(1, np.float32)
         for name in given.keys() - self._scalars:
             raise ValueError(f"{self.model} has no {name}: export it again with this version")
-        if self._uint8:
-            return self._session.run(None, {"content": frames, **given})[0]
-        content = frames.transpose(0, 3, 1, 2).astype(np.float32) / 255
-        (output,) = self._session.run(None, {"content": content, **given})
-        return to_uint8(output.transpose(0, 2, 3, 1))
+        return given
+
+
+def _check_size(height: int, width: int) -> None:
+    if min(height, width) < 16:
+        raise ValueError(f"{width}x{height} pixels; at least 16x16 are needed")

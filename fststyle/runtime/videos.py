@@ -15,8 +15,8 @@ from fststyle.runtime.frames import FolderSource, FolderTarget, GifTarget
 from fststyle.runtime.threads import Behind, ahead
 from fststyle.runtime.video import Frame, VideoSource, VideoTarget, copied
 
-Effect = Callable[[np.ndarray, float], list[np.ndarray]]
-"""An H×W×3 uint8 frame, and how far into the video it lies, from 0 to 1, to one frame of the same
+Effect = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
+"""N×H×W×3 uint8 frames, and how far into the video each lies, from 0 to 1, to as many of the same
 size for every file that is written."""
 
 
@@ -60,9 +60,10 @@ def stylize_video(
     codec: str,
     quality: int,
     stopped: Callable[[], bool],
+    batch_size: int = 1,
 ) -> Done:
     """Write one video for each of ``targets``, or a folder of frames for one without a suffix;
-    frames keep their time, other streams are copied.
+    frames keep their time, other streams are copied. ``batch_size`` frames are stylized at once.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there. Raises ValueError where a frame or a file is refused, OSError where the disk does.
@@ -85,13 +86,23 @@ def stylize_video(
         bar = stack.enter_context(
             tqdm(total=source.count or None, unit="frame", desc=Path(source.source).name)
         )
+        waiting: list[Frame] = []
+
+        def stylize() -> None:
+            places = (done.frames + np.arange(len(waiting))) / max(1, source.count - 1)
+            made = effect(np.stack([frame.pixels for frame in waiting]), places.clip(max=1))
+            for encoder, frames in zip(encoders, made, strict=True):
+                for pixels, frame in zip(frames, waiting, strict=True):
+                    encoder.put(Frame(pixels, frame.pts))
+            done.frames += len(waiting)
+            bar.update(len(waiting))
+            waiting.clear()
+
         for item in items:
             if isinstance(item, Frame):
-                place = min(1.0, done.frames / max(1, source.count - 1))
-                for encoder, pixels in zip(encoders, effect(item.pixels, place), strict=True):
-                    encoder.put(Frame(pixels, item.pts))
-                done.frames += 1
-                bar.update()
+                waiting.append(item)
+                if len(waiting) == batch_size:
+                    stylize()
             else:
                 # Writing a packet takes it up: every file but the last has one of its own.
                 for encoder in encoders[:-1]:
@@ -100,6 +111,8 @@ def stylize_video(
             if stopped():
                 done.stopped = True
                 break
+        if waiting:
+            stylize()
         for encoder in encoders:
             encoder.close()
     done.corrupt, done.failure = source.corrupt, source.failure

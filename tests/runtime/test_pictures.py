@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,11 @@ from PIL import Image
 
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
+from fststyle.runtime import session
 from fststyle.runtime.pictures import plan, stylize
 from fststyle.runtime.stylizer import Stylizer
+
+BUILDS = {dist.name.replace("-", "_") for dist in metadata.distributions()}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,32 @@ def test_files_and_providers_that_cannot_be_used(models: dict[str, Path], tmp_pa
         Stylizer(models["float"], "coreml" if sys.platform != "darwin" else "cuda")
     with pytest.raises(ValueError, match="20x15 pixels; at least 16x16"):
         Stylizer(models["float"])(np.zeros((1, 15, 20, 3), np.uint8))
+
+
+def test_pictures_are_the_callers_own(models: dict[str, Path]) -> None:
+    """Buffers are used again from picture to picture; what was returned stays."""
+    first, second = (np.asarray(picture(seed, 50, 37))[None] for seed in (0, 1))
+    for model in models.values():
+        stylizer = Stylizer(model)
+        output = stylizer(first)
+        before = output.copy()
+        assert not np.array_equal(stylizer(second), before)
+        assert np.array_equal(output, before)
+
+
+@pytest.mark.skipif("onnxruntime_gpu" not in BUILDS, reason="needs ONNX Runtime's GPU build")
+def test_a_provider_that_fails_says_why(models: dict[str, Path]) -> None:
+    """TensorRT is in the build, its libraries are not on the machine."""
+    with pytest.raises(ValueError, match="tensorrt provider failed to start .*libnvinfer"):
+        Stylizer(models["uint8"], "tensorrt")
+
+
+def test_a_worse_provider_is_taken_when_a_better_one_fails(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session, "_choose", lambda provider: ["openvino", "cpu"])
+    assert Stylizer(models["uint8"]).provider == "cpu"
+    assert re.search(r"openvino provider failed to start \(.+\)", capsys.readouterr().err)
 
 
 def test_transparency_and_profile_are_kept(models: dict[str, Path]) -> None:

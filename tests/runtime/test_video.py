@@ -38,10 +38,13 @@ def sound_of(path: Path) -> list[bytes]:
 
 def copy(path: Path, target: Path, **options: Any) -> Any:
     """Through the pipeline with pixels as they are."""
-    settings: dict[str, Any] = {"codec": "libx264", "quality": 1, "stopped": lambda: False}
-    return stylize_video(
-        VideoSource(str(path)), [target], lambda frame, _: [frame], **{**settings, **options}
-    )
+    settings: dict[str, Any] = {
+        "effect": lambda frames, _: [frames],
+        "codec": "libx264",
+        "quality": 1,
+        "stopped": lambda: False,
+    }
+    return stylize_video(VideoSource(str(path)), [target], **{**settings, **options})
 
 
 EVEN = [40 * i for i in range(12)]
@@ -102,6 +105,25 @@ def test_a_clip_that_lies_on_its_side_is_set_upright(tmp_path: Path) -> None:
     assert np.abs(new[0].pixels.astype(int) - frames[0].pixels).mean() < 2
 
 
+def test_batches_change_nothing(tmp_path: Path) -> None:
+    clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    write_clip(clip, UNEVEN, sound=True)
+    seen: list[np.ndarray] = []
+
+    def effect(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+        assert len(frames) == len(places)
+        seen.append(places)
+        return [frames]
+
+    done = copy(clip, target, effect=effect, batch_size=4)
+    assert [len(places) for places in seen] == [4, 4, 2] and done.frames == len(UNEVEN)
+    assert np.concatenate(seen) == pytest.approx(np.arange(10) / 9)
+    (before, old), (after, new) = frames_of(clip), frames_of(target)
+    assert seconds(after, new) == pytest.approx(seconds(before, old), abs=1e-3)
+    for one, two in zip(old, new, strict=True):
+        assert np.abs(one.pixels.astype(int) - two.pixels).mean() < 4
+
+
 def test_sound_is_copied_untouched(tmp_path: Path) -> None:
     clip, target = tmp_path / "clip.mp4", tmp_path / "out.mkv"
     write_clip(clip, EVEN, sound=True)
@@ -116,7 +138,7 @@ def test_several_films_of_one_have_its_sound_each(tmp_path: Path) -> None:
     stylize_video(
         VideoSource(str(clip)),
         targets,
-        lambda frame, _: [frame] * 3,
+        lambda frames, _: [frames] * 3,
         codec="libx264",
         quality=20,
         stopped=lambda: False,
@@ -151,10 +173,10 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
     write_clip(clip, EVEN, sound=True)
     target.write_bytes(b"before")
 
-    def effect(frame: np.ndarray, place: float) -> list[np.ndarray]:
-        if place > 0.5:
+    def effect(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+        if places.max() > 0.5:
             raise ValueError("no more")
-        return [frame]
+        return [frames]
 
     with pytest.raises(ValueError, match="no more"):
         stylize_video(
@@ -286,7 +308,7 @@ def test_a_real_clip_with_sound(assets: Path, models: list[Path], tmp_path: Path
     done = stylize_video(
         source,
         [target],
-        lambda frame, _: [frame],
+        lambda frames, _: [frames],
         codec="libx264",
         quality=30,
         stopped=lambda: False,
