@@ -145,26 +145,30 @@ class Moments:
 
 
 class Rows:
-    """A map of N rows in a file without a name, which is gone when it is closed."""
+    """A map of so many rows in a file without a name, which is gone when it is closed."""
 
     def __init__(self, rows: int, like: np.ndarray, folder: Path | None) -> None:
-        _, self._channels, _, self._width = like.shape
-        self._dtype = like.dtype
-        self._row = self._channels * self._width
+        _, self._channels, _, width = like.shape
+        self._rows, self._width, self._dtype = rows, width, like.dtype
+        self._bytes = width * like.dtype.itemsize  # of a row of one channel
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by close)
-        self._file.truncate(rows * self._row * self._dtype.itemsize)
+
+    def _seek(self, channel: int, row: int) -> None:
+        self._file.seek((channel * self._rows + row) * self._bytes)
 
     def write(self, begin: int, values: np.ndarray) -> None:
-        """1×C×h×W at row ``begin``."""
-        self._file.seek(begin * self._row * self._dtype.itemsize)
-        self._file.write(np.ascontiguousarray(values[0].transpose(1, 0, 2)).data)
+        """1×C×h×W from row ``begin`` on."""
+        for channel, plane in enumerate(values[0]):
+            self._seek(channel, begin)
+            self._file.write(np.ascontiguousarray(plane).data)
 
     def read(self, begin: int, end: int) -> np.ndarray:
         """1×C×(end − begin)×W."""
-        values = np.empty((end - begin, self._channels, self._width), self._dtype)
-        self._file.seek(begin * self._row * self._dtype.itemsize)
-        self._file.readinto(values.data.cast("B"))  # type: ignore[attr-defined]
-        return np.ascontiguousarray(values.transpose(1, 0, 2))[None]
+        values = np.empty((1, self._channels, end - begin, self._width), self._dtype)
+        for channel, plane in enumerate(values[0]):
+            self._seek(channel, begin)
+            self._file.readinto(plane.data)  # type: ignore[attr-defined]
+        return values
 
     def close(self) -> None:
         self._file.close()
