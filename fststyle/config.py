@@ -454,6 +454,10 @@ class ExportConfig:
     output: Path | None = setting("the file to write (default: beside the checkpoint)", None)
     uint8: bool = setting("N×H×W×3 uint8 in and out, instead of N×3×H×W floats in [0,1]", False)
     fp16: bool = setting("half-precision weights and arithmetic, instance norm in float32", False)
+    quantize: Literal["none", "int8"] = setting(
+        "int8: convolutions in 8 bits, nearly twice as fast on CPUs; needs --photos", "none"
+    )
+    photos: Path | None = setting("folder of photos by which --quantize finds its ranges", None)
     static: str | None = setting(
         "WIDTHxHEIGHT: pictures of one size, one at a time, which some engines want", None
     )
@@ -461,6 +465,11 @@ class ExportConfig:
     vgg_weights: Path | None = setting("as in train, for a depth network that reads VGG-19", None)
 
     def __post_init__(self) -> None:
+        check(
+            (self.quantize == "int8") == (self.photos is not None),
+            "--quantize int8 and --photos FOLDER go together",
+        )
+        check(not (self.quantize == "int8" and self.fp16), "--quantize int8 or --fp16: choose one")
         check(15 <= self.opset <= 23, f"--opset must lie in [15, 23], not {self.opset}")
         if self.static is not None:
             check(min(parse_size(self.static)) >= 16, "--static must be 16x16 or more")

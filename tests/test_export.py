@@ -6,12 +6,15 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from conftest import run_command
+from conftest import picture, run_command
 
 from fststyle import export as exporting
+from fststyle.agreement import Agreement, judge
 from fststyle.checkpoint import save_transform
-from fststyle.export import Agreement, Deployed, export
+from fststyle.export import export
 from fststyle.networks.transform import TransformNet
+from fststyle.onnx_graph import Deployed
+from fststyle.runtime.stylizer import Stylizer
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +116,35 @@ def test_other_operator_sets_and_one_size(
     assert np.abs(output.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("uint8", [False, True])
+def test_int8_is_calibrated_on_photos(uint8: bool, tmp_path: Path) -> None:
+    photos = [tmp_path / f"{seed}.png" for seed in range(8)]
+    for seed, path in enumerate(photos):
+        picture(seed, 70, 64).save(path)
+    torch.manual_seed(0)
+    network = TransformNet(8).eval()
+    found = export(network, {}, tmp_path / "x.onnx", uint8=uint8, photos=photos)["ONNX Runtime"]
+    assert isinstance(found, Agreement) and 30 <= found.psnr < 70
+    assert metadata(tmp_path / "x.onnx")["precision"] == "int8"
+    kinds = [node.op_type for node in onnx.load(tmp_path / "x.onnx").graph.node]
+    assert kinds.count("Conv") == 2 and kinds.count("QLinearConv") == 14
+    frames = np.asarray(picture(9, 50, 37))[None]
+    other = tmp_path / "32.onnx"
+    export(network, {}, other, uint8=uint8)
+    one, two = (Stylizer(path)(frames).astype(float) for path in (tmp_path / "x.onnx", other))
+    assert 0 < np.abs(one - two).mean() < 8
+    tiled = Stylizer(tmp_path / "x.onnx").tiled(frames[0], 16 * 50)
+    assert np.abs(tiled - one).mean() < 1
+    with pytest.raises(ValueError, match="3 found, at least 8 are needed"):
+        export(network, {}, tmp_path / "y.onnx", photos=photos[:3])
+
+
 def test_a_mismatch_leaves_no_file(
     network: TransformNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = TransformNet(4).eval()
     real = exporting.compare
-    monkeypatch.setattr(exporting, "compare", lambda d, n, run, size: real(d, other, run, size))
+    monkeypatch.setattr(exporting, "compare", lambda d, n, *rest: real(d, other, *rest))
     (tmp_path / "x.onnx").write_bytes(b"old")
     with pytest.raises(ValueError, match="does not give torch's output"):
         export(network, {}, tmp_path / "x.onnx")
@@ -127,18 +153,18 @@ def test_a_mismatch_leaves_no_file(
 
 
 def test_what_is_judged() -> None:
-    exporting._judge(Agreement(9e-5, 80), rounded=False, fp16=False)
-    exporting._judge(Agreement(1 / 255, 80), rounded=True, fp16=False)
-    exporting._judge(Agreement(0.1, 45.5), rounded=False, fp16=True)
-    for agreement, rounded, fp16 in (
-        (Agreement(2e-4, 80), False, False),
-        (Agreement(2 / 255, 80), True, False),
-        (Agreement(0.01, 44), False, True),
-        (Agreement(float("nan"), float("nan")), False, False),
-        (Agreement(float("nan"), float("nan")), False, True),
+    judge(Agreement(9e-5, 80), rounded=False, lowest_psnr=None)
+    judge(Agreement(1 / 255, 80), rounded=True, lowest_psnr=None)
+    judge(Agreement(0.1, 45.5), rounded=False, lowest_psnr=45)
+    for agreement, rounded, lowest in (
+        (Agreement(2e-4, 80), False, None),
+        (Agreement(2 / 255, 80), True, None),
+        (Agreement(0.01, 44), False, 45),
+        (Agreement(float("nan"), float("nan")), False, None),
+        (Agreement(float("nan"), float("nan")), False, 45),
     ):
         with pytest.raises(ValueError, match="no file was written"):
-            exporting._judge(agreement, rounded=rounded, fp16=fp16)
+            judge(agreement, rounded=rounded, lowest_psnr=lowest)
 
 
 def test_the_network_itself_is_not_edited(network: TransformNet) -> None:

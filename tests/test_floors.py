@@ -19,6 +19,8 @@ FLOORS = [
         "depth_convert",
     ],
     ["training", "optimization", "evaluation", "export", "runtime"],
+    ["agreement", "quantize"],
+    ["onnx_graph"],
     ["objective", "depth_network"],
     ["losses", "content_weights", "colour", "data", "checkpoint"],
     ["networks"],

@@ -10,6 +10,9 @@ from onnx import helper, numpy_helper
 STRIDE = 4
 """Parts begin at maps of a quarter of the picture's height and width: the smallest there are."""
 
+KERNELS = {"Conv": 1, "QLinearConv": 3}
+"""Convolutions, and which of their inputs is the kernel."""
+
 
 @dataclass
 class Part:
@@ -91,7 +94,7 @@ class Graph:
                 continue
             (output,), stride = node.output, max(known)
             attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-            if node.op_type == "Conv":
+            if node.op_type in KERNELS:
                 stride *= attributes.get("strides", [1])[0]
             elif node.op_type == "DepthToSpace":
                 stride //= attributes["blocksize"]
@@ -138,8 +141,8 @@ class Graph:
             for output in node.output:
                 if output in self._strides and output not in found:
                     before = max(found.get(i, 0) for i in node.input)
-                    if node.op_type == "Conv":
-                        kernel = self._weights[node.input[1]].dims[2]
+                    if node.op_type in KERNELS:
+                        kernel = self._weights[node.input[KERNELS[node.op_type]]].dims[2]
                         before += kernel // 2 * self._strides[node.input[0]]
                     found[output] = before
         return found[name]
