@@ -1,7 +1,7 @@
 #!/usr/bin/env sh
 # Everything that waits for a CUDA machine, in one command: tests, speed, parity, trainings.
 # Results go to OUT (default: benchmarks/cuda). Needs FSTSTYLE_ASSETS, or VGG-19 from torchvision
-# with STYLE and CONTENT given.
+# with STYLE, CONTENT and CLIP given.
 # Trainings can be interrupted and begun again.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,6 +9,7 @@ PYTHON=${PYTHON:-python3}
 OUT=${OUT:-benchmarks/cuda}
 STYLE=${STYLE:-$FSTSTYLE_ASSETS/styles/starry_night.jpg}
 CONTENT=${CONTENT:-$FSTSTYLE_ASSETS/photos/train}
+CLIP=${CLIP:-$FSTSTYLE_ASSETS/video/davis/blackswan.mp4}
 mkdir -p "$OUT"
 
 # A failure is told at the end: it should not cost the other figures a machine that is rare.
@@ -25,7 +26,11 @@ $PYTHON train.py --style "$STYLE" --content "$CONTENT" --name cuda --run-dir "$O
 $PYTHON export.py "$OUT/run/cuda.safetensors" --uint8 --fp16 --output "$OUT/cuda.onnx"
 # Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
 $PYTHON -m fststyle bench infer --checkpoint "$OUT/run/cuda.safetensors" --provider cuda \
-  --size 1280x720 1920x1080 3840x2160 --json "$OUT/infer.json" || failed=1
+  --size 1280x720 1920x1080 3840x2160 --precision fp32 fp16 --repeats 30 --json "$OUT/infer.json" || failed=1
+for batch in 1 2 4; do
+  $PYTHON -m fststyle bench video "$CLIP" --model "$OUT/cuda.onnx" --provider cuda \
+    --batch-size $batch --json "$OUT/video_$batch.json" || failed=1
+done
 # Both depth networks, three times as long as on a CPU.
 OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 PYTHON="$PYTHON" \
   sh benchmarks/depth.sh || failed=1

@@ -87,7 +87,7 @@ def _bench_train(options: Mapping[str, Any]) -> None:
 
 
 def _bench_infer(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmark import bench_infer
+    from fststyle.benchmark_infer import bench_infer
 
     bench_infer(config.from_options(config.BenchInferConfig, options))
 

@@ -4,34 +4,26 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
 import fststyle
-from fststyle.checkpoint import load_transform
-from fststyle.config import BenchInferConfig, BenchTrainConfig
+from fststyle.config import BenchTrainConfig
 from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
-from fststyle.export import export
 from fststyle.images import find_images, replacing
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.networks.vgg import VGG19Features
 from fststyle.networks.vgg_weights import load_vgg19_state
 from fststyle.objective import StyleObjective
-from fststyle.runtime.stylizer import Stylizer
 from fststyle.training.device import (
     DTYPES,
     autocast,
@@ -213,81 +205,6 @@ def loader_rate(folder: Path, size: int, batch_size: int, batches: int = 40) -> 
     for _ in range(batches):
         next(loader)
     return batches * batch_size / (time.perf_counter() - started)
-
-
-def bench_infer(config: BenchInferConfig) -> None:
-    """``fststyle bench infer``: prints a table, and writes JSON where asked to."""
-    if config.checkpoint is None:
-        network, card = TransformNet(config.width).eval(), dict[str, Any]()
-    else:
-        network, card = load_transform(config.checkpoint)
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder, "network.onnx")
-        export(network, card, model, uint8=True)
-        stylizer = Stylizer(model, config.provider)
-        for size in config.size:
-            rows += infer_rows(network, stylizer, size, config.repeats)
-        startup = first_picture_seconds(model, config.provider, config.repeats)
-    print_table(rows)
-    print(f"from start to first 256x256 picture on disk: {startup:.2f} s")
-    write_json(config.json, {"infer": rows, "first_picture_seconds": startup})
-
-
-def infer_rows(
-    network: TransformNet, stylizer: Stylizer, size: str, repeats: int
-) -> list[dict[str, Any]]:
-    """Torch eager, in both memory layouts, and ONNX Runtime on one frame of ``size``, uint8 in
-    and out."""
-    try:
-        width, height = (int(side) for side in size.lower().split("x"))
-    except ValueError:
-        raise ValueError(f"--size {size}: expected WIDTHxHEIGHT, such as 1280x720") from None
-    device = torch.device("cpu" if stylizer.provider == "cpu" else find_device("auto"))
-    network = network.to(device)
-    frame = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
-
-    @torch.inference_mode()
-    def eager(layout: torch.memory_format) -> None:
-        content = torch.from_numpy(frame).to(device).permute(0, 3, 1, 2).float() / 255
-        output = network(content.contiguous(memory_format=layout)).clamp(0, 1)
-        (output * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).cpu()
-
-    seconds = alternate(
-        {
-            "torch eager, NCHW": lambda: eager(torch.contiguous_format),
-            "torch eager, NHWC": lambda: eager(torch.channels_last),
-            f"ONNX Runtime, {stylizer.provider}": lambda: stylizer(frame),
-        },
-        repeats,
-        device,
-    )
-    first = next(iter(seconds.values()))
-    return [
-        {
-            "size": size,
-            "engine": name,
-            "seconds": statistics.median(times),
-            "frames/s": 1 / statistics.median(times),
-            "times NCHW": median_ratio(first, times),
-        }
-        for name, times in seconds.items()
-    ]
-
-
-def first_picture_seconds(model: Path, provider: str, repeats: int) -> float:
-    """Median time of a whole ``fststyle infer`` process for one 256×256 picture."""
-    picture = model.with_name("picture.png")
-    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    Image.fromarray(pixels).save(picture)
-    command = [sys.executable, "-m", "fststyle", "infer", str(model), str(picture)]
-    command += ["--output", str(model.parent / "out"), "--provider", provider]
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
 
 
 def alternate(

@@ -2,15 +2,13 @@
 
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from fststyle.benchmark import print_table, write_json
+from fststyle.benchmark_infer import Memory, percentiles
 from fststyle.checkpoint import load_transform
 from fststyle.config import BenchVideoConfig
 from fststyle.export import export
@@ -35,7 +33,7 @@ def bench_video(config: BenchVideoConfig) -> None:
         model = config.model
         if network is not None:
             model = Path(folder, "network.onnx")
-            export(network, card, model, uint8=True)
+            export(network, card, model, uint8=True, fp16=config.fp16)
         assert model is not None
         stylizer = Stylizer(model, config.provider)
         source = VideoSource(str(config.clip), config.max_size)
@@ -48,7 +46,7 @@ def bench_video(config: BenchVideoConfig) -> None:
             "stylize": len(kept) / sum(delays),
             "encode": len(kept) / _seconds(lambda: _encode(kept, source, Path(folder, "a"))),
         }
-        memory = _Memory()
+        memory = Memory()
         target = Path(folder, "out.mp4")
         with memory:
             seconds = _seconds(
@@ -59,6 +57,7 @@ def bench_video(config: BenchVideoConfig) -> None:
                     codec="libx264",
                     quality=18,
                     stopped=lambda: False,
+                    batch_size=config.batch_size,
                 )
             )
         rates["whole"] = len(frames) / seconds
@@ -67,17 +66,21 @@ def bench_video(config: BenchVideoConfig) -> None:
     print(f"provider {stylizer.provider}")
     print_table(rows)
     slowest = min(rates["stylize"], rates["encode"], rates["decode"])
-    percentiles = statistics.quantiles(delays, n=100, method="inclusive")
+    delay = percentiles(delays)
+    quarter = max(1, len(memory.megabytes) // 4)
+    early, late = (
+        statistics.mean(part) for part in (memory.megabytes[:quarter], memory.megabytes[-quarter:])
+    )
     result = {
         "frames_per_second": rates,
         "whole_to_slowest_stage": rates["whole"] / slowest,
-        "stylizing_seconds": {"50 %": percentiles[49], "95 %": percentiles[94]},
-        "megabytes": {"first quarter": memory.early, "last quarter": memory.late},
+        "stylizing_seconds": delay,
+        "megabytes": {"first quarter": early, "last quarter": late},
     }
     print(
         f"whole to slowest stage {rates['whole'] / slowest:.2f}; a frame is stylized in"
-        f" {1000 * percentiles[49]:.0f} ms (median), {1000 * percentiles[94]:.0f} ms (95 %); memory"
-        f" {memory.early:.0f} MB in the first quarter, {memory.late:.0f} MB in the last"
+        f" {1000 * delay['50 %']:.0f} ms (median), {1000 * delay['95 %']:.0f} ms (95 %); memory"
+        f" {early:.0f} MB in the first quarter, {late:.0f} MB in the last"
     )
     write_json(
         config.json,
@@ -106,27 +109,3 @@ def _encode(frames: Iterable[Frame], source: VideoSource, path: Path) -> None:
     for frame in frames:
         target.put(frame)
     target.close()
-
-
-class _Memory:
-    """This process's memory while something runs, in MB: means of the first and last quarter."""
-
-    def __enter__(self) -> "_Memory":
-        self._samples: list[float] = []
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-        self._thread.start()
-        return self
-
-    def _sample(self) -> None:
-        process, over = psutil.Process(), False
-        while not over:  # once at least, however short it is
-            self._samples.append(process.memory_info().rss / 1e6)
-            over = self._done.wait(0.1)
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        quarter = max(1, len(self._samples) // 4)
-        self.early = statistics.mean(self._samples[:quarter])
-        self.late = statistics.mean(self._samples[-quarter:])

@@ -634,14 +634,27 @@ class BenchTrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchInferConfig:
-    """``bench infer``: ONNX Runtime beside torch eager, and the time to the first picture."""
+    """``bench infer``: ONNX Runtime beside torch, and a whole process for one picture."""
 
     checkpoint: Path | None = setting("NAME.safetensors (default: an untrained network)", None)
     width: int = setting("width of the untrained network", 32)
     size: tuple[str, ...] = setting("picture sizes, WIDTHxHEIGHT", ("1280x720",))
+    precision: tuple[str, ...] = setting("of the ONNX files: fp32, fp16, int8", ("fp32",))
+    photos: Path | None = setting("folder of photos for int8, as in export", None)
     repeats: int = setting("timed pictures of each kind, in turn", 7)
     provider: str = setting("as in infer", "auto")
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+    def __post_init__(self) -> None:
+        for name in self.precision:
+            check(
+                name in ("fp32", "fp16", "int8"),
+                f"--precision {name}: unknown; use fp32, fp16 or int8",
+            )
+        check(
+            ("int8" in self.precision) == (self.photos is not None),
+            "--precision int8 and --photos FOLDER go together",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -653,6 +666,8 @@ class BenchVideoConfig:
         "NAME.onnx or NAME.safetensors (default: an untrained network)", None
     )
     width: int = setting("width of the untrained network", 32)
+    fp16: bool = setting("half precision, as in export", False)
+    batch_size: int = setting("as in infer", 1)
     max_size: int | None = setting("as in infer", None)
     provider: str = setting("as in infer", "auto")
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)

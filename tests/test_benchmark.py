@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import run_command
+from conftest import picture, run_command
 
 from fststyle.benchmark import WEIGHTS, OurStep, PlainStep, median_ratio
 from fststyle.networks.transform import TransformNet
@@ -33,13 +33,19 @@ def test_ratios_are_of_pairs() -> None:
 
 
 def test_bench_infer_writes_its_figures(tmp_path: Path) -> None:
-    options = ["--width", 4, "--size", "64x48", "--repeats", 1, "--json", tmp_path / "x.json"]
+    for seed in range(8):
+        picture(seed, 70, 64).save(tmp_path / f"{seed}.png")
+    options = ["--width", 4, "--size", "64x48", "--repeats", 2, "--json", tmp_path / "x.json"]
+    options += ["--precision", "fp32", "int8", "--photos", tmp_path]
     done = run_command("bench", "infer", *options)
     assert done.returncode == 0, done.stderr
-    assert "first 256x256 picture" in done.stdout
     result = json.loads((tmp_path / "x.json").read_text())
-    assert [row["size"] for row in result["infer"]] == ["64x48"] * 3
-    assert result["hardware"]["cores"] and result["first_picture_seconds"] > 0
+    assert [row["size"] for row in result["infer"]] == ["64x48"] * 4
+    for row in result["infer"]:
+        assert 0 < row["50 % ms"] <= row["95 % ms"] <= row["99 % ms"]
+    assert [row["infer process"] for row in result["processes"]] == ["256x256", "64x48"]
+    assert all(row["MB"] > 20 and row["seconds"] > 0 for row in result["processes"])
+    assert result["hardware"]["cores"]
 
 
 @pytest.mark.assets

@@ -132,7 +132,7 @@ def test_int8_is_calibrated_on_photos(tmp_path: Path) -> None:
         content = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
         expected = network(content).clamp(0, 1).permute(0, 2, 3, 1).numpy() * 255
     output = Stylizer(model)(frames)
-    assert 0.3 < np.abs(output - expected).mean() < 8
+    assert 0.1 < np.abs(output - expected).mean() < 8
     assert np.abs(Stylizer(model).tiled(frames[0], 16 * 50) - output.astype(int)).mean() < 1
     with pytest.raises(ValueError, match="3 found, at least 8 are needed"):
         export(network, {}, tmp_path / "y.onnx", photos=photos[:3])

@@ -14,6 +14,7 @@ FLOORS = [
         "compare",
         "benchmark",
         "benchmark_depth",
+        "benchmark_infer",
         "benchmark_optimize",
         "benchmark_video",
         "depth_convert",
