@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,10 @@ def write_clip(
     pix_fmt: str = "yuv420p",
     full_range: bool = False,
     aspect: Fraction = Fraction(1),
+    shown: Sequence[np.ndarray] = (),
 ) -> None:
-    """A clip whose frames grow brighter to the right and with time; ``times`` in 1/1000 s."""
+    """A clip of the frames ``shown``, or of some that grow brighter to the right and with time;
+    ``times`` in 1/1000 s."""
     with av.open(str(path), "w") as container:
         audio: Any = container.add_stream("aac", rate=44100, layout="mono") if sound else None
         video: Any = container.add_stream("libx264", rate=25)
@@ -82,6 +85,8 @@ def write_clip(
             pixels = np.zeros((size[1], size[0], 3), np.uint8)
             pixels[:] = np.linspace(20, 180, size[0]).astype(np.uint8)[None, :, None]
             pixels[: size[1] // 2, :, 2] += np.uint8(5 + 2 * (number % 30))
+            if shown:
+                pixels = np.ascontiguousarray(shown[number][: size[1], : size[0]])
             frame: Any = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame = frame.reformat(format=pix_fmt, dst_color_range=2 if full_range else 1)
             frame.pts, frame.time_base = at, Fraction(1, 1000)

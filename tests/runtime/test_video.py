@@ -18,6 +18,7 @@ from conftest import ROOT, run_here, write_clip
 
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
+from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import Frame, VideoSource, VideoTarget, output_name
 from fststyle.runtime.videos import stylize_video
 
@@ -85,15 +86,20 @@ def test_colour_range_stays(full_range: bool, tmp_path: Path) -> None:
     assert np.abs(old[0].pixels[-4:, :, 0].mean(0) - expected).max() < 3, "decoded as it was meant"
 
 
+def turn(clip: Path, height: int) -> None:
+    """Let the track's matrix turn an MP4 of this height by 90°, clockwise."""
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    one = 1 << 16
+    data[at : at + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, height * one, 0, 1 << 30)
+    clip.write_bytes(data)
+
+
 def test_a_clip_that_lies_on_its_side_is_set_upright(tmp_path: Path) -> None:
     """A phone's: the frames as the sensor saw them, a rotation in the track's matrix."""
     clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
     write_clip(clip, EVEN)
-    data = bytearray(clip.read_bytes())
-    at = data.index(b"tkhd") + 4 + 40
-    one = 1 << 16
-    data[at : at + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 48 * one, 0, 1 << 30)
-    clip.write_bytes(data)
+    turn(clip, 48)
     source, frames = frames_of(clip)
     assert (source.width, source.height) == (48, 64)
     # Turned clockwise by 90°: what was to the right, and bright, is below.
@@ -299,6 +305,73 @@ def test_ctrl_c_leaves_a_film_of_what_was_done(models: list[Path], tmp_path: Pat
     assert process.returncode == 130, error.decode()
     assert b"stopped" in error and b"Traceback" not in error
     assert 0 < len(frames_of(target)[1]) < 600
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("odd", ["size", "rate", "turned", "truncated", "silent webm"])
+def test_real_clips_made_odd(
+    odd: str, assets: Path, models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through the command, with a network."""
+    real = VideoSource(str(assets / "video/davis/libby.mp4"), 161)
+    shown = [item.pixels for item in real if isinstance(item, Frame)][:30]
+    clip = tmp_path / ("clip.mkv" if odd == "truncated" else "clip.mp4")
+    target = tmp_path / ("out.webm" if odd == "silent webm" else "out.mp4")
+    size = (157, 89) if odd == "size" else (160, 90)
+    times = [40 * i + (7 * i * i) % 23 if odd == "rate" else 40 * i for i in range(30)]
+    sound = odd in ("size", "rate")
+    pix_fmt = "yuv444p" if odd == "size" else "yuv420p"
+    write_clip(clip, times, size=size, pix_fmt=pix_fmt, sound=sound, shown=shown)
+    if odd == "turned":
+        turn(clip, 90)
+    if odd == "truncated":
+        clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    more = ["--codec", "libvpx-vp9", "--quality", 30] if odd == "silent webm" else []
+    status, error = run_here(capsys, "infer", models[0], clip, "--output", target, *more)
+    assert status == (1 if "cannot be read to its end" in error else 0), error
+    (before, old), (after, new) = frames_of(clip), frames_of(target)
+    assert len(old) == len(new) and (len(new) == 30 or odd == "truncated")
+    assert (after.width, after.height) == (before.width, before.height)
+    assert seconds(after, new) == pytest.approx(seconds(before, old), abs=1e-3)
+    if sound:
+        assert sound_of(target) == sound_of(clip)
+    # The network is a noisy one, so codecs lose much: the right frame is nearer than another.
+    stylizer = Stylizer(models[0])
+    same, other = (
+        np.abs(stylizer(old[i].pixels[None])[0].mean(-1) - new[3].pixels.mean(-1)).mean()
+        for i in (3, 14)
+    )
+    assert same < 0.5 * other
+
+
+def test_subtitles_are_copied(tmp_path: Path) -> None:
+    clip, both, target = (tmp_path / name for name in ("clip.mkv", "both.mkv", "out.mkv"))
+    write_clip(clip, EVEN)
+    text = tmp_path / "text.srt"
+    text.write_text(
+        "1\n00:00:00,080 --> 00:00:00,200\nHello\n\n2\n00:00:00,240 --> 00:00:00,400\nBye\n"
+    )
+    with (
+        av.open(str(both), "w") as container,
+        av.open(str(clip)) as film,
+        av.open(str(text)) as lines,
+    ):
+        tracks = [(film, film.streams.video[0]), (lines, lines.streams.subtitles[0])]
+        copies = [container.add_stream_from_template(track) for _, track in tracks]
+        for (source, track), stream in zip(tracks, copies, strict=True):
+            for packet in source.demux(track):
+                if packet.size:
+                    packet.stream = stream
+                    container.mux(packet)
+    copy(both, target)
+
+    def texts(path: Path) -> list[tuple[bytes, float]]:
+        with av.open(str(path)) as container:
+            packets = container.demux(subtitles=0)
+            return [(bytes(p), float(p.pts * p.time_base)) for p in packets if p.size]
+
+    assert [text for text, _ in texts(target)] == [b"Hello", b"Bye"]
+    assert texts(target) == texts(both)
 
 
 @pytest.mark.assets
