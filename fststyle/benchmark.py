@@ -14,6 +14,7 @@ import onnxruntime
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import fststyle
 from fststyle.config import BenchTrainConfig
@@ -221,6 +222,13 @@ def alternate(
             if repeat > 0:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
+
+
+def multiply_adds(run: Callable[[], object]) -> float:
+    """Of one forward pass."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        run()
+    return counter.get_total_flops() / 2
 
 
 def median_ratio(baseline: Sequence[float], other: Sequence[float]) -> float:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from fststyle.benchmark import (
     CONTENT_LAYERS,
@@ -16,6 +15,7 @@ from fststyle.benchmark import (
     OurStep,
     alternate,
     median_ratio,
+    multiply_adds,
     print_table,
     write_json,
 )
@@ -122,19 +122,13 @@ def method_steps(
 
 def costs_per_pixel(extractor: VGG19Features, size: int, device: torch.device) -> dict[str, float]:
     """Multiply-adds of one forward pass per pixel of the image."""
-
-    def count(run: Callable[[], object]) -> float:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            run()
-        return counter.get_total_flops() / 2 / size**2
-
     image = torch.rand(1, 3, size, size, device=device)
     features = extractor(image, LAYERS)
     head, hourglass = VGGDepthHead().to(device).eval(), HourglassDepth().to(device).eval()
     return {
-        "vgg_head": count(lambda: head(features)),
-        "hourglass": count(lambda: hourglass(image)),
-        "VGG-19 to relu4_3": count(lambda: extractor(image, LAYERS)),
+        "vgg_head": multiply_adds(lambda: head(features)) / size**2,
+        "hourglass": multiply_adds(lambda: hourglass(image)) / size**2,
+        "VGG-19 to relu4_3": multiply_adds(lambda: extractor(image, LAYERS)) / size**2,
     }
 
 

@@ -15,7 +15,13 @@ import psutil
 import torch
 from PIL import Image
 
-from fststyle.benchmark import alternate, median_ratio, print_table, write_json
+from fststyle.benchmark import (
+    alternate,
+    median_ratio,
+    multiply_adds,
+    print_table,
+    write_json,
+)
 from fststyle.checkpoint import load_transform
 from fststyle.config import BenchInferConfig, parse_size
 from fststyle.export import export
@@ -49,9 +55,22 @@ def bench_infer(config: BenchInferConfig) -> None:
             )
             size = f"{width}x{height}"
             processes.append({"infer process": size, "seconds": seconds, "MB": megabytes})
+        sizes_on_disk = {p: Path(folder, f"{p}.onnx").stat().st_size for p in stylizers}
+    network.cpu()
+    image = torch.zeros(1, 3, 64, 64)
+    described = {
+        "multiply_adds_per_pixel": multiply_adds(lambda: network(image)) / 64**2,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "bytes": sizes_on_disk,
+    }
+    print(
+        f"{described['multiply_adds_per_pixel']:,.0f} multiply-adds a pixel,"
+        f" {described['parameters']:,} parameters; "
+        + ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in sizes_on_disk.items())
+    )
     print_table(rows)
     print_table(processes)
-    write_json(config.json, {"infer": rows, "processes": processes})
+    write_json(config.json, {"network": described, "infer": rows, "processes": processes})
 
 
 def infer_rows(

@@ -1,0 +1,24 @@
+#!/usr/bin/env sh
+# Networks of several widths at equal training, for the table of README: losses on photos not trained
+# on, multiply-adds, size and speed at 640x360. Needs FSTSTYLE_ASSETS. About 45 minutes on 2 CPU cores;
+# can be interrupted and started again.
+set -eu
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+OUT=${OUT:-benchmarks/widths}
+A=$FSTSTYLE_ASSETS
+mkdir -p "$OUT"
+networks=""
+for width in 32 16 8; do
+  name=width_$width
+  "$PYTHON" train.py --resume --style "$A/styles/starry_night.jpg" --content "$A/photos/train" \
+    --val "$A/photos/val" --method plain --steps 1200 --image-size 160 --batch-size 2 \
+    --width $width --name $name --run-dir "$OUT/$name"
+  "$PYTHON" -m fststyle bench infer --checkpoint "$OUT/$name/$name.safetensors" --size 640x360 \
+    --precision fp32 int8 --photos "$A/photos/train" --repeats 15 --json "$OUT/$name.json"
+  networks="$networks $OUT/$name/$name.safetensors"
+done
+"$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --json "$OUT/losses.json"
+"$PYTHON" -m fststyle compare $networks --style "$A/styles/starry_night.jpg" --height 256 \
+  --content "$A/content/chicago.jpg" "$A/content/tubingen.jpg" "$A/content/golden_gate2.jpg" \
+  --output "$OUT/sheet.png"
