@@ -80,6 +80,12 @@ def _depth_convert(options: Mapping[str, Any]) -> None:
     run(config.from_options(config.DepthConvertConfig, options))
 
 
+def _loss_train(options: Mapping[str, Any]) -> None:
+    from fststyle.training.distill import run
+
+    run(options)
+
+
 def _bench_train(options: Mapping[str, Any]) -> None:
     from fststyle.benchmark import bench_train
 
@@ -130,6 +136,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
             config.DepthConvertConfig,
             _depth_convert,
         ),
+    },
+    "loss": {
+        "train": Command("train a small loss network", config.LossTrainConfig, _loss_train),
     },
     "bench": {
         "train": Command("time the training step", config.BenchTrainConfig, _bench_train),

@@ -19,6 +19,7 @@ from fststyle.benchmark import (
     alternate,
     median_ratio,
     multiply_adds,
+    plain_network,
     print_table,
     write_json,
 )
@@ -26,7 +27,7 @@ from fststyle.checkpoint import load_transform
 from fststyle.config import BenchInferConfig, parse_size
 from fststyle.export import export
 from fststyle.images import find_images
-from fststyle.networks.transform import TransformNet
+from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.training.device import find_device
 
@@ -76,8 +77,9 @@ def bench_infer(config: BenchInferConfig) -> None:
 def infer_rows(
     network: TransformNet, stylizers: dict[str, Stylizer], size: tuple[int, int], repeats: int
 ) -> list[dict[str, Any]]:
-    """Torch, eager in both memory layouts and on a GPU also in half precision and compiled, and
-    ONNX Runtime in every precision, on one frame of ``size`` (width, height), uint8 in and out."""
+    """Torch: PyTorch's own layers, ours in both memory layouts, and on a GPU in half precision and
+    compiled; ONNX Runtime in every precision. One frame of ``size`` (width, height), uint8 in and
+    out."""
     width, height = size
     provider = next(iter(stylizers.values())).provider
     device = torch.device("cpu" if provider == "cpu" else find_device("auto"))
@@ -96,7 +98,13 @@ def infer_rows(
 
         return action
 
+    plain = plain_network(network).eval()
     actions = {
+        "torch eager, plain layers": torch_run(
+            lambda content: plain(content) * OUTPUT_SCALE + OUTPUT_CENTRE,
+            torch.contiguous_format,
+            False,
+        ),
         "torch eager, NCHW": torch_run(network, torch.contiguous_format, False),
         "torch eager, NHWC": torch_run(network, torch.channels_last, False),
     }
@@ -116,7 +124,7 @@ def infer_rows(
             "engine": name,
             "frames/s": 1 / statistics.median(times),
             **{f"{key} ms": 1000 * value for key, value in percentiles(times).items()},
-            "times NCHW": median_ratio(first, times),
+            "times plain": median_ratio(first, times),
         }
         for name, times in seconds.items()
     ]

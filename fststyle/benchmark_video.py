@@ -37,12 +37,17 @@ def bench_video(config: BenchVideoConfig) -> None:
         assert model is not None
         stylizer = Stylizer(model, config.provider)
         source = VideoSource(str(config.clip), config.max_size)
-        frames = [item for item in source if isinstance(item, Frame)]
-        kept = frames[:KEPT]
+        kept: list[Frame] = []
+        count = 0
+        for item in source:
+            if isinstance(item, Frame):
+                count += 1
+                if len(kept) < KEPT:
+                    kept.append(item)
         stylizer(kept[0].pixels[None])  # warms up
         delays = [_seconds(lambda f=frame: stylizer(f.pixels[None])) for frame in kept]  # type: ignore[misc]
         rates = {
-            "decode": len(frames) / _seconds(lambda: _drain(VideoSource(str(config.clip)))),
+            "decode": count / _seconds(lambda: _drain(VideoSource(str(config.clip)))),
             "stylize": len(kept) / sum(delays),
             "encode": len(kept) / _seconds(lambda: _encode(kept, source, Path(folder, "a"))),
         }
@@ -60,9 +65,9 @@ def bench_video(config: BenchVideoConfig) -> None:
                     batch_size=config.batch_size,
                 )
             )
-        rates["whole"] = len(frames) / seconds
+        rates["whole"] = count / seconds
     rows = [{"stage": name, "frames/s": rate} for name, rate in rates.items()]
-    print(f"{config.clip.name}: {len(frames)} frames of {source.width}×{source.height}")
+    print(f"{config.clip.name}: {count} frames of {source.width}×{source.height}")
     print(f"provider {stylizer.provider}")
     print_table(rows)
     slowest = min(rates["stylize"], rates["encode"], rates["decode"])
@@ -87,7 +92,7 @@ def bench_video(config: BenchVideoConfig) -> None:
         {
             **result,
             "provider": stylizer.provider,
-            "frames": len(frames),
+            "frames": count,
             "size": [source.width, source.height],
         },
     )

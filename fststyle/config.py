@@ -140,6 +140,11 @@ class ObjectiveConfig:
     depth_network: str | None = setting(
         "NAME.safetensors or transformers:NAME (default: the best that ships)", None
     )
+    loss_network: str = setting(
+        "what looks at pictures: vgg19; small, which ships, takes a fraction of the time and is not"
+        " as good; or a file of loss train",
+        "vgg19",
+    )
     content_layers: tuple[str, ...] = setting("VGG-19 layers of the content loss", ("relu2_2",))
     style_layers: tuple[str, ...] = setting(
         "VGG-19 layers of the style loss", ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -444,6 +449,25 @@ class DepthConvertConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LossTrainConfig(RunConfig):
+    """``loss train``: a small loss network, taught by VGG-19."""
+
+    data: tuple[Path, ...] = setting(
+        "folders of pictures, each seen equally often: photos, paintings, stylized photos"
+    )
+    val: Path = setting("folder of photos that are not among them")
+    widths: tuple[int, ...] = setting("channels of the four blocks", (24, 48, 96, 160))
+    image_size: int = setting("side of the crops in pixels", 128)
+    gradient_weight: float = setting("weight of the gradients' direction against features", 1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(len(self.widths) == 4, f"--widths takes four numbers, not {len(self.widths)}")
+        check(self.image_size >= 64, f"--image-size must be at least 64, not {self.image_size}")
+        check(self.batch_size >= 2, "--batch-size must be at least 2: styles come from the others")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportConfig:
     """``export``: a trained network to one ONNX file."""
 
@@ -573,6 +597,7 @@ class EvaluateConfig:
         "the paintings (default: where they lay when the networks were trained)", ()
     )
     style_size: tuple[int, ...] = setting("as in train", (512,))
+    loss_network: str = setting("what measures style and content, as in train", "vgg19")
     size: int | None = setting(
         "shorter side to which photos are reduced, in pixels (default: the size of the pictures"
         " where folders of them are given, else 256)",

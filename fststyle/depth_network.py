@@ -39,7 +39,7 @@ class OtherWeightsError(ValueError):
 
 
 def load_depth(
-    source: str | Path | None, vgg_weights: Path | None = None
+    source: str | Path | None, vgg_weights: Path | None = None, loss_network: str = "vgg19"
 ) -> tuple[nn.Module, dict[str, Any]]:
     """(frozen depth network, card).
 
@@ -49,14 +49,15 @@ def load_depth(
     Args:
         source: a file of ours, or "transformers:NAME" with a Hugging Face model or its folder.
             None takes the better of those that ship: the head, or the hourglass where the VGG-19
-            that the head reads is not at hand.
+            that the head reads is not at hand, or not ``loss_network``.
         vgg_weights: for heads on VGG-19, as in ``load_vgg19_state``.
 
     The card has an "id", a plain file name that no other network has. Raises FileNotFoundError or
     ValueError with the reason.
     """
     if source is None:
-        if vgg_weights is not None or local_weights() is not None:
+        at_hand = vgg_weights is not None or local_weights() is not None
+        if at_hand and loss_network == "vgg19":
             with suppress(OtherWeightsError):
                 return load_depth(SHIPPED / "vgg_head.safetensors", vgg_weights)
         return load_depth(SHIPPED / "hourglass.safetensors")
@@ -69,12 +70,12 @@ def load_depth(
     path = Path(source)
     network, card = load_own(path)
     if isinstance(network, VGGDepthHead):
-        extractor, loss_network = depth_extractor(vgg_weights)
-        if loss_network["id"] != card["loss_network"]["id"]:
+        extractor, here = depth_extractor(vgg_weights)
+        if here["id"] != card["loss_network"]["id"]:
             raise OtherWeightsError(
                 f"{path} reads the features of other VGG-19 weights"
                 f" ({card['loss_network']['source']}, {card['loss_network']['id']}) than those at"
-                f" hand ({loss_network['source']}, {loss_network['id']}): give them with"
+                f" hand ({here['source']}, {here['id']}): give them with"
                 " --vgg-weights, or use the hourglass"
             )
         network = VGGDepth(extractor, network)
@@ -127,19 +128,25 @@ the picture: at full size it sees too little of the scene at once."""
 
 
 def for_loss(
-    network: nn.Module, side: int, dtype: torch.dtype, picture_side: float = 0
+    network: nn.Module,
+    side: int,
+    dtype: torch.dtype,
+    picture_side: float = 0,
+    loss_network: str = "vgg19",
 ) -> VGGDepthHead | Callable[[Tensor], Tensor]:
     """A copy of a frozen depth network as ``StyleObjective`` takes it: batch norms folded,
     convolutions in ``dtype``.
 
     A head comes without its VGG-19, to read the objective's features, unless pictures are
-    ``LARGER``; it, and any other network, works ``at_area`` of ``side``².
+    ``LARGER``, or ``loss_network`` another; it, and any other network, works ``at_area`` of
+    ``side``².
 
     Args:
         side: of the square that has the area of the network's training crops, in pixels.
         picture_side: the same of the pictures that the loss will compare.
     """
-    if isinstance(network, VGGDepth) and picture_side <= LARGER * side:
+    shares = loss_network == "vgg19" and picture_side <= LARGER * side
+    if isinstance(network, VGGDepth) and shares:
         network = network.head
     kept = copy.deepcopy(network)
     fold_norms(kept)

@@ -16,12 +16,12 @@ from torch import Tensor
 from fststyle.config import ObjectiveConfig
 from fststyle.content_weights import propagate
 from fststyle.images import read_image, resize
+from fststyle.loss_network import load_loss_network
 from fststyle.losses import content_loss, depth_loss, gram_matrix, style_loss, total_variation
 from fststyle.networks.calibration import calibrate, mean_activations
 from fststyle.networks.depth_head import LAYERS as DEPTH_LAYERS
 from fststyle.networks.depth_head import VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
-from fststyle.networks.vgg_weights import load_vgg19_state
 
 DepthNetwork = VGGDepthHead | Callable[[Tensor], Tensor]
 """What tells depth in a loss: a head, which reads the features that content and style need anyway,
@@ -246,8 +246,8 @@ def build_objective(
     dtype: torch.dtype,
     margin: int = 0,
 ) -> tuple[StyleObjective, str]:
-    """(objective with a frozen VGG-19, calibrated if asked for, and the paintings' targets on it;
-    where VGG-19's weights came from).
+    """(objective with a frozen loss network, calibrated if asked for, and the paintings' targets on
+    it; where the loss network's weights came from).
 
     Args:
         depth: as ``depth_network.for_loss`` gives it; read where the method has a depth loss.
@@ -267,7 +267,7 @@ def build_objective(
     if isinstance(depth, VGGDepthHead):
         layers |= set(DEPTH_LAYERS)
     paintings = [read_image(path, srgb=True) for path in config.style]
-    state, source = load_vgg19_state(vgg_weights)
+    state, source = load_loss_network(config.loss_network, vgg_weights)
     extractor = VGG19Features(state, layers).to(device)
     if config.calibrate:
         calibrate(extractor)
@@ -277,7 +277,7 @@ def build_objective(
             depth.divide_inputs(
                 {layer: means[layer.removeprefix("relu")] for layer in DEPTH_LAYERS}
             )
-        if config.preset and means["1_1"] > LARGEST_TORCHVISION:
+        if config.preset and config.loss_network == "vgg19" and means["1_1"] > LARGEST_TORCHVISION:
             print(
                 f"relu1_1 of these VGG-19 weights has a mean activation of {means['1_1']:.0f}, far"
                 f" above torchvision's: --preset {config.preset} has weights for torchvision's"

@@ -40,7 +40,7 @@ def test_bench_infer_writes_its_figures(tmp_path: Path) -> None:
     done = run_command("bench", "infer", *options)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "x.json").read_text())
-    assert [row["size"] for row in result["infer"]] == ["64x48"] * 4
+    assert [row["size"] for row in result["infer"]] == ["64x48"] * 5
     for row in result["infer"]:
         assert 0 < row["50 % ms"] <= row["95 % ms"] <= row["99 % ms"]
     assert [row["infer process"] for row in result["processes"]] == ["256x256", "64x48"]

@@ -120,7 +120,12 @@ def _load(config: EvaluateConfig, device: torch.device) -> list[Measured]:
             output = _through(network.to(device), device)
         paintings = _paintings(path, card, given)
         if paintings not in objectives:
-            plain = ObjectiveConfig(style=paintings, style_size=config.style_size, method="plain")
+            plain = ObjectiveConfig(
+                style=paintings,
+                style_size=config.style_size,
+                method="plain",
+                loss_network=config.loss_network,
+            )
             objectives[paintings], _ = build_objective(
                 plain, config.vgg_weights, None, device, torch.float32, MARGIN
             )

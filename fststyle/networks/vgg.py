@@ -43,11 +43,12 @@ def check_layers(layers: Iterable[str]) -> None:
 
 
 class VGG19Features(nn.Module):
-    """Frozen VGG-19, cut after the deepest of ``layers``.
+    """Frozen VGG-19, or a narrower network with its layers, cut after the deepest of ``layers``.
 
     Args:
         state: torchvision's ``vgg19`` state dict, or any mapping with its keys
-            ``features.<i>.weight`` and ``features.<i>.bias``; keys not needed are ignored.
+            ``features.<i>.weight`` and ``features.<i>.bias``, which say how wide the layers are;
+            keys not needed are ignored.
         layers: names out of ``LAYERS``.
 
     Raises:
@@ -64,10 +65,23 @@ class VGG19Features(nn.Module):
         self.convs = nn.ModuleDict()
         channels = 3
         for name in CONVS[:depth]:
-            width = BLOCKS[int(name[0]) - 1][0]
+            keys = [f"features.{TORCHVISION_INDEX[name]}.{part}" for part in ("weight", "bias")]
+            for key in keys:
+                if key not in state:
+                    raise ValueError(
+                        f"the loss network's weights lack {key!r}: expected torchvision's vgg19"
+                        " state dict, its features, or a file of loss train"
+                    )
+            width = len(state[keys[0]])
             conv = nn.utils.skip_init(nn.Conv2d, channels, width, 3, padding=1)
-            for part in ("weight", "bias"):
-                _load(getattr(conv, part), state, f"features.{TORCHVISION_INDEX[name]}.{part}")
+            assert conv.bias is not None
+            for key, parameter in zip(keys, (conv.weight, conv.bias), strict=True):
+                if state[key].shape != parameter.shape:
+                    raise ValueError(
+                        f"the loss network's weights: {key!r} should be {tuple(parameter.shape)},"
+                        f" found {tuple(state[key].shape)}"
+                    )
+                parameter.detach().copy_(state[key])
             self.convs[name] = conv
             channels = width
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
@@ -121,16 +135,3 @@ class VGG19Features(nn.Module):
             conv.weight.mul_(before / means[name])
             conv.bias.div_(means[name])
             before = means[name]
-
-
-def _load(parameter: Tensor, state: Mapping[str, Tensor], key: str) -> None:
-    if key not in state:
-        raise ValueError(
-            f"VGG-19 weights lack {key!r}: expected torchvision's vgg19 state dict, or its features"
-        )
-    if state[key].shape != parameter.shape:
-        raise ValueError(
-            f"VGG-19 weights: {key!r} should be {tuple(parameter.shape)},"
-            f" found {tuple(state[key].shape)}"
-        )
-    parameter.detach().copy_(state[key])

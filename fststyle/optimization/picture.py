@@ -163,7 +163,9 @@ class Studio:
             "versions": versions(),
         }
         if config.needs_depth:
-            network, card = load_depth(config.depth_network, config.vgg_weights)
+            network, card = load_depth(
+                config.depth_network, config.vgg_weights, config.loss_network
+            )
             self.card["depth_network"] = {name: card[name] for name in ("kind", "id")}
             network.to(self.device)
             self.depth = photo_depth((network, card), self.device, self.precision)
@@ -172,6 +174,7 @@ class Studio:
                 loss_depth = for_loss(
                     *(network, side, DTYPES[self.precision]),
                     config.size[-1] / config.loss_downscale,
+                    config.loss_network,
                 )
         self.objective, self.card["loss_network"] = build_objective(
             config, config.vgg_weights, loss_depth, self.device, DTYPES[self.precision], MARGIN

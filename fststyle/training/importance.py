@@ -54,7 +54,7 @@ def importance_maps(
         with cache_folder(config.depth_cache) as kept:
             name = f"{depth[1]['id']}-{training_size(depth[1])}"
             cache = DepthCache(
-                kept / name, partial(_on_cpu, config.depth_network, config.vgg_weights)
+                *(kept / name, partial(_on_cpu, config)),
             )
             used = photos_used(photos, config.seed, first_sample, config.steps * config.batch_size)[
                 world.rank :: world.size
@@ -78,6 +78,7 @@ def photo_depth(depth: LoadedDepth, device: torch.device, precision: str) -> Est
     return estimate
 
 
-def _on_cpu(source: str | None, vgg_weights: Path | None) -> Estimate:
+def _on_cpu(config: StyleTrainConfig) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
-    return photo_depth(load_depth(source, vgg_weights), torch.device("cpu"), "fp32")
+    depth = load_depth(config.depth_network, config.vgg_weights, config.loss_network)
+    return photo_depth(depth, torch.device("cpu"), "fp32")

@@ -71,13 +71,14 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     }
     depth = loss_depth = None
     if config.needs_depth:
-        depth = load_depth(config.depth_network, config.vgg_weights)
+        depth = load_depth(config.depth_network, config.vgg_weights, config.loss_network)
         card["depth_network"] = {name: depth[1][name] for name in ("kind", "id")}
         depth[0].to(world.device)
     if config.keeps_depth and depth is not None:
         height, width = (side / config.loss_downscale for side in config.crop_size)
         loss_depth = for_loss(
-            depth[0], training_size(depth[1]), DTYPES[precision], (height * width) ** 0.5
+            *(depth[0], training_size(depth[1]), DTYPES[precision], (height * width) ** 0.5),
+            config.loss_network,
         )
     if saved is not None:
         _check_same_inputs(saved[1], card)
