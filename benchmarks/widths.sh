@@ -19,6 +19,7 @@ for width in 32 16 8; do
   networks="$networks $OUT/$name/$name.safetensors"
 done
 "$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --json "$OUT/losses.json"
-"$PYTHON" -m fststyle compare $networks --style "$A/styles/starry_night.jpg" --height 256 \
-  --content "$A/content/chicago.jpg" "$A/content/tubingen.jpg" "$A/content/golden_gate2.jpg" \
-  --output "$OUT/sheet.png"
+# On two of scikit-image's photos, which are free: rocket (SpaceX) and coffee (Pikolo Espresso Bar).
+photos=$("$PYTHON" -c "import skimage; print(skimage.__path__[0])")/data
+"$PYTHON" -m fststyle compare $networks --height 176 --output "$OUT/widths.jpg" \
+  --content "$photos/rocket.jpg" "$photos/coffee.png"
