@@ -80,6 +80,12 @@ def _depth_convert(options: Mapping[str, Any]) -> None:
     run(config.from_options(config.DepthConvertConfig, options))
 
 
+def _demo(options: Mapping[str, Any]) -> None:
+    from fststyle.data.demo import write_demo
+
+    write_demo(config.from_options(config.DemoConfig, options).folder)
+
+
 def _loss_train(options: Mapping[str, Any]) -> None:
     from fststyle.training.distill import run
 
@@ -137,6 +143,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
             _depth_convert,
         ),
     },
+    "demo": Command("write a painting and photos to train on", config.DemoConfig, _demo),
     "loss": {
         "train": Command("train a small loss network", config.LossTrainConfig, _loss_train),
     },

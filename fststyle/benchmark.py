@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import fststyle
 from fststyle.config import BenchTrainConfig
 from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
 from fststyle.images import find_images, replacing
+from fststyle.loss_network import load_loss_network
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.networks.vgg import VGG19Features
@@ -60,9 +62,22 @@ def bench_train(config: BenchTrainConfig) -> None:
     objective = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
     frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
     ours = OurStep(network, objective, precision)
-    losses = {"plain": plain.losses(batch), "fststyle": ours.losses(batch)}
+    small_state, _ = load_loss_network("small", None)
+    small_extractor = VGG19Features(small_state, STYLE_LAYERS).to(device)
+    calibrate(small_extractor)
+    small_objective = StyleObjective(
+        *(small_extractor, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
+    )
+    small_extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+    small = OurStep(TransformNet(config.width).to(device), small_objective, precision)
+    steps: dict[str, PlainStep | OurStep] = {
+        "plain": plain,
+        "fststyle": ours,
+        "fststyle, small": small,
+    }
+    losses = {name: step.losses(batch) for name, step in steps.items()}
     seconds = alternate(
-        {"plain": lambda: plain(batch), "fststyle": lambda: ours(batch)}, config.repeats, device
+        {name: partial(step, batch) for name, step in steps.items()}, config.repeats, device
     )
     rows = [
         {

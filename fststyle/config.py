@@ -456,7 +456,8 @@ class LossTrainConfig(RunConfig):
         "folders of pictures, each seen equally often: photos, paintings, stylized photos"
     )
     val: Path = setting("folder of photos that are not among them")
-    widths: tuple[int, ...] = setting("channels of the four blocks", (24, 48, 96, 160))
+    widths: tuple[int, ...] = setting("channels of the four blocks", (32, 64, 128, 192))
+    lr: float = setting("Adam's learning rate; at 1e-3 what it begins with is lost", 1e-4)
     image_size: int = setting("side of the crops in pixels", 128)
     gradient_weight: float = setting("weight of the gradients' direction against features", 1.0)
 
@@ -465,6 +466,13 @@ class LossTrainConfig(RunConfig):
         check(len(self.widths) == 4, f"--widths takes four numbers, not {len(self.widths)}")
         check(self.image_size >= 64, f"--image-size must be at least 64, not {self.image_size}")
         check(self.batch_size >= 2, "--batch-size must be at least 2: styles come from the others")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """``demo``: something to train on, with nothing to download."""
+
+    folder: Path = setting("where style.png and photos/ are written", positional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
