@@ -67,9 +67,9 @@ def stained_glass(size: int = 640, seed: int = 3) -> Image.Image:
         )
     distance, nearest = cKDTree(points).query(pixels, 3)
     cell = nearest[:, 0].reshape(size, size)
-    # Distance to the border between the two nearest points, in pixels.
+    # Distance to the border between the two nearest points, in 640ths of the window.
     gap = points[nearest[:, 1]] - points[nearest[:, 0]]
-    edge = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * np.linalg.norm(gap, axis=1)) * size
+    edge = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * np.linalg.norm(gap, axis=1)) * 640
     edge = edge.reshape(size, size)
     colours = np.stack([_colour(point, random) for point in points])
     glass = colours[cell].astype(np.float64) / 255
