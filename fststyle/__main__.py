@@ -89,7 +89,7 @@ def _demo(options: Mapping[str, Any]) -> None:
 def _loss_train(options: Mapping[str, Any]) -> None:
     from fststyle.training.distill import run
 
-    run(options)
+    run(config.from_options(config.LossTrainConfig, options))
 
 
 def _bench_train(options: Mapping[str, Any]) -> None:
@@ -145,7 +145,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     },
     "demo": Command("write a painting and photos to train on", config.DemoConfig, _demo),
     "loss": {
-        "train": Command("train a small loss network", config.LossTrainConfig, _loss_train),
+        "train": Command(
+            "make a small loss network out of VGG-19", config.LossTrainConfig, _loss_train
+        ),
     },
     "bench": {
         "train": Command("time the training step", config.BenchTrainConfig, _bench_train),

@@ -449,23 +449,27 @@ class DepthConvertConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossTrainConfig(RunConfig):
-    """``loss train``: a small loss network, taught by VGG-19."""
+class LossTrainConfig:
+    """``loss train``: a small loss network out of VGG-19."""
 
     data: tuple[Path, ...] = setting(
         "folders of pictures, each seen equally often: photos, paintings, stylized photos"
     )
-    val: Path = setting("folder of photos that are not among them")
+    val: Path = setting("folder of photos on which the two are compared")
+    output: Path = setting("the file to write", Path("small.safetensors"))
     widths: tuple[int, ...] = setting("channels of the four blocks", (32, 64, 128, 192))
-    lr: float = setting("Adam's learning rate; at 1e-3 what it begins with is lost", 1e-4)
+    pictures: int = setting("pictures that are looked at", 320)
+    samples: int = setting("places in them at which each layer is looked at", 100_000)
     image_size: int = setting("side of the crops in pixels", 128)
-    gradient_weight: float = setting("weight of the gradients' direction against features", 1.0)
+    seed: int = setting("seed of the crops", 0)
+    vgg_weights: Path | None = setting("as in train", None)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check(len(self.widths) == 4, f"--widths takes four numbers, not {len(self.widths)}")
+        check(min(self.widths) >= 1, f"--widths must be at least 1, not {min(self.widths)}")
         check(self.image_size >= 64, f"--image-size must be at least 64, not {self.image_size}")
-        check(self.batch_size >= 2, "--batch-size must be at least 2: styles come from the others")
+        for name in ("pictures", "samples"):
+            check(getattr(self, name) >= 1, f"--{name} must be at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)

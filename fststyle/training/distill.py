@@ -1,330 +1,157 @@
-"""Training a small loss network to do what VGG-19 does in style transfer."""
+"""A small loss network out of VGG-19: narrower layers that see what VGG-19's see in styles."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from scipy.linalg import qr
-from torch import Tensor, nn
+from torch import Tensor
+from tqdm import tqdm
 
 from fststyle import config as settings
 from fststyle.checkpoint import save_tensors
 from fststyle.config import LossTrainConfig
-from fststyle.data.photos import Batch, PhotoCrops, validation_images
+from fststyle.data.photos import PhotoCrops, validation_images
 from fststyle.images import find_images
 from fststyle.losses import content_loss, gram_matrix
 from fststyle.networks.calibration import calibrate
-from fststyle.networks.vgg import BLOCKS, CONVS, TORCHVISION_INDEX, VGG19Features
+from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features
 from fststyle.networks.vgg_weights import load_vgg19_state
-from fststyle.training.board import Board
-from fststyle.training.device import DTYPES, autocast, find_precision
-from fststyle.training.distributed import World
-from fststyle.training.loop import to_device
-from fststyle.training.run import (
-    STATE,
-    launch,
-    prepare_folder,
-    read_settings,
-    table,
-    train_on,
-    versions,
-)
-from fststyle.training.state import TrainingState, save_state
+from fststyle.training.run import versions
 
 DEEPEST = "4_4"
-"""The last convolution of the small network."""
-MATCHED = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_3", "4_1", "4_3")
-"""Convolutions whose ReLUs are to tell what VGG-19's tell."""
-STYLE = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-CONTENT = ("relu2_2", "relu3_3")
-"""Layers of the losses whose gradients are to be VGG-19's."""
+"""The last convolution of a small network."""
+LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+"""Layers whose losses are compared."""
 VALIDATION_PHOTOS = 16
-FIRST_PICTURES, SAMPLES = 96, 30_000
-"""What ``begin`` sees: pictures, and places in them, of each layer."""
+PLACES = ("data", "val", "output", "vgg_weights")
+"""Settings that say only where things lay: no part of a network's card."""
 
 
-def run(options: Mapping[str, Any]) -> None:
-    """``fststyle loss train``: from the options given to the network's file."""
-    config, saved = read_settings(LossTrainConfig, options, ("data",))
-    launch(config, saved, _train, "--image-size")
-
-
-def _train(config: LossTrainConfig, saved: Any, world: World) -> None:
+def run(config: LossTrainConfig) -> None:
+    """``fststyle loss train``."""
     folders = [find_images(folder) for folder in config.data]
     # Every folder is seen equally often, however few pictures it holds.
     most = max(map(len, folders))
     files = [path for found in folders for path in found * round(most / len(found))]
-    val_files = find_images(config.val)
-    prepare_folder(config, world)
-    say = print if world.leads else lambda *_: None
-    teacher_state, source = load_vgg19_state(config.vgg_weights)
-    precision = find_precision("auto", world.device)
-    say(
-        f"{', '.join(str(len(found)) for found in folders)} pictures; {world.device.type},"
-        f" teacher in {precision}"
-    )
-    teacher = VGG19Features(teacher_state, [f"relu{DEEPEST}"])
-    calibrate(teacher)
-    student = Student(config.widths)
-    crops = PhotoCrops(files, (config.image_size, config.image_size), config.seed)
-    if saved is None:
-        first = crops[range(FIRST_PICTURES)].images
-        begin(student, teacher, to_device(first, torch.device("cpu")))
-    teacher.to(world.device)
-    teacher.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-    student.to(world.device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(student.parameters(), config.lr, fused=True)
-    state = TrainingState(
-        student, optimizer, torch.amp.GradScaler(world.device.type, enabled=False)
-    )
-    if saved is not None:
-        state.restore(*saved)
-        say(f"going on from step {state.step}")
-    if state.step >= config.steps:
-        say(f"{config.folder} is complete: to go on, give more --steps")
-        return
-    card: dict[str, Any] = {
+    size = (config.image_size, config.image_size)
+    val = validation_images(find_images(config.val), size, VALIDATION_PHOTOS).images.float() / 255
+    state, source = load_vgg19_state(config.vgg_weights)
+    teacher = VGG19Features(state, [f"relu{DEEPEST}"])
+    images = PhotoCrops(files, size, config.seed)[range(config.pictures)].images.float() / 255
+    student = narrowed(teacher, config.widths, images, config.samples)
+    for network in (teacher, student):
+        calibrate(network)
+    figures = agreement(teacher, student, val)
+    for name, value in figures.items():
+        print(f"{name} {value:.2f}")
+    tensors = {
+        f"features.{TORCHVISION_INDEX[name]}.{part}": getattr(conv, part).half()
+        for name, conv in student.convs.items()
+        for part in ("weight", "bias")
+    }
+    card = {
+        "kind": "loss_network",
         "data": [
             {"name": folder.name, "pictures": len(found)}
             for folder, found in zip(config.data, folders, strict=True)
         ],
         "teacher": source,
+        "figures": figures,
+        "settings": {k: v for k, v in settings.to_json(config).items() if k not in PLACES},
         "versions": versions(),
     }
-    size = (config.image_size, config.image_size)
-    board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
-    if saved is None:
-        board.text("settings", table(settings.to_json(config)), 0)
-    val = validation_images(val_files, size, VALIDATION_PHOTOS)
-    task = DistillTask(config, teacher, precision, world.device, board, val, card)
-    train_on(crops, task, state, config, "fp32", world, board, "loss train")
-    figures = ", ".join(f"{name} {value:.3f}" for name, value in task.figures.items())
-    say(f"{task.network_file}: {state.step} steps; {figures}")
-
-
-class Student(nn.Module):
-    """The small network, and linear maps from its layers to VGG-19's that training alone needs.
-
-    ``widths``: channels of the four blocks.
-    """
-
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        self.features = VGG19Features(_empty(widths), [f"relu{DEEPEST}"])
-        self.features.requires_grad_(True)
-        self.adapters = nn.ModuleDict(
-            {
-                name: nn.Conv2d(widths[block], BLOCKS[block][0], 1)
-                for name in MATCHED
-                for block in [int(name[0]) - 1]
-            }
-        )
-        self.means: Tensor
-        self.levels: Tensor
-        self.register_buffer("means", torch.ones(len(MATCHED)))
-        self.register_buffer("levels", torch.ones(len(MATCHED)))
-
-    def forward(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """N×3×H×W in [0,1] to the maps of ``MATCHED``, by layer, each as active on average as
-        VGG-19's, which calibration will bring about; and what the adapters make of them."""
-        layers = [f"relu{name}" for name in MATCHED]
-        maps = self.features(image, layers)
-        if self.training:
-            with torch.no_grad():
-                now = torch.stack([maps[layer].mean() for layer in layers])
-                self.means.lerp_(now, 0.02)
-        factors = self.levels / self.means
-        scaled = {layer: maps[layer] * factors[i] for i, layer in enumerate(layers)}
-        told = {f"relu{name}": adapter(scaled[f"relu{name}"])
-                for name, adapter in self.adapters.items()}  # fmt: skip
-        return scaled, told
-
-
-def _empty(widths: tuple[int, ...]) -> dict[str, Tensor]:
-    """Zeros under torchvision's names."""
-    state, channels = {}, 3
-    for name in CONVS[: CONVS.index(DEEPEST) + 1]:
-        width = widths[int(name[0]) - 1]
-        state[f"features.{TORCHVISION_INDEX[name]}.weight"] = torch.zeros(width, channels, 3, 3)
-        state[f"features.{TORCHVISION_INDEX[name]}.bias"] = torch.zeros(width)
-        channels = width
-    return state
+    save_tensors(config.output, tensors, card)
+    print(f"{config.output}: {config.output.stat().st_size / 1e6:.1f} MB")
 
 
 @torch.no_grad()
-def begin(student: Student, teacher: VGG19Features, images: Tensor) -> None:
-    """Weights to begin with: layer by layer, VGG-19's own channels as far as there is room.
+def narrowed(
+    teacher: VGG19Features, widths: Sequence[int], images: Tensor, samples: int
+) -> VGG19Features:
+    """A network with the layers of ``teacher`` to ``DEEPEST``, ``widths`` channels in each of its
+    four blocks.
 
-    Of each layer those channels are chosen from which the others follow best (QR with column
-    pivoting on their activations), and the small layer's weights, from what the small layers before
-    it really give, by least squares to what VGG-19's channels are before the ReLU; so are the
-    adapters. It takes seconds, and stands where training from random weights stands after half an
-    hour.
+    Layer by layer those channels of the teacher's are taken from which its others follow best (QR
+    with column pivoting on their activations), and weights that give them from what the narrow
+    layers before really say, by least squares before the ReLU: channel pruning by reconstruction
+    (He, Zhang and Sun 2017), from the first layer to the last. As wide as the teacher, it is the
+    teacher.
 
     Args:
-        teacher: in float32, to ``DEEPEST`` or deeper.
-        images: N×3×H×W in [0,1]; a hundred are plenty.
+        images: N×3×H×W in [0,1]; a few hundred.
+        samples: places in them at which each layer is looked at.
     """
     random = torch.Generator().manual_seed(0)
+    state: dict[str, Tensor] = {}
     theirs = ours = (images - teacher.mean) / teacher.std
     previous = "1"
-    for name, conv in student.features.convs.items():
-        assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+    names = CONVS[: CONVS.index(DEEPEST) + 1]
+    for name in tqdm(names, unit="layer"):
         if name[0] != previous:
             theirs, ours, previous = F.max_pool2d(theirs, 2), F.max_pool2d(ours, 2), name[0]
-        wanted = torch.cat([teacher.convs[name](part) for part in theirs.split(8)])
-        count, _, height, width = wanted.shape
-        rows = min(height * width, SAMPLES // count)
+        conv = teacher.convs[name]
+        wanted = _in_parts(conv, theirs)
+        height, width = wanted.shape[2:]
+        rows = min(height * width, -(-samples // len(images)))
         place = torch.randperm(height * width, generator=random)[:rows]
         at_places = wanted.flatten(2)[..., place].transpose(1, 2).flatten(0, 1)
-        _, _, order = qr(at_places.relu().numpy(), mode="economic", pivoting=True)
-        chosen = torch.from_numpy(order[: len(conv.bias)].copy()).sort().values
+        _, order = qr(at_places.relu().numpy(), mode="r", pivoting=True)
+        chosen = torch.from_numpy(order[: widths[int(name[0]) - 1]].copy()).long().sort().values
         patches = torch.cat(
             [F.unfold(part, 3, padding=1)[..., place].transpose(1, 2) for part in ours.split(8)]
         ).flatten(0, 1)
         fitted = least_squares(patches, at_places[:, chosen])
-        conv.weight.copy_(fitted[:-1].T.reshape(conv.weight.shape))
-        conv.bias.copy_(fitted[-1])
+        weight = fitted[:-1].T.reshape(len(chosen), -1, 3, 3).contiguous()
+        bias = fitted[-1].clone()
+        state[f"features.{TORCHVISION_INDEX[name]}.weight"] = weight
+        state[f"features.{TORCHVISION_INDEX[name]}.bias"] = bias
         theirs = wanted.relu_()
-        ours = torch.cat([conv(part).relu_() for part in ours.split(8)])
-        if name in MATCHED:
-            number = MATCHED.index(name)
-            student.means[number], student.levels[number] = ours.mean(), theirs.mean()
-            scaled = (
-                (ours * (theirs.mean() / ours.mean()))
-                .flatten(2)[..., place]
-                .transpose(1, 2)
-                .flatten(0, 1)
-            )
-            fitted = least_squares(scaled, at_places.relu())
-            adapter = student.adapters[name]
-            assert isinstance(adapter, nn.Conv2d) and adapter.bias is not None
-            adapter.weight.copy_(fitted[:-1].T[..., None, None])
-            adapter.bias.copy_(fitted[-1])
+        ours = _in_parts(partial(F.conv2d, weight=weight, bias=bias, padding=1), ours).relu_()
+    return VGG19Features(state, [f"relu{DEEPEST}"])
+
+
+def _in_parts(run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    return torch.cat([run(part) for part in images.split(8)])
 
 
 def least_squares(x: Tensor, y: Tensor) -> Tensor:
     """The (A+1)×B matrix that takes P×A, and a column of ones, to P×B."""
-    x = torch.cat([x, torch.ones(len(x), 1)], 1).double()
-    square = x.T @ x
-    square.diagonal().add_(1e-4 * square.diagonal().mean())
-    return torch.linalg.solve(square, x.T @ y.double()).float()
+    x = torch.cat([x, torch.ones(len(x), 1)], 1)
+    square = (x.T @ x).double()
+    square.diagonal().add_(1e-6 * square.diagonal().mean())
+    return torch.linalg.solve(square, (x.T @ y).double()).float()
 
 
-class DistillTask:
-    """Features that tell what VGG-19's tell, and losses whose gradients point where VGG-19's do.
-
-    The second is what training a style, or optimizing a picture, sees of a loss network (Czarnecki
-    et al. 2017 call it Sobolev training). Gradients are asked for at mixtures of pictures with
-    noise on them, on the way from a picture to another's style: where descents go.
-    """
-
-    def __init__(
-        self,
-        config: LossTrainConfig,
-        teacher: VGG19Features,
-        precision: str,
-        device: torch.device,
-        board: Board,
-        val: Batch,
-        card: dict[str, Any],
-    ) -> None:
-        self.config, self.teacher, self.card = config, teacher, card
-        self.precision, self.device, self.board, self.val = precision, device, board, val
-        self.network_file = config.folder / f"{config.name}.safetensors"
-        self.figures: dict[str, float] = {}
-
-    def loss(
-        self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """As ``training.loop.Task`` says."""
-        random = torch.Generator().manual_seed(step)
-        terms = self._terms(network, images, random, "style" if step % 2 else "content")
-        loss = (
-            terms["features"]
-            + self.config.gradient_weight * (1 - terms["cosine"])
-            + 0.1 * terms["size"]
-        )
-        return loss, {name: term.detach() for name, term in terms.items()}
-
-    def _terms(
-        self, network: nn.Module, images: Tensor, random: torch.Generator, kind: str
-    ) -> dict[str, Tensor]:
-        """How far the features are apart, the cosine between the gradients of the content or the
-        style loss, and the squared logarithm of how much larger one is than the other."""
-        mixed = mixture(images, random).requires_grad_()
-        with autocast(self.device, self.precision):
-            with torch.no_grad():
-                theirs = self.teacher(images, [f"relu{name}" for name in MATCHED])
-            theirs_mixed = self.teacher(mixed, [f"relu{name}" for name in MATCHED])
-            loss = judge(theirs_mixed, theirs, kind)
-        (wanted,) = torch.autograd.grad(loss, mixed)
-        both, told = network(torch.cat([images, mixed]))
-        count = len(images)
-        ours, ours_mixed = ({k: v[part] for k, v in both.items()}
-                            for part in (slice(count), slice(count, None)))  # fmt: skip
-        errors = []
-        for name in MATCHED:
-            layer = f"relu{name}"
-            target = torch.cat([theirs[layer], theirs_mixed[layer].detach()]).float()
-            errors.append(F.mse_loss(told[layer], target) / target.square().mean())
-        detached = {k: v.detach() for k, v in ours.items()}
-        (found,) = torch.autograd.grad(
-            judge(ours_mixed, detached, kind), mixed, create_graph=torch.is_grad_enabled()
-        )
-        found, wanted = found.flatten(1), wanted.float().flatten(1)
-        ratio = found.norm(dim=1) / wanted.norm(dim=1).clamp(min=1e-12)
-        return {
-            "features": torch.stack(errors).mean(),
-            "cosine": F.cosine_similarity(found, wanted).mean(),
-            "size": ratio.clamp(min=1e-6).log().square().mean(),
-        }
-
-    def validate(self, state: TrainingState) -> None:
-        """Cosines and feature errors on photos not trained on."""
-        state.network.eval()
-        sums: dict[str, list[float]] = {}
-        images = to_device(self.val.images, self.device)
-        for number, part in enumerate(images.split(self.config.batch_size)):
-            for kind in ("content", "style"):
-                random = torch.Generator().manual_seed(number)
-                for name, term in self._terms(state.network, part, random, kind).items():
-                    key = name if name == "features" else f"{kind} {name}"
-                    sums.setdefault(key, []).append(term.item())
-        state.network.train()
-        state.optimizer.zero_grad(set_to_none=True)
-        self.figures = {name: sum(values) / len(values) for name, values in sums.items()}
-        self.board.scalars({f"val/{name}": v for name, v in self.figures.items()}, state.step)
-        self.board.flush()
-
-    def save(self, state: TrainingState) -> None:
-        """The network's file in half precision, calibrated, then the state."""
-        card: dict[str, Any] = {
-            **self.card,
-            "settings": settings.to_json(self.config),
-            "step": state.step,
-            "figures": self.figures,
-        }
-        assert isinstance(state.network, Student)
-        convs = state.network.features.convs
-        tensors = {
-            f"features.{TORCHVISION_INDEX[name]}.{part}": getattr(convs[name], part).detach().half()
-            for name in convs
-            for part in ("weight", "bias")
-        }
-        save_tensors(self.network_file, tensors, {**card, "kind": "loss_network"})
-        save_state(self.config.folder / STATE, state, card)
+def agreement(teacher: VGG19Features, student: VGG19Features, images: Tensor) -> dict[str, float]:
+    """By layer, the cosine between the gradients that the two networks' style and content losses
+    have at pictures on the way from one of ``images`` to another's style: which way descents go."""
+    mixed = mixture(images, torch.Generator().manual_seed(0)).requires_grad_()
+    figures: dict[str, float] = {}
+    maps = {}
+    for network in (teacher, student):
+        with torch.no_grad():
+            of = network(images, LAYERS)
+        maps[network] = network(mixed, LAYERS), of
+    for layer in LAYERS:
+        for kind in ("style", "content"):
+            gradients = [
+                torch.autograd.grad(judge(at, of, layer, kind), mixed, retain_graph=True)[0]
+                for at, of in maps.values()
+            ]
+            first, second = (gradient.flatten(1) for gradient in gradients)
+            cosine = F.cosine_similarity(first, second).mean().item()
+            figures[f"{kind} {layer}, cosine of the gradients"] = round(cosine, 4)
+    return figures
 
 
-def judge(maps: Mapping[str, Tensor], of: Mapping[str, Tensor], kind: str) -> Tensor:
-    """The sum over pictures of the content loss against the same picture's maps in ``of``, or the
-    style loss against those of the picture before it."""
-    count = len(next(iter(maps.values())))
+def judge(at: Mapping[str, Tensor], of: Mapping[str, Tensor], layer: str, kind: str) -> Tensor:
+    """The sum over pictures of a layer's content loss against the same picture's maps in ``of``, or
+    its style loss against those of the picture before it."""
     if kind == "content":
-        return count * torch.stack([content_loss(maps[k], of[k]) for k in CONTENT]).sum()
-    differences = [gram_matrix(maps[k]) - gram_matrix(of[k]).roll(1, 0) for k in STYLE]
-    return torch.stack([d.square().sum() for d in differences]).sum()
+        return len(at[layer]) * content_loss(at[layer], of[layer])
+    return (gram_matrix(at[layer]) - gram_matrix(of[layer]).roll(1, 0)).square().sum()
 
 
 def mixture(images: Tensor, random: torch.Generator) -> Tensor:
@@ -333,13 +160,11 @@ def mixture(images: Tensor, random: torch.Generator) -> Tensor:
     n, _, height, width = images.shape
 
     def uniform(low: float, high: float) -> Tensor:
-        drawn = torch.rand(n, 1, 1, 1, generator=random) * (high - low) + low
-        return drawn.to(images.device)
+        return torch.rand(n, 1, 1, 1, generator=random) * (high - low) + low
 
     part = uniform(-0.3, 0.5).clamp(min=0)
     fine, coarse = (
-        torch.randn(n, 3, height // scale, width // scale, generator=random).to(images.device)
-        for scale in (1, 8)
+        torch.randn(n, 3, height // scale, width // scale, generator=random) for scale in (1, 8)
     )
     coarse = F.interpolate(coarse, (height, width), mode="bilinear")
     noise = fine * uniform(0, 0.08) + coarse * uniform(0, 0.12)
