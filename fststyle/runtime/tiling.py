@@ -54,42 +54,57 @@ class Tiles:
                 temporary files by default.
             progress: called after each strip with the part of the whole work that it was.
         """
-        height, width, _ = picture.shape
         graph = self._graph
-        rows = -(-height // STRIDE)
+        rows = -(-len(picture) // STRIDE)
         fixed: dict[str, np.ndarray] = {}
         output = np.empty_like(picture)
         with contextlib.ExitStack() as stack:
             kept: dict[str, Rows] = {}
             for number, part in enumerate(graph.parts):
-                run = self._starter(part, {**fixed, **given})
-                moments = Moments()
-                each = max(2 * part.reach, round(pixels / (STRIDE * width)), 1)
-                for begin, end in spans(rows, each):
-                    low, high = max(0, begin - part.reach), min(rows, end + part.reach)
-                    fed = {name: kept[name].read(low, high) for name in part.sources}
-                    found = run(picture[STRIDE * low : STRIDE * high], fed)
-                    for name, values in found.items():
-                        # What lies beyond the strip lacks what lies beyond it in turn.
-                        scale = STRIDE // graph.stride(name)
-                        last = None if end == rows else (end - low) * scale
-                        found[name] = values[:, :, (begin - low) * scale : last]
+                last, moments = part is graph.parts[-1], Moments()
+                strips = self._strips(part, picture, pixels, {**fixed, **given}, kept)
+                for begin, end, found in strips:
                     for name in part.kept:
                         if name not in kept:
                             kept[name] = stack.enter_context(Rows(rows, found[name], folder))
                         kept[name].write(begin, found[name])
-                    own = found[part.outputs[0]]
-                    if part is graph.parts[-1]:
-                        output[STRIDE * begin : STRIDE * end] = own[0].transpose(1, 2, 0)
+                    if last:
+                        stylized = found[graph.output][0].transpose(1, 2, 0)
+                        output[STRIDE * begin : STRIDE * end] = stylized
                     else:
-                        moments.add(own)
+                        moments.add(found[part.outputs[0]])
                     progress((end - begin) / rows / len(graph.parts))
-                if part is not graph.parts[-1]:
+                if not last:
                     fixed |= graph.norm(number, moments.mean, moments.variance)
                 for name in list(kept):
                     if not any(name in later.sources for later in graph.parts[number + 1 :]):
                         kept.pop(name).close()
         return output
+
+    def _strips(
+        self,
+        part: Part,
+        picture: np.ndarray,
+        pixels: int,
+        given: Mapping[str, np.ndarray],
+        kept: Mapping[str, "Rows"],
+    ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
+        """(begin, end, outputs of ``part`` by name, 1×C×H×W) of each strip, in units of ``STRIDE``
+        rows of the picture."""
+        height, width, _ = picture.shape
+        rows = -(-height // STRIDE)
+        run = self._starter(part, given)
+        each = max(2 * part.reach, round(pixels / (STRIDE * width)), 1)
+        for begin, end in spans(rows, each):
+            low, high = max(0, begin - part.reach), min(rows, end + part.reach)
+            fed = {name: kept[name].read(low, high) for name in part.sources}
+            found = run(picture[STRIDE * low : STRIDE * high], fed)
+            for name, values in found.items():
+                # What lies beyond the strip lacks what lies beyond it in turn.
+                scale = STRIDE // self._graph.stride(name)
+                last = None if end == rows else (end - low) * scale
+                found[name] = values[:, :, (begin - low) * scale : last]
+            yield begin, end, found
 
     def _starter(
         self, part: Part, given: Mapping[str, np.ndarray]
