@@ -55,5 +55,5 @@ def test_bench_train_writes_its_figures(assets: Path, tmp_path: Path) -> None:
     done = run_command("bench", "train", *options, env={"FSTSTYLE_ASSETS": str(assets)})
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "x.json").read_text())
-    assert [row["step"] for row in result["train"]] == ["plain", "fststyle"]
+    assert [row["step"] for row in result["train"]] == ["plain", "fststyle", "fststyle, small"]
     assert result["photos_read_per_second"] > 0
