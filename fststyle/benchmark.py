@@ -50,26 +50,23 @@ def bench_train(config: BenchTrainConfig) -> None:
     pictures = calibration_images(config.batch_size + 1, config.image_size).to(device)
     batch, painting = pictures[:-1], pictures[-1:]
 
-    def extractor() -> VGG19Features:
-        built = VGG19Features(state, STYLE_LAYERS).to(device)
+    def extractor(weights: Mapping[str, Tensor]) -> VGG19Features:
+        built = VGG19Features(weights, STYLE_LAYERS).to(device)
         calibrate(built)
         return built
 
+    def objective(weights: Mapping[str, Tensor]) -> StyleObjective:
+        frozen = extractor(weights)
+        made = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
+        frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+        return made
+
     torch.manual_seed(0)
     network = TransformNet(config.width).to(device)
-    plain = PlainStep(network, extractor(), painting)
-    frozen = extractor()
-    objective = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
-    frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-    ours = OurStep(network, objective, precision)
+    plain = PlainStep(network, extractor(state), painting)
+    ours = OurStep(network, objective(state), precision)
     small_state, _ = load_loss_network("small", None)
-    small_extractor = VGG19Features(small_state, STYLE_LAYERS).to(device)
-    calibrate(small_extractor)
-    small_objective = StyleObjective(
-        *(small_extractor, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
-    )
-    small_extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-    small = OurStep(TransformNet(config.width).to(device), small_objective, precision)
+    small = OurStep(TransformNet(config.width).to(device), objective(small_state), precision)
     steps: dict[str, PlainStep | OurStep] = {
         "plain": plain,
         "fststyle": ours,

@@ -157,7 +157,8 @@ def picture_process(model: Path, provider: str, size: tuple[int, int]) -> tuple[
 
 
 class Memory:
-    """A process's resident memory while something runs: ``megabytes``, ten times a second."""
+    """A process's resident memory while something runs: ``megabytes``, fifty times a second, after
+    ten seconds ten times."""
 
     def __init__(self, pid: int | None = None) -> None:
         self._process = psutil.Process(pid)

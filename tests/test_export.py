@@ -114,6 +114,9 @@ def test_other_operator_sets_and_one_size(
         content = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
         expected = (network(content).clamp(0, 1) * 255).round().permute(0, 2, 3, 1).numpy()
     assert np.abs(output.astype(int) - expected).max() <= 1
+    for other in (np.repeat(frames, 2, 0), frames[:, :, :48]):
+        with pytest.raises(ValueError, match="takes 1 picture of 56x40 pixels at a time"):
+            Stylizer(tmp_path / "x.onnx")(other)
 
 
 def test_int8_is_calibrated_on_photos(tmp_path: Path) -> None:

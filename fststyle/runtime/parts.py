@@ -102,12 +102,12 @@ class Graph:
         return strides
 
     def _plan(self) -> list[Part]:
-        sums = {
+        sums = [
             output
             for node in self._nodes
             for output in node.output
             if node.op_type == "Add" and all(self._strides.get(i) == STRIDE for i in node.input)
-        }
+        ]
         available: set[str] = set()
         parts = []
         for target in (*(node.input[0] for node in self._norms), self.output):

@@ -27,6 +27,7 @@ class Stylizer:
         self._threads = threads
         self._session, self.provider, self.card, self._uint8 = opened
         self._scalars = {i.name for i in self._session.get_overridable_initializers()}
+        self._shape = self._session.get_inputs()[0].shape  # names where any size will do
         self._tiles: Tiles | None = None
         self._buffers: tuple[OrtValue, OrtValue] | None = None
 
@@ -39,13 +40,19 @@ class Stylizer:
             strength: 1 for the stylized picture, 0 for the original, between them a mixture.
             keep_colour: keep the original's chroma.
 
-        Raises ValueError where a side is shorter than 16 pixels, or where the file is older than
-        these options.
+        Raises ValueError where a side is shorter than 16 pixels, where the file is for pictures of
+        another size, or older than these options.
         """
         _, height, width, _ = frames.shape
         _check_size(height, width)
         given = self._given(strength, keep_colour)
         fed = as_fed(frames, self._uint8)
+        if any(isinstance(n, int) and n != m for n, m in zip(self._shape, fed.shape, strict=True)):
+            count, *size = (self._shape[i] for i in ((0, 2, 1) if self._uint8 else (0, 3, 2)))
+            raise ValueError(
+                f"{self.model} takes {count} picture of {'x'.join(map(str, size))} pixels at a time"
+                f" (export --static), not {len(frames)} of {width}x{height}"
+            )
         if given:  # ONNX Runtime binds no inputs that have defaults
             return as_frames(self._session.run(None, {"content": fed, **given})[0])
         return as_frames(self._run_bound(fed))

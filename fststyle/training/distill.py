@@ -16,7 +16,7 @@ from fststyle.data.photos import PhotoCrops, validation_images
 from fststyle.images import find_images
 from fststyle.losses import content_loss, gram_matrix
 from fststyle.networks.calibration import calibrate
-from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features
+from fststyle.networks.vgg import BLOCKS, CONVS, TORCHVISION_INDEX, VGG19Features
 from fststyle.networks.vgg_weights import load_vgg19_state
 from fststyle.training.run import versions
 
@@ -39,6 +39,11 @@ def run(config: LossTrainConfig) -> None:
     val = validation_images(find_images(config.val), size, VALIDATION_PHOTOS).images.float() / 255
     state, source = load_vgg19_state(config.vgg_weights)
     teacher = VGG19Features(state, [f"relu{DEEPEST}"])
+    most_wide = tuple(channels for channels, _ in BLOCKS[:4])
+    settings.check(
+        all(width <= most for width, most in zip(config.widths, most_wide, strict=True)),
+        f"--widths {config.widths}: VGG-19 itself has {most_wide}",
+    )
     images = PhotoCrops(files, size, config.seed)[range(config.pictures)].images.float() / 255
     student = narrowed(teacher, config.widths, images, config.samples)
     for network in (teacher, student):
