@@ -107,10 +107,11 @@ def start(
 
 
 def as_fed(frames: np.ndarray, uint8: bool) -> np.ndarray:
-    """N×H×W×3 uint8 frames as the graph takes them: so, or N×3×H×W float32 in [0,1]."""
+    """N×H×W×3 uint8 frames as the graph takes them: so, or N×3×H×W float32 in [0,1]; contiguous,
+    since buffers of older ONNX Runtimes (1.24) take the bytes as they lie."""
     if uint8:
         return np.ascontiguousarray(frames)
-    return frames.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return np.ascontiguousarray(frames.transpose(0, 3, 1, 2), np.float32) / 255
 
 
 def as_frames(output: np.ndarray) -> np.ndarray:

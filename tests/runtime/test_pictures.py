@@ -102,6 +102,15 @@ def test_a_provider_that_fails_says_why(models: dict[str, Path]) -> None:
         Stylizer(models["uint8"], "tensorrt")
 
 
+def test_what_is_fed_is_contiguous() -> None:
+    frames = np.asarray(picture(0, 50, 37))[None]
+    for uint8 in (False, True):
+        fed = session.as_fed(frames[:, :, 3:], uint8)
+        assert fed.flags.c_contiguous and np.shape(fed) == (
+            (1, 37, 47, 3) if uint8 else (1, 3, 37, 47)
+        )
+
+
 def test_a_worse_provider_is_taken_when_a_better_one_fails(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
