@@ -29,6 +29,12 @@ def _export(options: Mapping[str, Any]) -> None:
     run(config.from_options(config.ExportConfig, options))
 
 
+def _publish(options: Mapping[str, Any]) -> None:
+    from fststyle.publish import run
+
+    run(config.from_options(config.PublishConfig, options))
+
+
 def _infer(options: Mapping[str, Any]) -> int:
     from fststyle.runtime.infer import run
 
@@ -125,6 +131,9 @@ def _bench_video(options: Mapping[str, Any]) -> None:
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": Command("train a style network", config.StyleTrainConfig, _train),
     "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
+    "publish": Command(
+        "make a trained style ready to be given away", config.PublishConfig, _publish
+    ),
     "infer": Command("stylize pictures and videos", config.InferConfig, _infer),
     "optimize": Command(
         "optimize the pixels of one picture at a time", config.OptimizeConfig, _optimize

@@ -15,6 +15,13 @@ from fststyle.images import replacing
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.networks.vgg_weights import read_tensors
 
+PLACES = (
+    *("content", "style", "data", "scenes", "val", "init", "output", "run_dir", "resume"),
+    *("vgg_weights", "depth_network", "depth_cache", "device", "workers"),
+)
+"""Settings of a training that say only where things lay: no part of what a network's file says to
+others."""
+
 KEY = "fststyle"
 """The metadata entry that holds the card, as JSON."""
 
@@ -50,15 +57,39 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, json.loads(metadata[KEY])
 
 
+def public(card: Mapping[str, Any]) -> dict[str, Any]:
+    """``card`` without ``PLACES``, which may say more of a person's machine than they meant to."""
+    if "settings" not in card:
+        return dict(card)
+    kept = {name: value for name, value in card["settings"].items() if name not in PLACES}
+    return {**card, "settings": kept}
+
+
+def halved(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """``tensors`` with kernels as float16, for half the size; vectors, a hundredth of all, stay.
+
+    Raises ValueError, with ``path`` in it, where a kernel's values are too large for float16.
+    """
+    half = {n: t.half() if t.ndim > 1 else t for n, t in tensors.items()}
+    for name, tensor in half.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path}: tensor {name!r} does not fit float16")
+    return half
+
+
 def load_card(path: Path) -> dict[str, Any]:
     """The card alone; errors as in ``load_tensors``."""
     return load_tensors(path)[1]
 
 
-def save_transform(path: Path, network: TransformNet, card: Mapping[str, Any]) -> None:
-    """Write a style network; ``card`` describes it beside what rebuilding needs."""
+def save_transform(
+    path: Path, network: TransformNet, card: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write a style network, ``half`` as ``halved`` has it; ``card`` describes it beside what
+    rebuilding needs."""
     card = {**card, "kind": "transform", "network": {"width": network.width}}
-    save_tensors(path, network.state_dict(), card)
+    tensors = network.state_dict()
+    save_tensors(path, halved(tensors, path) if half else tensors, card)
 
 
 def load_transform(path: Path) -> tuple[TransformNet, dict[str, Any]]:

@@ -23,6 +23,7 @@ from fststyle.images import (
 from fststyle.runtime.depth import coloured
 from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
+from fststyle.shipped import style_file
 
 
 class Model(NamedTuple):
@@ -48,7 +49,7 @@ def run(config: CompareConfig) -> None:
     results were made with them, every network's picture or every folder's."""
     check_writable(config.output)
     paintings = [read_image(path) for path in config.style]
-    models = [_open(path, config) for path in config.models]
+    models = [_open(style_file(path), config) for path in config.models]
     weight_maps = _weight_maps(models) if config.depth else []
     depth = _depth(config, models, weight_maps)
     rows = []

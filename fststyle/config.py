@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import itertools
 import math
 import types
 import typing
@@ -9,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
+
+from fststyle.shipped import CHECKPOINTS, shipped_styles, style_file
 
 Config = TypeVar("Config")
 
@@ -512,13 +515,35 @@ class ExportConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublishConfig:
+    """``publish``: a trained style as a pair of files to give away."""
+
+    checkpoint: Path = setting("NAME.safetensors of a trained style", positional=True)
+    title: str = setting("the painting's")
+    painter: str = setting("who painted it")
+    year: str = setting("when")
+    licence: str | None = setting("of the network: what those who get it may do", None)
+    note: str | None = setting("what else they should know: data, sources", None)
+    figures: Path | None = setting("what evaluate --json wrote of it", None)
+    output: Path = setting(
+        "folder for the two files (default: where infer finds styles by name)",
+        CHECKPOINTS / "styles",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class InferConfig:
     """``infer``: pictures and videos through ONNX files."""
 
     inputs: tuple[str, ...] = setting(
-        "NAME.onnx, or several styles, then pictures, videos, folders, globs, camera:0 or the"
-        " address of a stream (rtsp://…, http://…)",
+        "a style, by the name under which it ships or as NAME.onnx, or several; then pictures,"
+        " videos, folders, globs, camera:0 or the address of a stream (rtsp://…, http://…)",
+        (),
         positional=True,
+    )
+    list: bool = setting(
+        "instead of stylizing, name the styles that ship; with styles, print their whole cards",
+        False,
     )
     output: Path = setting(
         "folder for the results, with one below it for each of several styles; or the file to"
@@ -568,13 +593,11 @@ class InferConfig:
         check(self.batch_size >= 1, f"--batch-size must be at least 1, not {self.batch_size}")
         check(0 <= self.strength <= 1, f"--strength must lie in [0, 1], not {self.strength}")
         check(0 <= self.quality <= 63, f"--quality must lie in [0, 63], not {self.quality}")
-        check(
-            bool(self.models),
-            "a network exported by fststyle comes first: infer NAME.onnx photo.jpg",
-        )
-        check(
-            len(self.models) < len(self.inputs), "what is to be stylized? name pictures or videos"
-        )
+        if self.list:
+            check(not self.media, f"--list takes styles only: {self._no_style()}")
+            return
+        check(bool(self.models), f"infer STYLE photo.jpg: {self._no_style()}")
+        check(bool(self.media), "what is to be stylized? name pictures or videos")
         check(
             not self.crossfade or len(self.models) == 2,
             f"--crossfade takes two styles, not {len(self.models)}",
@@ -582,17 +605,24 @@ class InferConfig:
 
     @property
     def models(self) -> tuple[Path, ...]:
-        """The styles: the inputs up to the last that begins the line with NAME.onnx."""
-        count = next(
-            (i for i, name in enumerate(self.inputs) if not name.endswith(".onnx")),
-            len(self.inputs),
-        )
-        return tuple(Path(name) for name in self.inputs[:count])
+        """The files of the styles, with which the inputs begin."""
+        files = map(style_file, self.inputs)
+        return tuple(itertools.takewhile(lambda file: file.suffix == ".onnx", files))
 
     @property
     def media(self) -> tuple[str, ...]:
         """What is stylized."""
         return self.inputs[len(self.models) :]
+
+    def _no_style(self) -> str:
+        """What to say of the first of ``media``, or where there is nothing."""
+        ships = f"the styles that ship are {', '.join(shipped_styles())}"
+        if not self.media:
+            return f"a style comes first, NAME.onnx or one of those that ship; {ships}"
+        name = self.media[0]
+        if name.endswith(".safetensors"):
+            return f"{name} is to be exported first: export {name} --uint8"
+        return f"{name} is no style: {ships}; others are given as NAME.onnx"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -766,7 +796,10 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
         if many:
             options["nargs"] = "+"
         if f.metadata["positional"]:
-            del options["default"]
+            if f.default is dataclasses.MISSING:
+                del options["default"]
+            elif many:
+                options["nargs"] = "*"
             parser.add_argument(f.name, **{**options, "metavar": f.name.upper()})
         else:
             parser.add_argument(f"--{f.name.replace('_', '-')}", **options)

@@ -13,24 +13,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import fststyle
-from fststyle.checkpoint import load_card, load_strictly, load_tensors, save_tensors
+from fststyle.checkpoint import (
+    halved,
+    load_card,
+    load_strictly,
+    load_tensors,
+    public,
+    save_tensors,
+)
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.folding import fold_norms
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.vgg import VGG19Features
 from fststyle.networks.vgg_weights import load_vgg19_state, local_weights, weights_id
+from fststyle.shipped import CHECKPOINTS
 
 KINDS: dict[str, type[nn.Module]] = {"vgg_head": VGGDepthHead, "hourglass": HourglassDepth}
 """Networks we train, by the kind that stands in their cards."""
 
-PLACES = ("data", "scenes", "val", "init", "run_dir", "resume", "vgg_weights", "device", "workers")
-"""Settings of a training that say only where things lay: no part of a network's card."""
-
 TRANSFORMERS = "transformers:"
 
-SHIPPED = Path(fststyle.__file__).parent.parent / "checkpoints" / "depth"
+SHIPPED = CHECKPOINTS / "depth"
 """The folder of the networks that come with the project."""
 
 
@@ -182,22 +186,14 @@ def save_depth(
 ) -> None:
     """Write a network of ``KINDS``.
 
-    ``half`` stores the convolutions' kernels as float16, for half the size; biases and the batch
-    norms' statistics, a hundredth of all, stay float32. Of the settings in ``card``, ``PLACES`` are
-    left out. Raises ValueError where a kernel's values are too large for float16.
+    ``half`` as ``halved`` has it, and raises; of the settings in ``card`` the ``public`` are kept.
     """
     kind = next(name for name, type_ in KINDS.items() if isinstance(network, type_))
     tensors: dict[str, Tensor] = network.state_dict()
     if half:
-        tensors = {n: t.half() if t.ndim > 1 else t for n, t in tensors.items()}
-        for name, tensor in tensors.items():
-            if not tensor.isfinite().all():
-                raise ValueError(f"{path}: tensor {name!r} does not fit float16")
-    if "settings" in card:
-        kept = {name: v for name, v in card["settings"].items() if name not in PLACES}
-        card = {**card, "settings": kept}
+        tensors = halved(tensors, path)
     built = {"upsampling": network.upsampling} if isinstance(network, HourglassDepth) else {}
-    save_tensors(path, tensors, {**card, "kind": kind, "network": built})
+    save_tensors(path, tensors, {**public(card), "kind": kind, "network": built})
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from fststyle.agreement import (
     judge,
     run_in_onnxruntime,
 )
-from fststyle.checkpoint import KEY, load_transform
+from fststyle.checkpoint import KEY, load_transform, public
 from fststyle.config import ExportConfig, parse_size
 from fststyle.depth_network import holds_depth, load_depth
 from fststyle.images import find_images, replacing
@@ -96,7 +96,7 @@ def export(
     if deployed.stylizes:
         found["OpenCV"] = compare_in_opencv(deployed, network, data, size, held_out)
     described = {
-        **card,
+        **public(card),
         "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
         "precision": precision,
         # JSON has no infinity.

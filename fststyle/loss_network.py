@@ -4,11 +4,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-import fststyle
 from fststyle.checkpoint import load_tensors
 from fststyle.networks.vgg_weights import load_vgg19_state
+from fststyle.shipped import CHECKPOINTS
 
-SMALL = Path(fststyle.__file__).parent.parent / "checkpoints" / "loss" / "small.safetensors"
+SMALL = CHECKPOINTS / "loss" / "small.safetensors"
 """The file of the one that comes with the project."""
 
 

@@ -14,6 +14,7 @@ from fststyle.checkpoint import save_transform
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.onnx_graph import Deployed
+from fststyle.runtime.precision import load_for
 from fststyle.runtime.stylizer import Stylizer
 
 
@@ -77,6 +78,22 @@ def test_fp16_is_half_as_large_and_keeps_instance_norm(
     weights = [sum(len(i.raw_data) for i in onnx.load(tmp_path / f"{bits}.onnx").graph.initializer)
                for bits in ("16", "32")]  # fmt: skip
     assert weights[0] < 0.55 * weights[1]
+
+
+def test_on_the_cpu_half_precision_is_widened(network: TransformNet, tmp_path: Path) -> None:
+    export(network, {}, tmp_path / "16.onnx", uint8=True, fp16=True)
+    widened = load_for(tmp_path / "16.onnx", "cpu")
+    half = onnx.TensorProto.FLOAT16
+    assert all(tensor.data_type != half for tensor in widened.graph.initializer)
+    assert all(a.i != half for n in widened.graph.node if n.op_type == "Cast" for a in n.attribute)
+    frames = np.array(picture(9, 50, 37))[None]
+    (expected,) = session(tmp_path / "16.onnx").run(None, {"content": frames})
+    output = Stylizer(tmp_path / "16.onnx", "cpu")(frames)
+    assert np.abs(output - expected.astype(int)).max() <= 8
+    assert (
+        np.abs(Stylizer(tmp_path / "16.onnx").tiled(frames[0], 800) - output[0].astype(int)).max()
+        <= 1
+    )
 
 
 def test_the_graph_is_plain(network: TransformNet, tmp_path: Path) -> None:

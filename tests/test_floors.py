@@ -12,6 +12,7 @@ FLOORS = [
     ["__main__"],
     [
         "compare",
+        "publish",
         "benchmark",
         "benchmark_depth",
         "benchmark_infer",
@@ -27,6 +28,7 @@ FLOORS = [
     ["losses", "content_weights", "colour", "data", "checkpoint"],
     ["networks"],
     ["config", "images"],
+    ["shipped"],
     ["__init__"],
 ]
 FILES = sorted((ROOT / "fststyle").rglob("*.py"))

@@ -14,6 +14,7 @@ from fststyle.runtime.frames import FolderSource
 from fststyle.runtime.live import Latest, TkWindow, show
 from fststyle.runtime.pictures import find_inputs, place, stylize
 from fststyle.runtime.signals import watch_signals
+from fststyle.runtime.styles import list_styles, print_cards
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import (
     VideoSource,
@@ -30,6 +31,12 @@ Job = tuple[str, list[Path]]
 
 def run(config: InferConfig) -> int:
     """Stylize every input; returns 0, 1 where some could not be, 130 when stopped."""
+    if config.list:
+        if config.models:
+            print_cards(config.models)
+        else:
+            list_styles()
+        return 0
     if config.show or any(map(is_live, config.media)):
         return _live(config)
     pictures, videos = _plan(config)

@@ -79,6 +79,10 @@ def open_session(
         raise ValueError(f"{model}: an exported network, but not a {holds}")
     metadata = session.get_modelmeta().custom_metadata_map
     card: dict[str, Any] = json.loads(metadata.get("fststyle", "{}"))
+    if name == "cpu" and card.get("precision") == "fp16":
+        from fststyle.runtime.precision import load_for  # takes time, and few files need it
+
+        session = start(load_for(model, name).SerializeToString(), name, threads)
     return Session(session, name, card, inputs[0].type == "tensor(uint8)")
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import onnx
 
 from fststyle.runtime.parts import STRIDE, Graph, Part
+from fststyle.runtime.precision import load_for
 from fststyle.runtime.session import as_fed, as_frames, start
 
 
@@ -33,7 +33,7 @@ class Tiles:
     """
 
     def __init__(self, model: Path, provider: str, threads: int | None) -> None:
-        self._graph = Graph(onnx.load(model))
+        self._graph = Graph(load_for(model, provider))
         self._provider, self._threads = provider, threads
 
     def __call__(

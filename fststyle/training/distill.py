@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fststyle import config as settings
-from fststyle.checkpoint import save_tensors
+from fststyle.checkpoint import public, save_tensors
 from fststyle.config import LossTrainConfig
 from fststyle.data.photos import PhotoCrops, validation_images
 from fststyle.images import find_images
@@ -25,8 +25,6 @@ DEEPEST = "4_4"
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 """Layers whose losses are compared."""
 VALIDATION_PHOTOS = 16
-PLACES = ("data", "val", "output", "vgg_weights")
-"""Settings that say only where things lay: no part of a network's card."""
 
 
 def run(config: LossTrainConfig) -> None:
@@ -64,10 +62,10 @@ def run(config: LossTrainConfig) -> None:
         ],
         "teacher": source,
         "figures": figures,
-        "settings": {k: v for k, v in settings.to_json(config).items() if k not in PLACES},
+        "settings": settings.to_json(config),
         "versions": versions(),
     }
-    save_tensors(config.output, tensors, card)
+    save_tensors(config.output, tensors, public(card))
     print(f"{config.output}: {config.output.stat().st_size / 1e6:.1f} MB")
 
 

@@ -1,0 +1,48 @@
+"""A trained style as it ships: half the size, ready to run, and with what one should know of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fststyle.checkpoint import load_transform, public, save_transform
+from fststyle.config import PublishConfig
+from fststyle.export import export
+
+
+def run(config: PublishConfig) -> None:
+    """``fststyle publish``: NAME.safetensors with float16 kernels and NAME.onnx with half-precision
+    arithmetic and bytes in and out, both with the same card."""
+    network, card = load_transform(config.checkpoint)
+    name = config.checkpoint.stem
+    card = {
+        **public(card),
+        "painting": {"title": config.title, "painter": config.painter, "year": config.year},
+    }
+    for key in ("licence", "note"):
+        if getattr(config, key):
+            card[key] = getattr(config, key)
+    if config.figures:
+        card["figures"] = _figures(config.figures, name)
+    published, model = (config.output / f"{name}{suffix}" for suffix in (".safetensors", ".onnx"))
+    if published.resolve() == config.checkpoint.resolve():
+        raise ValueError(f"{published} would be overwritten: give another --output")
+    config.output.mkdir(parents=True, exist_ok=True)
+    export(network, card, model, uint8=True, fp16=True)
+    save_transform(published, network, card, half=True)
+    for file in (published, model):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+def _figures(file: Path, name: str) -> dict[str, Any]:
+    """What ``evaluate --json`` wrote of the network called ``name``."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file")
+    try:
+        result = json.loads(file.read_text())
+        groups = result["paintings"].values()
+        found = next(group[name]["mean"] for group in groups if name in group)
+        return {"photos": result["photos"], "size": result["size"], **found}
+    except StopIteration:
+        raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} was not written by evaluate --json") from error

@@ -1,0 +1,48 @@
+"""What the styles are that ship, and what any exported network says of itself."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from fststyle.shipped import CHECKPOINTS, shipped_styles
+
+
+def list_styles() -> None:
+    """Print a line for each style that ships. Raises FileNotFoundError where none does."""
+    styles = shipped_styles()
+    if not styles:
+        raise FileNotFoundError(f"{CHECKPOINTS / 'styles'}: no styles there")
+    column = max(map(len, styles))
+    for name, path in styles.items():
+        card = read_card(path)
+        print(f"{name:{column}}  {_painting(card)}; width {card['network']['width']}")
+
+
+def _painting(card: dict[str, Any]) -> str:
+    painting = card["painting"]
+    return f"{painting['painter']}, {painting['title']}, {painting['year']}"
+
+
+def print_cards(models: Sequence[Path]) -> None:
+    """Print what exported networks say of themselves, as JSON."""
+    for model in models:
+        print(json.dumps(read_card(model), indent=2, ensure_ascii=False))
+
+
+def read_card(model: Path) -> dict[str, Any]:
+    """What the ONNX file ``model`` says of itself.
+
+    Raises FileNotFoundError, or ValueError where it is none of ours.
+    """
+    if not model.is_file():
+        raise FileNotFoundError(f"{model}: no such file")
+    try:
+        entries = {entry.key: entry.value for entry in onnx.load(model).metadata_props}
+    except Exception as error:  # protobuf's own types
+        raise ValueError(f"{model}: damaged, or no ONNX file ({error})") from error
+    if "fststyle" not in entries:
+        raise ValueError(f"{model}: not a network exported by fststyle")
+    return json.loads(entries["fststyle"])

@@ -1,0 +1,25 @@
+"""Where the networks lie that come with the project."""
+
+import sysconfig
+from pathlib import Path
+
+import fststyle
+
+_CANDIDATES = (
+    Path(fststyle.__file__).parent.parent / "checkpoints",  # a clone
+    Path(sysconfig.get_path("data")) / "share" / "fststyle" / "checkpoints",  # an installed wheel
+)
+CHECKPOINTS = next((path for path in _CANDIDATES if path.is_dir()), _CANDIDATES[0])
+"""The folder with ``depth/``, ``loss/`` and ``styles/``."""
+
+
+def shipped_styles() -> dict[str, Path]:
+    """The ONNX files of the styles that ship, by name."""
+    return {path.stem: path for path in sorted((CHECKPOINTS / "styles").glob("*.onnx"))}
+
+
+def style_file(name: str | Path) -> Path:
+    """The file of the style that ships as ``name``; where none does, or where ``name`` names
+    something of its own, just that."""
+    shipped = shipped_styles().get(str(name))
+    return shipped if shipped and not Path(name).exists() else Path(name)
