@@ -18,12 +18,15 @@ def list_styles() -> None:
     column = max(map(len, styles))
     for name, path in styles.items():
         card = read_card(path)
-        print(f"{name:{column}}  {_painting(card)}; width {card['network']['width']}")
+        width = card.get("network", {}).get("width", "unknown")
+        print(f"{name:{column}}  {_painting(card)}; width {width}")
 
 
 def _painting(card: dict[str, Any]) -> str:
-    painting = card["painting"]
-    return f"{painting['painter']}, {painting['title']}, {painting['year']}"
+    """As ``publish`` was told; of a file that was put there by hand, the painting's file name."""
+    if "painting" in card:
+        return "{painter}, {title}, {year}".format(**card["painting"])
+    return " + ".join(style["name"] for style in card.get("style", [])) or "painting unknown"
 
 
 def print_cards(models: Sequence[Path]) -> None:

@@ -1,0 +1,77 @@
+"""Every setting of every command, once: frozen dataclasses, one for each command."""
+
+from fststyle.config.deploying import ExportConfig, InferConfig, PublishConfig
+from fststyle.config.depth import (
+    DepthConvertConfig,
+    DepthEvalConfig,
+    DepthPredictConfig,
+    DepthTrainConfig,
+    parse_share,
+)
+from fststyle.config.measuring import (
+    BenchDepthConfig,
+    BenchInferConfig,
+    BenchOptimizeConfig,
+    BenchTrainConfig,
+    BenchVideoConfig,
+    CompareConfig,
+    EvaluateConfig,
+)
+from fststyle.config.options import (
+    add_arguments,
+    changed,
+    check,
+    from_json,
+    from_options,
+    needed,
+    parse_size,
+    setting,
+    to_json,
+)
+from fststyle.config.training import (
+    METHODS,
+    DemoConfig,
+    LoopConfig,
+    LossTrainConfig,
+    ObjectiveConfig,
+    OptimizeConfig,
+    RunConfig,
+    StyleTrainConfig,
+    run_folder,
+)
+
+__all__ = [
+    "METHODS",
+    "BenchDepthConfig",
+    "BenchInferConfig",
+    "BenchOptimizeConfig",
+    "BenchTrainConfig",
+    "BenchVideoConfig",
+    "CompareConfig",
+    "DemoConfig",
+    "DepthConvertConfig",
+    "DepthEvalConfig",
+    "DepthPredictConfig",
+    "DepthTrainConfig",
+    "EvaluateConfig",
+    "ExportConfig",
+    "InferConfig",
+    "LoopConfig",
+    "LossTrainConfig",
+    "ObjectiveConfig",
+    "OptimizeConfig",
+    "PublishConfig",
+    "RunConfig",
+    "StyleTrainConfig",
+    "add_arguments",
+    "changed",
+    "check",
+    "from_json",
+    "from_options",
+    "needed",
+    "parse_share",
+    "parse_size",
+    "run_folder",
+    "setting",
+    "to_json",
+]
