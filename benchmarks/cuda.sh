@@ -40,4 +40,8 @@ $PYTHON -m fststyle bench optimize --steps 300 --network "$OUT/run/cuda.safetens
   --json "$OUT/optimize.json" || failed=1
 OUT="$OUT/methods" SETTING="--image-size 256" BASE=10000 STEPS=10000 SIZE=256 PYTHON="$PYTHON" \
   sh benchmarks/methods.sh || failed=1
+# The styles that ship, trained on from where they are; look at them before they take their place.
+OUT="$OUT/styles" TO="$OUT/styles/published" SETTING="--image-size 256" STEPS=8000 PYTHON="$PYTHON" \
+  INIT=checkpoints/styles HISTORY="Began with the network of this name that shipped before." \
+  sh benchmarks/styles.sh || failed=1
 exit $failed

@@ -39,6 +39,8 @@ from fststyle.training.device import (
     keep_freed_memory,
 )
 
+SAMPLED = (8, 224, 288)
+"""Batch, height and width where pairs are sampled: those of ``depth train``."""
 KNOWN = 0.08
 """Part of a KITTI crop's pixels whose depth is known."""
 
@@ -68,9 +70,10 @@ def bench_depth(config: BenchDepthConfig) -> None:
     print_table(
         [{"multiply-adds per pixel": name, "forward": cost} for name, cost in costs.items()]
     )
+    count, height, width = SAMPLED
     sampling = sampling_share(extractor, precision, config.repeats, device)
     print(
-        f"KITTI-rule pairs, batch 8 at 224x288: {sampling['sampling']:.3f} s of a"
+        f"KITTI-rule pairs, batch {count} at {height}x{width}: {sampling['sampling']:.3f} s of a"
         f" {sampling['vgg_head']:.2f} s step (vgg_head), {sampling['hourglass']:.2f} s (hourglass)"
     )
     write_json(
@@ -136,9 +139,10 @@ def sampling_share(
     extractor: VGG19Features, precision: str, repeats: int, device: torch.device
 ) -> dict[str, float]:
     """Seconds of the thesis's pair sampling, and of the training steps it is a part of."""
-    images = calibration_images(8, 288)[:, :, :224].to(device)
+    count, height, width = SAMPLED
+    images = calibration_images(count, max(height, width))[:, :, :height, :width].to(device)
     images = images.contiguous(memory_format=torch.channels_last)
-    depth = torch.rand(8, 1, 224, 288, device=device)
+    depth = torch.rand(count, 1, height, width, device=device)
     depth[torch.rand_like(depth) > KNOWN] = float("nan")
     pairs = sample_pairs(depth, 3000, max_distance=40)
     extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)

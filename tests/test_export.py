@@ -6,9 +6,10 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from conftest import picture, run_command
+from conftest import picture, run_here
 
 from fststyle import export as exporting
+from fststyle.__main__ import main
 from fststyle.agreement import Agreement, judge
 from fststyle.checkpoint import save_transform
 from fststyle.export import export
@@ -195,11 +196,13 @@ def test_the_network_itself_is_not_edited(network: TransformNet) -> None:
     )
 
 
-def test_the_command(network: TransformNet, tmp_path: Path) -> None:
+def test_the_command(
+    network: TransformNet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save_transform(tmp_path / "x.safetensors", network, {})
-    done = run_command("export", tmp_path / "x.safetensors")
-    assert done.returncode == 0, done.stderr
-    assert "largest difference" in done.stdout and "PSNR" in done.stdout
+    assert main(["export", str(tmp_path / "x.safetensors")]) == 0
+    out = capsys.readouterr().out
+    assert "largest difference" in out and "PSNR" in out
     assert (tmp_path / "x.onnx").is_file()
-    done = run_command("export", tmp_path / "none.safetensors")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    status, error = run_here(capsys, "export", tmp_path / "none.safetensors")
+    assert status == 2 and error.count("\n") == 1

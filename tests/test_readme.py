@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from test_depth_convert import as_torch7, published
 from torch7_writer import write_torch7
 
+from fststyle import benchmark_depth
 from fststyle.__main__ import COMMANDS, main
 from fststyle.checkpoint import _NAMES, save_tensors, save_transform
 from fststyle.data import demo
@@ -26,21 +27,27 @@ from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import BLOCKS, CONVS, TORCHVISION_INDEX
 from fststyle.shipped import shipped_styles
 
-Commands = list[str]
 README = (ROOT / "README.md").read_text()
 
 
-def commands() -> Commands:
-    """Of the fenced blocks, without comments, and those in the text, each once."""
-    blocks = re.findall(r"^```\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+def blocks() -> list[str]:
+    """The fenced blocks, and every command in the text as one of its own."""
+    fenced = re.findall(r"^```\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     inline = re.findall(r"`((?:python3?|sh|make|pip|torchrun|tensorboard) [^`]*)`", README)
-    lines = [line.replace(".venv/bin/", "") for line in [*lines, *inline]]
-    found = (shlex.join(shlex.split(line, comments=True)) for line in lines)
-    return list(dict.fromkeys(filter(None, found)))
+    return [*fenced, *dict.fromkeys(inline)]
 
 
-OURS = [c for c in commands() if re.search(r"python (-m fststyle|train.py|export.py|infer.py) ", c)]
+def commands(block: str) -> list[str]:
+    """Without comments."""
+    lines = block.replace("\\\n", " ").replace(".venv/bin/", "").splitlines()
+    return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def is_ours(command: str) -> bool:
+    return bool(re.match(r"python (-m fststyle|train.py|export.py|infer.py) ", command))
+
+
+OURS = [block for block in blocks() if any(map(is_ours, commands(block)))]
 SMALL = {
     "train": "--steps 1 --image-size 48 --width 4 --batch-size 1 --style-size 48 --workers 0"
     " --vgg-weights narrow.safetensors --depth-cache cache --device cpu",
@@ -53,6 +60,7 @@ SMALL = {
     " --vgg-weights narrow.safetensors",
     "depth train": "--size 32x48 --steps 1 --batch-size 2 --pairs 100 --distance 10 --workers 0"
     " --vgg-weights vgg.safetensors --device cpu",
+    "depth eval": "--size 64x96 --pairs 100 --vgg-weights vgg.safetensors --device cpu",
     "bench train": "--image-size 32 --batch-size 1 --width 4 --repeats 1"
     " --vgg-weights narrow.safetensors",
     "bench infer": "--width 4 --size 64x48 --repeats 1 --provider cpu",
@@ -156,9 +164,9 @@ def arguments(command: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("command", OURS)
-def test_a_command_runs(
-    command: str,
+@pytest.mark.parametrize("block", OURS, ids=lambda block: commands(block)[0][:60])
+def test_commands_run(
+    block: str,
     files: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -169,14 +177,28 @@ def test_a_command_runs(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FSTSTYLE_ASSETS", "")
     monkeypatch.setattr(demo, "SCENES", 1)
+    monkeypatch.setattr(benchmark_depth, "SAMPLED", (1, 32, 48))
+    for command in filter(is_ours, commands(block)):
+        prepare(command)
+        words = arguments(command.replace("1200", "2").replace("1280x720", "64x48"))
+        name = next(n for n in (" ".join(words[:2]), words[0]) if n in _names())
+        if any(sign in command for sign in ELSEWHERE) or "--help" in words:
+            words.append("--help")
+        elif "--list" not in words:
+            words += shlex.split(SMALL.get(name, ""))
+        try:
+            status = main(words)
+        except SystemExit as exit:
+            status = int(exit.code or 0)
+        assert status == 0, (command, capsys.readouterr().err)
+
+
+def prepare(command: str) -> None:
+    """What a command needs of others that stand elsewhere in the README."""
     if "mine.safetensors" in command and "--loss-network" in command:
         save_tensors(Path("mine.safetensors"), _narrow_vgg(), {"kind": "loss_network"})
-    if "hourglass.onnx" in command and "depth predict" in command:
-        main(["export", "hourglass.safetensors"])
     if "model.t7" in command:
         write_torch7(Path("model.t7"), as_torch7(published()))
-    if "demo/photos" in command:
-        demo.write_demo(Path("demo"))
     if "pictures" in command and "--record" not in command:
         optimized = shlex.split(
             f"optimize photos/ --style painting.jpg --record {SMALL['optimize']}"
@@ -184,17 +206,6 @@ def test_a_command_runs(
         for name in ("pictures", "pictures_plain", "pictures_combined"):
             if name in command:
                 main([*optimized, "--method", "plain", "--output", name])
-    words = arguments(command.replace("1200", "2").replace("1280x720", "64x48"))
-    name = next(n for n in (" ".join(words[:2]), words[0]) if n in _names())
-    if any(sign in command for sign in ELSEWHERE) or "--help" in words:
-        words.append("--help")
-    elif "--list" not in words:
-        words += shlex.split(SMALL.get(name, ""))
-    try:
-        status = main(words)
-    except SystemExit as exit:
-        status = int(exit.code or 0)
-    assert status == 0, capsys.readouterr().err
 
 
 def _names() -> list[str]:
@@ -206,7 +217,7 @@ def _names() -> list[str]:
 
 
 def test_the_other_commands_are_known() -> None:
-    others = [command for command in commands() if command not in OURS]
+    others = [c for block in blocks() for c in commands(block) if not is_ours(c)]
     in_ci = {"python3 -m venv .venv", "python -m pytest"}  # what make test does
     for command in others:
         program, *rest = shlex.split(command)
