@@ -13,6 +13,7 @@ from fststyle.checkpoint import load_transform
 from fststyle.config import BenchVideoConfig
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
+from fststyle.runtime.grain import GRAIN
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import Frame, VideoSource, VideoTarget
 from fststyle.runtime.videos import stylize_video
@@ -35,7 +36,7 @@ def bench_video(config: BenchVideoConfig) -> None:
             model = Path(folder, "network.onnx")
             export(network, card, model, uint8=True, fp16=config.fp16)
         assert model is not None
-        stylizer = Stylizer(model, config.provider)
+        stylizer = Stylizer(model, config.provider, grain=GRAIN)
         source = VideoSource(str(config.clip), config.max_size)
         kept: list[Frame] = []
         count = 0

@@ -21,6 +21,7 @@ from fststyle.images import (
     write_image,
 )
 from fststyle.runtime.depth import coloured
+from fststyle.runtime.grain import GRAIN, add_grain
 from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.shipped import style_file
@@ -85,7 +86,7 @@ def _open(path: Path, config: CompareConfig) -> Model:
             folder.card.get("settings", {}),
         )
     if path.suffix == ".onnx":
-        stylizer = Stylizer(path, config.provider)
+        stylizer = Stylizer(path, config.provider, grain=GRAIN)
         return Model(
             path.stem,
             lambda _, image: stylize(stylizer, image),
@@ -100,7 +101,8 @@ def _open(path: Path, config: CompareConfig) -> Model:
 
     @torch.inference_mode()
     def run(_: Path, image: Image.Image) -> Image.Image:
-        output = network(as_tensor(image.convert("RGB")))[0].permute(1, 2, 0)
+        (pixels,) = add_grain(np.asarray(image.convert("RGB"))[None], GRAIN)
+        output = network(as_tensor(Image.fromarray(pixels)))[0].permute(1, 2, 0)
         return Image.fromarray(to_uint8(output.numpy()))
 
     return Model(path.stem, run, card.get("settings", {}))

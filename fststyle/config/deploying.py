@@ -79,6 +79,11 @@ class InferConfig:
     )
     strength: float = setting("1 for the stylized picture, 0 for the original", 1.0)
     keep_colour: bool = setting("keep the original's colours", False)
+    grain: int = setting(
+        "levels of 255 by which pixels are made to differ, so that plain surfaces get strokes; 0:"
+        " none",
+        4,
+    )
     crossfade: bool = setting("videos change from the first style to the second", False)
     frames: bool = setting("write videos as folders of numbered PNG pictures", False)
     fps: float | None = setting(
@@ -119,6 +124,7 @@ class InferConfig:
         )
         check(self.batch_size >= 1, f"--batch-size must be at least 1, not {self.batch_size}")
         check(0 <= self.strength <= 1, f"--strength must lie in [0, 1], not {self.strength}")
+        check(0 <= self.grain <= 64, f"--grain must lie in [0, 64], not {self.grain}")
         check(0 <= self.quality <= 63, f"--quality must lie in [0, 63], not {self.quality}")
         if self.list:
             check(not self.media, f"--list takes styles only: {self._no_style()}")

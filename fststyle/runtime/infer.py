@@ -14,7 +14,6 @@ from fststyle.runtime.frames import FolderSource
 from fststyle.runtime.live import Latest, TkWindow, show
 from fststyle.runtime.pictures import find_inputs, place, stylize
 from fststyle.runtime.signals import watch_signals
-from fststyle.runtime.styles import list_styles, print_cards
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import (
     VideoSource,
@@ -32,6 +31,8 @@ Job = tuple[str, list[Path]]
 def run(config: InferConfig) -> int:
     """Stylize every input; returns 0, 1 where some could not be, 130 when stopped."""
     if config.list:
+        from fststyle.runtime.styles import list_styles, print_cards  # ONNX takes time
+
         if config.models:
             print_cards(config.models)
         else:
@@ -40,7 +41,9 @@ def run(config: InferConfig) -> int:
     if config.show or any(map(is_live, config.media)):
         return _live(config)
     pictures, videos = _plan(config)
-    stylizers = [Stylizer(path, config.provider, config.threads) for path in config.models]
+    stylizers = [
+        Stylizer(path, config.provider, config.threads, config.grain) for path in config.models
+    ]
     parts = [f"{len(pictures)} picture(s)"] * bool(pictures) + [f"{len(videos)} video(s)"] * bool(
         videos
     )
@@ -105,7 +108,7 @@ def _live(config: InferConfig) -> int:
     if len(config.media) != 1 or len(config.models) != 1:
         raise ValueError("a camera, a stream and --show go alone, in one style")
     (source,) = config.media
-    stylizer = Stylizer(config.models[0], config.provider, config.threads)
+    stylizer = Stylizer(config.models[0], config.provider, config.threads, config.grain)
     effect = partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
     if not config.show:
         if not config.output.suffix or config.output.is_dir():

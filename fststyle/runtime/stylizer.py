@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnxruntime import OrtValue
 
+from fststyle.runtime.grain import add_grain
 from fststyle.runtime.session import as_fed, as_frames, open_session
 
 if TYPE_CHECKING:
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
 class Stylizer:
     """A style network from an ONNX file; arguments and errors are ``open_session``'s.
 
+    Args:
+        grain: levels of 255 by which pictures are varied before, see ``add_grain``.
+
     Attributes:
         provider: the execution provider that runs, a key of ``session.PROVIDERS``.
         card: what the file says of itself.
     """
 
-    def __init__(self, model: Path, provider: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, model: Path, provider: str = "auto", threads: int | None = None, grain: int = 0
+    ) -> None:
         opened = open_session(model, provider, threads, output="output", holds="style network")
-        self.model = model
+        self.model, self.grain = model, grain
         self._threads = threads
         self._session, self.provider, self.card, self._uint8 = opened
         self._scalars = {i.name for i in self._session.get_overridable_initializers()}
@@ -46,7 +52,7 @@ class Stylizer:
         _, height, width, _ = frames.shape
         _check_size(height, width)
         given = self._given(strength, keep_colour)
-        fed = as_fed(frames, self._uint8)
+        fed = as_fed(self._grained(frames, strength), self._uint8)
         if any(isinstance(n, int) and n != m for n, m in zip(self._shape, fed.shape, strict=True)):
             count, *size = (self._shape[i] for i in ((0, 2, 1) if self._uint8 else (0, 3, 2)))
             raise ValueError(
@@ -94,7 +100,12 @@ class Stylizer:
                 self._tiles = Tiles(self.model, self.provider, self._threads)
             except ValueError as error:
                 raise ValueError(f"{self.model}: {error}") from error
-        return self._tiles(picture, pixels, given, folder=folder, progress=progress)
+        (grained,) = self._grained(picture[None], strength)
+        return self._tiles(grained, pixels, given, folder=folder, progress=progress)
+
+    def _grained(self, frames: np.ndarray, strength: float) -> np.ndarray:
+        """With a strength of 0 the original is to come out."""
+        return add_grain(frames, self.grain) if self.grain and strength else frames
 
     def _given(self, strength: float, keep_colour: bool) -> dict[str, np.ndarray]:
         """The scalar inputs that differ from their defaults."""

@@ -1,0 +1,43 @@
+"""Grain for what is flat in a picture.
+
+A convolutional network makes the same of the same: where a photo is blown out to plain white, or
+drawn in one colour, every pixel sees the same around it, and there are no strokes but one flat
+patch. The slightest variation of the input suffices for strokes there, and changes nothing
+elsewhere that one would see.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from fststyle.config import InferConfig
+
+GRAIN = InferConfig.grain
+"""What ``infer`` adds, in levels of 255: with 3 flat skies have strokes, with 12 no bolder ones."""
+BAND = 256
+"""Rows that are done at once; the grain repeats after so many rows and columns."""
+
+
+def add_grain(frames: np.ndarray, levels: int) -> np.ndarray:
+    """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``.
+
+    The grain belongs to the place in the picture, so that it neither flickers from frame to frame
+    nor differs between runs.
+    """
+    up, down = _band(frames.shape[2], levels)
+    grained = np.empty_like(frames)
+    for top in range(0, frames.shape[1], BAND):
+        part = frames[:, top : top + BAND]
+        rows = part.shape[1]
+        darker = part - np.minimum(part, down[:rows])
+        np.add(darker, np.minimum(255 - darker, up[:rows]), out=grained[:, top : top + rows])
+    return grained
+
+
+@lru_cache(maxsize=4)
+def _band(width: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """``BAND``×``width``×3 uint8, of which one is added and the other subtracted."""
+    square = np.random.default_rng(0).integers(-levels, levels + 1, (BAND, BAND))
+    across = np.tile(square, (1, -(-width // BAND)))[:, :width, None]
+    grain = np.repeat(across, 3, 2)
+    return grain.clip(0, None).astype(np.uint8), (-grain).clip(0, None).astype(np.uint8)
