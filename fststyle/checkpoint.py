@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from fststyle.images import replacing
@@ -32,11 +32,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, A
     Raises OSError where the disk refuses; what stood at ``path`` is then still there.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Its own way to files leaves them unreadable to others.
+    data = save(contiguous, {KEY: json.dumps(card, sort_keys=True)})
     with replacing(path) as beside:
-        try:
-            save_file(contiguous, beside, {KEY: json.dumps(card, sort_keys=True)})
-        except SafetensorError as error:  # its own type for what the disk refuses
-            raise OSError(f"cannot write {path}: {error}") from error
+        beside.write_bytes(data)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

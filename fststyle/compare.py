@@ -56,7 +56,7 @@ def run(config: CompareConfig) -> None:
     rows = []
     for path in config.content:
         content = read_image(path)
-        content = resize(content, config.height / content.height)
+        content = resize(content, (config.stylize_height or config.height) / content.height)
         row = [content, *paintings]
         if depth is not None:
             found = depth(content)
@@ -71,9 +71,8 @@ def run(config: CompareConfig) -> None:
     titles = ["content", *(path.stem for path in config.style)]
     titles += ["depth"] if depth is not None else []
     titles += [f"weights {w.alpha_min:g} to {w.alpha_max:g}" for w in weight_maps]
-    write_image(
-        sheet(rows, titles=[*titles, *_labels(models)], height=config.height), config.output
-    )
+    drawn = sheet(rows, titles=[*titles, *_labels(models)], height=config.height)
+    write_image(drawn, config.output, config.quality)
     print(config.output)
 
 
@@ -147,8 +146,10 @@ def _importance(kind: str, photo: Path, size: tuple[int, int]) -> np.ndarray:
 
 def _labels(models: Sequence[Model]) -> list[str]:
     """The methods where they tell the models apart, as in the thesis's figures; else names, with
-    the methods where these are known."""
+    the methods where these are known and not all one."""
     methods = [model.settings.get("method") for model in models]
     if len(models) > 1 and all(methods) and len(set(methods)) == len(models):
         return [str(method) for method in methods]
+    if len(models) > 1 and len(set(methods)) == 1:
+        return [model.stem for model in models]
     return [f"{m.stem} ({k})" if k else m.stem for m, k in zip(models, methods, strict=True)]

@@ -245,13 +245,16 @@ def write_deep(image: np.ndarray, path: Path) -> None:
         beside.write_bytes(data.tobytes())
 
 
-def write_image(image: Image.Image, path: Path) -> None:
-    """Write in the format of the suffix: whole or not at all. JPEG lays transparency on white.
+def write_image(image: Image.Image, path: Path, quality: int | None = None) -> None:
+    """Write in the format of the suffix: whole or not at all. JPEG lays transparency on white;
+    ``quality`` is its and WebP's, of 100.
 
     Raises ValueError for a suffix not in ``WRITERS``, OSError where the disk refuses.
     """
     check_writable(path)
     name, options = WRITERS[path.suffix.lower()]
+    if quality is not None and "quality" in options:
+        options = {**options, "quality": quality}
     if image.mode == "RGBA" and name not in _WITH_ALPHA:
         image = _to_rgb(image, alpha=False)
     profile = image.info.get("icc_profile")

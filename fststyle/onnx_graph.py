@@ -105,6 +105,10 @@ def to_onnx(
         if imported.domain == "":
             imported.version = opset
     model.ir_version = IR_VERSIONS[opset]
+    # The exporter notes for every node which lines of which files on this machine it came from.
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer, model.graph):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
     for name, default in scalars.items():
         model.graph.initializer.append(
             onnx.numpy_helper.from_array(np.array(default, np.float32), name)

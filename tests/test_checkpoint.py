@@ -56,6 +56,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         save_tensors(path, {"x": torch.zeros(2)}, {"step": object()})
     assert load_tensors(path)[1] == {"step": 1}
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode, "as any file of the user's"
+    (tmp_path / "plain").unlink()
     assert list(tmp_path.iterdir()) == [path]
 
 

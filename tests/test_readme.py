@@ -53,9 +53,9 @@ SMALL = {
     " --vgg-weights narrow.safetensors --depth-cache cache --device cpu",
     "infer": "--provider cpu",
     "publish": "--output styles",
-    "optimize": "--steps 1 --size 48 --style-size 48 --vgg-weights narrow.safetensors --device cpu",
+    "optimize": "--steps 1 --size 40 --style-size 48 --vgg-weights narrow.safetensors --device cpu",
     "evaluate": "--size 64 --style-size 48 --style painting.jpg --vgg-weights narrow.safetensors",
-    "compare": "--height 48",
+    "compare": "--height 48 --stylize-height 48",
     "loss train": "--widths 4 6 8 10 --image-size 64 --pictures 2 --samples 500"
     " --vgg-weights narrow.safetensors",
     "depth train": "--size 32x48 --steps 1 --batch-size 2 --pairs 100 --distance 10 --workers 0"

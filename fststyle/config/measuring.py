@@ -55,6 +55,12 @@ class CompareConfig:
     style: tuple[Path, ...] = setting("paintings to show beside them", ())
     output: Path = setting("the sheet to write", Path("sheet.png"))
     height: int = setting("height of every picture in pixels", 320)
+    stylize_height: int | None = setting(
+        "height to which photos are reduced to be stylized (default: --height); strokes look finer"
+        " in pictures that are reduced afterwards",
+        None,
+    )
+    quality: int = setting("of a JPEG or WebP sheet, at most 100", 95)
     depth: bool = setting(
         "show the photos' depth and weight maps where results were made with them", True
     )
@@ -63,7 +69,11 @@ class CompareConfig:
     provider: str = setting("as in infer", "auto")
 
     def __post_init__(self) -> None:
-        check(self.height >= 16, f"--height must be at least 16, not {self.height}")
+        for name in ("height", "stylize_height"):
+            value = getattr(self, name)
+            flag = f"--{name.replace('_', '-')}"
+            check(value is None or value >= 16, f"{flag} must be at least 16, not {value}")
+        check(1 <= self.quality <= 100, f"--quality must lie in [1, 100], not {self.quality}")
 
 
 @dataclass(frozen=True, kw_only=True)

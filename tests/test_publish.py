@@ -1,0 +1,145 @@
+"""Styles to give away, and those that are given away with the project."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, picture, run_command, run_here
+from safetensors import safe_open
+
+from fststyle import shipped
+from fststyle.checkpoint import load_transform, save_transform
+from fststyle.config import InferConfig
+from fststyle.networks.transform import TransformNet
+from fststyle.objective import as_tensor
+from fststyle.runtime.styles import read_card
+from fststyle.runtime.stylizer import Stylizer
+from fststyle.shipped import shipped_styles
+
+STYLES = ROOT / "checkpoints" / "styles"
+PAINTING = ("--title", "A Field", "--painter", "Nobody", "--year", 1900)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "run" / "field.safetensors"
+    path.parent.mkdir()
+    settings = {"style": ["/home/me/field.jpg"], "content": "/home/me/photos", "steps": 7}
+    styles = [{"name": "field.jpg", "sha256": "0" * 64}]
+    save_transform(path, TransformNet(4), {"style": styles, "settings": settings, "step": 7})
+    return path
+
+
+def test_a_published_style_is_found_by_its_name(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(shipped, "CHECKPOINTS", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    figures, styles = tmp_path / "figures.json", tmp_path / "styles"
+    measured = {"field": {"mean": {"style": 0.5, "content": 2.0}}}
+    figures.write_text(json.dumps({"photos": 3, "size": "64", "paintings": {"a": measured}}))
+    status, error = run_here(
+        *(capsys, "publish", trained, *PAINTING, "--licence", "MIT", "--note", "of three photos"),
+        *("--figures", figures, "--output", styles),
+    )
+    assert status == 0, error
+    card = read_card(styles / "field.onnx")
+    assert card["painting"] == {"title": "A Field", "painter": "Nobody", "year": "1900"}
+    assert card["licence"] == "MIT" and card["note"] == "of three photos"
+    assert card["figures"] == {"photos": 3, "size": "64", "style": 0.5, "content": 2.0}
+    assert card["settings"] == {"steps": 7} and card["precision"] == "fp16"
+    network, half_card = load_transform(styles / "field.safetensors")
+    assert "/home/me" not in json.dumps([card, half_card])
+    assert str(ROOT).encode() not in (styles / "field.onnx").read_bytes()
+    assert half_card["painting"] == card["painting"]
+    with safe_open(styles / "field.safetensors", "pt") as file:
+        assert file.get_tensor("down1.conv.weight").dtype == torch.float16
+    photo = picture(1, 60, 50)
+    photo.save(tmp_path / "photo.png")
+
+    capsys.readouterr()
+    assert run_here(capsys, "infer", "--list")[0] == 0
+    assert run_here(capsys, "infer", "field", "photo.png", "--output", "made.png")[0] == 0
+    assert (tmp_path / "made.png").is_file()
+    with torch.no_grad():
+        expected = network(as_tensor(photo)).clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
+    output = Stylizer(styles / "field.onnx")(np.asarray(photo)[None])[0]
+    assert np.abs(output - expected).mean() < 1.5
+
+
+def test_what_cannot_be_published(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    figures = tmp_path / "figures.json"
+    figures.write_text('{"photos": 3, "size": "64", "paintings": {"a": {"other": {}}}}')
+    for options, message in (
+        (("--output", trained.parent), "would be overwritten"),
+        (("--figures", tmp_path / "none.json"), "no such file"),
+        (("--figures", trained), "was not written by evaluate --json"),
+        (("--figures", figures), "has no figures of field"),
+    ):
+        output = ("--output", tmp_path / "out")
+        status, error = run_here(capsys, "publish", trained, *PAINTING, *output, *options)
+        assert status == 2 and message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_no_style_is_told_those_that_are(capsys: pytest.CaptureFixture) -> None:
+    for inputs, message in (
+        (["photo.jpg"], "photo.jpg is no style: the styles that ship are .*starry_night"),
+        (["mine.safetensors", "photo.jpg"], "export mine.safetensors --uint8"),
+        ([], "a style comes first"),
+        (["starry_night"], "what is to be stylized"),
+        (["--list", "photo.jpg"], "--list takes styles only: photo.jpg is no style"),
+    ):
+        status, error = run_here(capsys, "infer", *inputs)
+        assert status == 2 and re.search(message, error) and error.count("\n") == 1
+
+
+def test_a_file_of_a_styles_name_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = ("starry_night", "mine.onnx", "great_wave")
+    assert [path.name for path in InferConfig(inputs=(*inputs, "a.jpg")).models] == [
+        *("starry_night.onnx", "mine.onnx", "great_wave.onnx")
+    ]
+    (tmp_path / "great_wave").mkdir()  # a folder of photos, say
+    config = InferConfig(inputs=inputs)
+    assert len(config.models) == 2 and config.media == ("great_wave",)
+
+
+def test_the_styles_that_ship_can_be_listed() -> None:
+    done = run_command("infer", "--list")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(shipped_styles())
+    done = run_command("infer", "--list", "great_wave")
+    assert json.loads(done.stdout)["painting"]["painter"] == "Katsushika Hokusai"
+
+
+@pytest.mark.parametrize("name", shipped_styles())
+def test_a_style_that_ships_is_whole(name: str) -> None:
+    network, half_card = load_transform(STYLES / f"{name}.safetensors")
+    stylizer = Stylizer(STYLES / f"{name}.onnx")
+    card = stylizer.card
+    assert {"painting", "licence", "note", "figures", "settings", "step"} <= card.keys()
+    assert card["settings"]["method"] == "combined" and card["settings"]["loss_network"] == "vgg19"
+    assert card["step"] == card["settings"]["steps"]
+    assert {key: card[key] for key in half_card if key != "kind"} == {
+        key: value for key, value in half_card.items() if key != "kind"
+    }
+    assert not re.search(r"/\w+/", json.dumps(card["settings"])), "no paths"
+    assert b".py" not in (STYLES / f"{name}.onnx").read_bytes(), "nor in the graph"
+    photo = picture(3, 96, 80)
+    with torch.no_grad():
+        expected = network(as_tensor(photo)).clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
+    output = stylizer(np.asarray(photo)[None])[0]
+    assert np.abs(output - expected).mean() < 1
+
+
+def test_enough_styles_ship_and_little_else() -> None:
+    widths = [read_card(path)["network"]["width"] for path in shipped_styles().values()]
+    assert widths.count(32) >= 6 and min(widths) <= 8
+    assert sum(path.stat().st_size for path in STYLES.iterdir()) < 60e6
