@@ -11,7 +11,11 @@ from fststyle.export import export
 
 def run(config: PublishConfig) -> None:
     """``fststyle publish``: NAME.safetensors with float16 kernels and NAME.onnx with half-precision
-    arithmetic and bytes in and out, both with the same card."""
+    arithmetic and bytes in and out, both with the same card.
+
+    Raises FileNotFoundError or ValueError with the reason, and writes nothing, where the network or
+    its figures cannot be read, or its own file would be overwritten.
+    """
     network, card = load_transform(config.checkpoint)
     name = config.checkpoint.stem
     card = {

@@ -19,7 +19,8 @@ BAND = 256
 
 
 def add_grain(frames: np.ndarray, levels: int) -> np.ndarray:
-    """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``.
+    """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``, 0 to
+    255, all channels alike.
 
     The grain belongs to the place in the picture, so that it neither flickers from frame to frame
     nor differs between runs.
