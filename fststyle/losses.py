@@ -116,6 +116,23 @@ def total_variation(image: Tensor) -> Tensor:
     return (down + right) / (n * height * width)
 
 
+def stability_loss(output: Tensor, moved: Tensor, move: tuple[int, int], margin: int) -> Tensor:
+    """Mean square difference between ``output``, moved, and ``moved``, the output of the moved
+    content; both N×C×H×W.
+
+    ``move``: pixels (down, right), 0 or more. ``margin``: pixels at every border that do not count,
+    where the two have seen different things.
+
+    The stability that Zheng et al. 2016 train for against noise and Ruder et al. 2018 along
+    optical flow, for the smallest motion there is.
+    """
+    down, right = move
+    height, width = output.shape[-2:]
+    ours = output[..., margin : height - margin - down, margin : width - margin - right]
+    theirs = moved[..., margin + down : height - margin, margin + right : width - margin]
+    return (ours.float() - theirs.float()).square().mean()
+
+
 def ranking_loss(difference: Tensor, order: Tensor, valid: Tensor) -> Tensor:
     """Mean over pairs, then over images, of log(1 + exp(−r·d)), or d² where r = 0.
 

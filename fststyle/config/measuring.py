@@ -9,21 +9,25 @@ from fststyle.config.options import check, parse_size, setting
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
-    """``evaluate``: style networks side by side, on photos they never saw."""
+    """``evaluate``: style networks side by side, on photos and videos they never saw."""
 
     networks: tuple[Path, ...] = setting(
         "NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of pictures named as"
         " the photos (optimize --record)",
         positional=True,
     )
-    photos: Path = setting("folder of photos, searched recursively")
+    photos: Path | None = setting("folder of photos, searched recursively", None)
+    videos: tuple[Path, ...] = setting(
+        "videos, on which it is measured how steady networks' strokes are", ()
+    )
+    frames: int = setting("frames of each video, from its beginning", 25)
     style: tuple[Path, ...] = setting(
         "the paintings (default: where they lay when the networks were trained)", ()
     )
     style_size: tuple[int, ...] = setting("as in train", (512,))
     loss_network: str = setting("what measures style and content, as in train", "vgg19")
     size: int | None = setting(
-        "shorter side to which photos are reduced, in pixels (default: the size of the pictures"
+        "shorter side to which photos and videos are reduced (default: the size of the pictures"
         " where folders of them are given, else 256)",
         None,
     )
@@ -40,6 +44,8 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         check(self.size is None or self.size >= 64, f"--size must be at least 64, not {self.size}")
+        check(bool(self.photos or self.videos), "--photos FOLDER or --videos FILE is needed, or both")
+        check(self.frames >= 2, f"--frames must be at least 2, not {self.frames}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -210,6 +210,10 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     val: Path | None = setting("photos to validate on (default: some of --content)", None)
     image_size: str = setting("side of the training crops in pixels, or HEIGHTxWIDTH", "256")
     width: int = setting("channels of the network's first layer", 32)
+    stability_weight: float = setting(
+        "weight of the stability loss: strokes are to move with what they lie on, by every pixel",
+        0.0,
+    )
     init: Path | None = setting("a trained style network to begin with, of any style", None)
     depth_cache: str | None = setting(
         "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
@@ -229,6 +233,10 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             f" --loss-downscale {self.loss_downscale}: choose a larger one, or another --method",
         )
         check(self.width >= 1, f"--width must be at least 1, not {self.width}")
+        check(
+            self.stability_weight >= 0 and math.isfinite(self.stability_weight),
+            f"--stability-weight must be 0 or more, not {self.stability_weight}",
+        )
 
     @property
     def val_folder(self) -> Path:

@@ -1,6 +1,6 @@
 """What was measured of one network, or of one folder of pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from fststyle.evaluation.pictures import PictureFolder
+from fststyle.losses import style_loss
 from fststyle.objective import StyleObjective
 
 Output = Callable[[Path, Image.Image], Image.Image | Tensor]
@@ -37,3 +38,10 @@ class Measured:
     def mean(self, figure: str) -> float:
         """Over the photos."""
         return float(np.mean(self.lists[figure]))
+
+
+def style_of(objective: StyleObjective, maps: Mapping[str, Tensor]) -> float:
+    """The style loss of a picture's feature maps, ``objective.maps``'s; layers are summed."""
+    return sum(
+        style_loss(maps[layer], objective.grams[layer]).item() for layer in objective.style_layers
+    )

@@ -21,9 +21,10 @@ from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.evaluation.as_steps import as_steps
 from fststyle.evaluation.depth import aligned_errors, aligned_square
 from fststyle.evaluation.estimators import DepthEstimator, open_estimator
-from fststyle.evaluation.measured import Measured, Output
+from fststyle.evaluation.measured import Measured, Output, style_of
 from fststyle.evaluation.pictures import PictureFolder
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
+from fststyle.evaluation.video import measure_videos, video_table
 from fststyle.images import (
     check_writable,
     find_images,
@@ -35,7 +36,6 @@ from fststyle.images import (
     to_uint8,
     write_image,
 )
-from fststyle.losses import style_loss
 from fststyle.networks.transform import TransformNet
 from fststyle.objective import MARGIN, StyleObjective, as_tensor, build_objective
 from fststyle.runtime.depth import coloured
@@ -50,11 +50,32 @@ SHORTER = 256
 
 def run(config: EvaluateConfig) -> None:
     """``fststyle evaluate``."""
-    if config.sheet:
-        check_writable(config.sheet)
+    for path in (config.sheet, config.json):
+        if path:
+            check_writable(path)
     device = find_device(config.device)
-    files = find_images(config.photos)
+    files = find_images(config.photos) if config.photos else []
     networks = _load(config, device)
+    result = _on_photos(config, networks, files, device) if config.photos else {}
+    if config.videos:
+        size = config.size or SHORTER
+        videos = measure_videos(networks, config.videos, size, config.frames, device)
+        print(f"{len(videos)} video(s), shorter side {size} px; pixels that can be followed\n")
+        print(f"{video_table(videos)}\n")
+        result["videos"] = {"shorter_side": size, "frames": config.frames, "clips": videos}
+    if config.json:
+        with replacing(config.json) as beside:
+            beside.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _on_photos(
+    config: EvaluateConfig,
+    networks: Sequence[Measured],
+    files: Sequence[Path],
+    device: torch.device,
+) -> dict[str, Any]:
+    """Measure on photos, print the tables and draw the sheet; returns what goes into the JSON."""
+    assert config.photos
     depths = [open_estimator(config.depth_network, config.vgg_weights, config.device)]
     if config.second_depth:
         depths.append(open_estimator(config.second_depth, config.vgg_weights, config.device))
@@ -92,19 +113,16 @@ def run(config: EvaluateConfig) -> None:
             print(f"{warning}\n")
         for equal in as_steps(group, used):
             print(f"{equal.sentence()}\n")
-    if config.json:
-        result = {
-            "photos": len(used),
-            "size": size,
-            "depth_networks": [depth.name for depth in depths],
-            "paintings": {name: figures(group) for name, group in groups.items()},
-            "as_steps": [e._asdict() for group in groups.values() for e in as_steps(group, used)],
-        }
-        with replacing(config.json) as beside:
-            beside.write_text(json.dumps(result, indent=2) + "\n")
     if config.sheet:
         titles = ["photo", "depth", *(n.name for n in networks)]
         write_image(sheet(shown, titles=titles), config.sheet)
+    return {
+        "photos": len(used),
+        "size": size,
+        "depth_networks": [depth.name for depth in depths],
+        "paintings": {name: figures(group) for name, group in groups.items()},
+        "as_steps": [e._asdict() for group in groups.values() for e in as_steps(group, used)],
+    }
 
 
 def _load(config: EvaluateConfig, device: torch.device) -> list[Measured]:
@@ -226,10 +244,7 @@ def measure(
         measured.seconds.append(time.perf_counter() - started)
         features, targets = judge.maps(output), judge.maps(content)
         figures = {
-            "style": sum(
-                style_loss(features[layer], judge.grams[layer]).item()
-                for layer in judge.style_layers
-            ),
+            "style": style_of(judge, features),
             **content_by_thirds(features, targets, judge.content_layers, before[0]),
         }
         picture = Image.fromarray(to_uint8(output[0].permute(1, 2, 0).cpu().numpy()))

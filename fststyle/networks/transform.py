@@ -7,6 +7,10 @@ from torch import Tensor, nn
 MIN_SIZE = 16
 """Smallest height and width in pixels; below it reflection padding has too little to reflect."""
 
+STRIDE = 4
+"""Pixels of the picture to one of the network's smallest maps: what it makes of a picture moved by
+so many is exactly what it made before, moved."""
+
 OUTPUT_SCALE, OUTPUT_CENTRE = 1 / 64, 0.5
 """The last convolution works in steps of 1/64 around mid-grey. Adam moves each of its 2,592 weights
 per channel by the learning rate, all together: at 1e-3 and a scale of 1 that is a whole white per
