@@ -16,7 +16,7 @@ from fststyle.networks.transform import TransformNet
 from fststyle.runtime.grain import GRAIN
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import Frame, VideoSource, VideoTarget
-from fststyle.runtime.videos import stylize_video
+from fststyle.runtime.videos import grained, stylize_video
 
 KEPT = 48
 """Decoded frames with which stylizing and encoding are timed."""
@@ -36,7 +36,7 @@ def bench_video(config: BenchVideoConfig) -> None:
             model = Path(folder, "network.onnx")
             export(network, card, model, uint8=True, fp16=config.fp16)
         assert model is not None
-        stylizer = Stylizer(model, config.provider, grain=GRAIN)
+        stylizer = Stylizer(model, config.provider)
         source = VideoSource(str(config.clip), config.max_size)
         kept: list[Frame] = []
         count = 0
@@ -47,8 +47,12 @@ def bench_video(config: BenchVideoConfig) -> None:
                     kept.append(item)
         stylizer(kept[0].pixels[None])  # warms up
         delays = [_seconds(lambda f=frame: stylizer(f.pixels[None])) for frame in kept]  # type: ignore[misc]
+
+        def reopened() -> VideoSource:
+            return VideoSource(str(config.clip), config.max_size)
+
         rates = {
-            "decode": count / _seconds(lambda: _drain(VideoSource(str(config.clip)))),
+            "decode": count / _seconds(lambda: _drain(grained(reopened(), GRAIN))),
             "stylize": len(kept) / sum(delays),
             "encode": len(kept) / _seconds(lambda: _encode(kept, source, Path(folder, "a"))),
         }
@@ -57,12 +61,13 @@ def bench_video(config: BenchVideoConfig) -> None:
         with memory:
             seconds = _seconds(
                 lambda: stylize_video(
-                    VideoSource(str(config.clip), config.max_size),
+                    reopened(),
                     [target],
                     lambda frames, _: [stylizer(frames)],
                     codec="libx264",
                     quality=18,
                     stopped=lambda: False,
+                    grain=GRAIN,
                     batch_size=config.batch_size,
                 )
             )

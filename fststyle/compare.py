@@ -85,10 +85,10 @@ def _open(path: Path, config: CompareConfig) -> Model:
             folder.card.get("settings", {}),
         )
     if path.suffix == ".onnx":
-        stylizer = Stylizer(path, config.provider, grain=GRAIN)
+        stylizer = Stylizer(path, config.provider)
         return Model(
             path.stem,
-            lambda _, image: stylize(stylizer, image),
+            lambda _, image: stylize(stylizer, image, grain=GRAIN),
             stylizer.card.get("settings", {}),
         )
     import torch

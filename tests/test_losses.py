@@ -8,6 +8,7 @@ from fststyle.losses import (
     depth_loss,
     gram_matrix,
     ranking_loss,
+    stability_loss,
     style_loss,
     total_variation,
 )
@@ -155,3 +156,20 @@ def test_ranking_loss_gradient_in_float64() -> None:
     valid = torch.rand(3, 5) > 0.4
     valid[2] = False
     assert torch.autograd.gradcheck(lambda d: ranking_loss(d, order, valid), (difference,))
+
+
+def test_stability_is_lost_by_what_stays_where_it_was() -> None:
+    torch.manual_seed(0)
+    content = torch.rand(2, 3, 40, 44)
+    move, margin = (3, 1), 4
+    moved = content.roll(move, (2, 3))
+    assert stability_loss(content, moved, move, margin).item() == 0
+    pattern = torch.zeros(1, 1, 40, 44)
+    pattern[..., ::2] = 0.5  # of period 2: a move by 1 to the right sets every pixel against it
+    loss = stability_loss(content + pattern, moved + pattern, move, margin)
+    assert loss.item() == pytest.approx(0.25)
+    # The margin does not count, on any side.
+    spoilt = moved.clone()
+    spoilt[..., : margin + 3, :], spoilt[..., -margin:, :] = 9, 9
+    spoilt[..., : margin + 1], spoilt[..., -margin:] = 9, 9
+    assert stability_loss(content, spoilt, move, margin).item() == 0

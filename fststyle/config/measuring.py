@@ -44,7 +44,9 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         check(self.size is None or self.size >= 64, f"--size must be at least 64, not {self.size}")
-        check(bool(self.photos or self.videos), "--photos FOLDER or --videos FILE is needed, or both")
+        check(
+            bool(self.photos or self.videos), "--photos FOLDER or --videos FILE is needed, or both"
+        )
         check(self.frames >= 2, f"--frames must be at least 2, not {self.frames}")
 
 

@@ -237,6 +237,10 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             self.stability_weight >= 0 and math.isfinite(self.stability_weight),
             f"--stability-weight must be 0 or more, not {self.stability_weight}",
         )
+        check(
+            self.stability_weight == 0 or shorter >= 64,
+            f"--stability-weight needs an --image-size of at least 64, not {self.image_size}",
+        )
 
     @property
     def val_folder(self) -> Path:

@@ -50,9 +50,8 @@ SHORTER = 256
 
 def run(config: EvaluateConfig) -> None:
     """``fststyle evaluate``."""
-    for path in (config.sheet, config.json):
-        if path:
-            check_writable(path)
+    if config.sheet:
+        check_writable(config.sheet)
     device = find_device(config.device)
     files = find_images(config.photos) if config.photos else []
     networks = _load(config, device)

@@ -20,11 +20,13 @@ BAND = 256
 
 def add_grain(frames: np.ndarray, levels: int) -> np.ndarray:
     """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``, 0 to
-    255, all channels alike.
+    255, all channels alike. With 0 levels ``frames`` themselves.
 
     The grain belongs to the place in the picture, so that it neither flickers from frame to frame
     nor differs between runs.
     """
+    if not levels:
+        return frames
     up, down = _band(frames.shape[2], levels)
     grained = np.empty_like(frames)
     for top in range(0, frames.shape[1], BAND):

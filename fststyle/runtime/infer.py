@@ -11,6 +11,7 @@ from tqdm import tqdm
 from fststyle.config import InferConfig
 from fststyle.images import check_writable, fit_within, read_image, write_image
 from fststyle.runtime.frames import FolderSource
+from fststyle.runtime.grain import add_grain
 from fststyle.runtime.live import Latest, TkWindow, show
 from fststyle.runtime.pictures import find_inputs, place, stylize
 from fststyle.runtime.signals import watch_signals
@@ -41,9 +42,8 @@ def run(config: InferConfig) -> int:
     if config.show or any(map(is_live, config.media)):
         return _live(config)
     pictures, videos = _plan(config)
-    stylizers = [
-        Stylizer(path, config.provider, config.threads, config.grain) for path in config.models
-    ]
+    stylizers = [Stylizer(path, config.provider, config.threads) for path in config.models]
+    grain = _grain(config)
     parts = [f"{len(pictures)} picture(s)"] * bool(pictures) + [f"{len(videos)} video(s)"] * bool(
         videos
     )
@@ -62,6 +62,7 @@ def run(config: InferConfig) -> int:
                         image,
                         strength=config.strength,
                         keep_colour=config.keep_colour,
+                        grain=grain,
                         tile=config.tile,
                         folder=target.parent,
                         stopped=lambda: stop.requested,
@@ -81,6 +82,7 @@ def run(config: InferConfig) -> int:
                     codec=config.codec,
                     quality=config.quality,
                     stopped=lambda: stop.requested,
+                    grain=grain,
                     batch_size=config.batch_size,
                 )
             except ValueError as error:
@@ -108,7 +110,7 @@ def _live(config: InferConfig) -> int:
     if len(config.media) != 1 or len(config.models) != 1:
         raise ValueError("a camera, a stream and --show go alone, in one style")
     (source,) = config.media
-    stylizer = Stylizer(config.models[0], config.provider, config.threads, config.grain)
+    stylizer, grain = Stylizer(config.models[0], config.provider, config.threads), _grain(config)
     effect = partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
     if not config.show:
         if not config.output.suffix or config.output.is_dir():
@@ -120,7 +122,12 @@ def _live(config: InferConfig) -> int:
             print(f"provider {stylizer.provider}; q, Escape or Ctrl-C ends", flush=True)
             frames = Latest(source, config.max_size)
             try:
-                show(frames, lambda f: effect(f[None])[0], window, lambda: stop.requested)
+                show(
+                    frames,
+                    lambda frame: effect(add_grain(frame[None], grain))[0],
+                    window,
+                    lambda: stop.requested,
+                )
             finally:
                 frames.close()
                 window.close()
@@ -133,9 +140,15 @@ def _live(config: InferConfig) -> int:
             codec=config.codec,
             quality=config.quality,
             stopped=lambda: stop.requested,
+            grain=grain,
         )
         status = report(done, source, [config.output])
         return 130 if stop.requested else status
+
+
+def _grain(config: InferConfig) -> int:
+    """Levels; none where the original itself is to come out."""
+    return config.grain if config.strength else 0
 
 
 def _about(source: str, error: Exception) -> str:

@@ -9,6 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.images import WRITERS, find_images
+from fststyle.runtime.grain import add_grain
 from fststyle.runtime.stylizer import Stylizer
 
 WHOLE, TILE = 9.0, 1.0
@@ -22,6 +23,7 @@ def stylize(
     *,
     strength: float = 1.0,
     keep_colour: bool = False,
+    grain: int = 0,
     tile: float | None = None,
     folder: Path | None = None,
     stopped: Callable[[], bool] = lambda: False,
@@ -30,11 +32,12 @@ def stylize(
 
     Args:
         strength, keep_colour: as ``Stylizer`` has them.
+        grain: levels of ``add_grain``.
         tile: megapixels done at once, 0 for all; None for ``TILE`` in pictures above ``WHOLE``.
         folder: for what tiles leave for later, see ``Tiles``.
         stopped: asked after each tile; where it says so, KeyboardInterrupt is raised.
     """
-    pixels = np.asarray(image.convert("RGB"))
+    (pixels,) = add_grain(np.asarray(image.convert("RGB"))[None], grain)
     if tile is None:
         tile = TILE if image.width * image.height > WHOLE * 1e6 else 0
     if not tile:

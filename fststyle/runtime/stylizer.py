@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnxruntime import OrtValue
 
-from fststyle.runtime.grain import add_grain
 from fststyle.runtime.session import as_fed, as_frames, open_session
 
 if TYPE_CHECKING:
@@ -17,19 +16,14 @@ if TYPE_CHECKING:
 class Stylizer:
     """A style network from an ONNX file; arguments and errors are ``open_session``'s.
 
-    Args:
-        grain: levels of 255 by which pictures are varied before, see ``add_grain``.
-
     Attributes:
         provider: the execution provider that runs, a key of ``session.PROVIDERS``.
         card: what the file says of itself.
     """
 
-    def __init__(
-        self, model: Path, provider: str = "auto", threads: int | None = None, grain: int = 0
-    ) -> None:
+    def __init__(self, model: Path, provider: str = "auto", threads: int | None = None) -> None:
         opened = open_session(model, provider, threads, output="output", holds="style network")
-        self.model, self.grain = model, grain
+        self.model = model
         self._threads = threads
         self._session, self.provider, self.card, self._uint8 = opened
         self._scalars = {i.name for i in self._session.get_overridable_initializers()}
@@ -52,7 +46,7 @@ class Stylizer:
         _, height, width, _ = frames.shape
         _check_size(height, width)
         given = self._given(strength, keep_colour)
-        fed = as_fed(self._grained(frames, strength), self._uint8)
+        fed = as_fed(frames, self._uint8)
         if any(isinstance(n, int) and n != m for n, m in zip(self._shape, fed.shape, strict=True)):
             count, *size = (self._shape[i] for i in ((0, 2, 1) if self._uint8 else (0, 3, 2)))
             raise ValueError(
@@ -66,9 +60,10 @@ class Stylizer:
     def _run_bound(self, fed: np.ndarray) -> np.ndarray:
         """Input and output have buffers where the provider computes, used again while the size
         stays: on a GPU a frame is copied there and back once, and nothing is allocated."""
-        device = "cuda" if self.provider in ("cuda", "tensorrt") else "cpu"
+        on_gpu = self.provider in ("cuda", "tensorrt")
         if self._buffers is None or tuple(self._buffers[0].shape()) != fed.shape:
             make = OrtValue.ortvalue_from_shape_and_type
+            device = "cuda" if on_gpu else "cpu"
             self._buffers = make(fed.shape, fed.dtype, device), make(fed.shape, fed.dtype, device)
         source, target = self._buffers
         source.update_inplace(fed)
@@ -76,7 +71,8 @@ class Stylizer:
         binding.bind_ortvalue_input("content", source)
         binding.bind_ortvalue_output("output", target)
         self._session.run_with_iobinding(binding)
-        return np.array(target.numpy())
+        output = target.numpy()  # from a GPU a copy, else the buffer itself
+        return output if on_gpu else output.copy()
 
     def tiled(
         self,
@@ -100,12 +96,7 @@ class Stylizer:
                 self._tiles = Tiles(self.model, self.provider, self._threads)
             except ValueError as error:
                 raise ValueError(f"{self.model}: {error}") from error
-        (grained,) = self._grained(picture[None], strength)
-        return self._tiles(grained, pixels, given, folder=folder, progress=progress)
-
-    def _grained(self, frames: np.ndarray, strength: float) -> np.ndarray:
-        """With a strength of 0 the original is to come out."""
-        return add_grain(frames, self.grain) if self.grain and strength else frames
+        return self._tiles(picture, pixels, given, folder=folder, progress=progress)
 
     def _given(self, strength: float, keep_colour: bool) -> dict[str, np.ndarray]:
         """The scalar inputs that differ from their defaults."""

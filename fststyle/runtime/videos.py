@@ -2,16 +2,18 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import av
 import numpy as np
 from tqdm import tqdm
 
 from fststyle.images import replacing
 from fststyle.runtime.frames import FolderSource, FolderTarget, GifTarget
+from fststyle.runtime.grain import add_grain
 from fststyle.runtime.threads import Behind, ahead
 from fststyle.runtime.video import Frame, VideoSource, VideoTarget, copied
 
@@ -60,10 +62,12 @@ def stylize_video(
     codec: str,
     quality: int,
     stopped: Callable[[], bool],
+    grain: int = 0,
     batch_size: int = 1,
 ) -> Done:
     """Write one video for each of ``targets``, or a folder of frames for one without a suffix;
-    frames keep their time, other streams are copied. ``batch_size`` frames are stylized at once.
+    frames keep their time, other streams are copied. ``batch_size`` frames are stylized at once,
+    with ``grain`` levels of ``add_grain``.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there. Raises ValueError where a frame or a file is refused, OSError where the disk does.
@@ -82,7 +86,7 @@ def stylize_video(
             stack.callback(writer.abandon)
             encoders.append(Behind(writer.put, writer.close))
             stack.callback(encoders[-1].abandon)
-        items = stack.enter_context(contextlib.closing(ahead(source)))
+        items = stack.enter_context(contextlib.closing(ahead(grained(source, grain))))
         bar = stack.enter_context(
             tqdm(total=source.count or None, unit="frame", desc=Path(source.source).name)
         )
@@ -117,6 +121,17 @@ def stylize_video(
             encoder.close()
     done.corrupt, done.failure = source.corrupt, source.failure
     return done
+
+
+def grained(source: VideoSource | FolderSource, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
+    """What ``source`` yields, its frames with grain.
+
+    They get it where they are decoded: a GPU that waited for it would lose frames.
+    """
+    for item in source:
+        if isinstance(item, Frame):
+            item = Frame(add_grain(item.pixels[None], levels)[0], item.pts)
+        yield item
 
 
 def report(done: Done, source: str, targets: Sequence[Path]) -> int:

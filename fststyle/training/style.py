@@ -158,10 +158,7 @@ class StyleTask:
         self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As ``training.loop.Task`` says; ``targets`` are importance maps."""
-        count = math.ceil(len(images) * STABILITY_PART) if self.config.stability_weight else 0
-        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
-        # One call for both, as processes that train together need it.
-        output, again = network(with_moved(images, count, move)).split((len(images), count))
+        output, stability = self.stylized(network, images, step)
         weights = self.weights(self.importance(images, targets))
         shift = SHIFTS * self.config.loss_downscale
         terms = self.objective(
@@ -171,10 +168,24 @@ class StyleTask:
             depth_part=DEPTH_PART,
         )
         loss = self.objective.weighted_sum(terms)
-        if count:
-            terms["stability"] = stability_loss(output[:count], again, move, STABILITY_MARGIN)
-            loss = loss + self.config.stability_weight * terms["stability"]
+        if stability is not None:
+            terms["stability"] = stability
+            loss = loss + self.config.stability_weight * stability
         return loss, terms
+
+    def stylized(
+        self, network: nn.Module, images: Tensor, step: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """N×3×H×W outputs, and where it has a weight the stability loss, of another move at every
+        step."""
+        if not self.config.stability_weight:
+            return network(images), None
+        count = math.ceil(len(images) * STABILITY_PART)
+        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
+        # One call for both: processes that train together exchange gradients after every call.
+        both = network(torch.cat((images, moved(images[:count], move))))
+        output, again = both.split((len(images), count))
+        return output, stability_loss(output[:count], again, move, STABILITY_MARGIN)
 
     def cost_of_depth(self) -> str:
         """What the depth loss adds to a step, measured."""
@@ -221,8 +232,10 @@ class StyleTask:
                 content, None if targets is None else targets[part].to(self.device)
             )
             with autocast(self.device, self.precision):
-                output = state.network(content)
+                output, stability = self.stylized(state.network, content, start)
                 terms = self.objective(output, content, self.weights(importance))
+                if stability is not None:
+                    terms["stability"] = stability
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + term.item() * len(content)
             rows.append(self._pictures(content, output, importance))
@@ -294,14 +307,12 @@ def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
     return cut.contiguous(memory_format=torch.channels_last)
 
 
-def with_moved(images: Tensor, count: int, move: tuple[int, int]) -> Tensor:
-    """N×C×H×W images, and behind them the first ``count`` of them, moved by ``move`` pixels (down,
-    right), with their mirror image in the strip that becomes free."""
-    if not count:
-        return images
+def moved(images: Tensor, move: tuple[int, int]) -> Tensor:
+    """N×C×H×W images moved by ``move`` pixels (down, right), with their mirror image in the strip
+    that becomes free."""
     height, width = images.shape[-2:]
-    moved = F.pad(images[:count], (move[1], 0, move[0], 0), mode="reflect")[..., :height, :width]
-    return torch.cat((images, moved)).contiguous(memory_format=torch.channels_last)
+    padded = F.pad(images, (move[1], 0, move[0], 0), mode="reflect")
+    return padded[..., :height, :width].contiguous(memory_format=torch.channels_last)
 
 
 def _check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -3,12 +3,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import picture
+from conftest import picture, run_here, write_clip
+from PIL import Image
 
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.grain import BAND, add_grain
+from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
+from fststyle.runtime.video import VideoSource
+from fststyle.runtime.videos import stylize_video
 
 
 def test_grain_stays_in_range_and_in_its_place() -> None:
@@ -38,15 +42,43 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_plain_surfaces_get_strokes(model: Path) -> None:
     frame = np.array(picture(0, 160, 160))[None]
     frame[:, :, :100] = 255
-    plain, grained = (Stylizer(model, "cpu", grain=grain)(frame) for grain in (0, 4))
+    stylizer = Stylizer(model, "cpu")
+    plain, grained = (stylizer(add_grain(frame, levels)) for levels in (0, 4))
     plain, grained = (made[0, 60:90, 40:60].std((0, 1)).max() for made in (plain, grained))
     assert plain < 0.6 and grained > 3 * plain
 
 
-def test_grain_is_the_same_in_tiles_and_none_in_the_original(model: Path) -> None:
-    frame = np.array(picture(0, 90, 400))
-    stylizer = Stylizer(model, "cpu", grain=4)
-    (whole,) = stylizer(frame[None])
-    assert np.abs(stylizer.tiled(frame, 90 * 64) - whole.astype(int)).max() <= 1
-    assert np.array_equal(stylizer(frame[None], strength=0.0)[0], frame)
-    assert np.array_equal(stylizer.tiled(frame, 90 * 64, strength=0.0), frame)
+def test_grain_is_the_same_in_tiles_and_none_in_the_original(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, stylizer = picture(0, 90, 400), Stylizer(model, "cpu")
+    whole, tiled = (
+        np.asarray(stylize(stylizer, photo, grain=4, tile=tile)).astype(int)
+        for tile in (0, 90 * 64e-6)
+    )
+    assert np.abs(tiled - whole).max() <= 1
+    photo.save(tmp_path / "photo.png")
+    status, error = run_here(
+        *(capsys, "infer", model, tmp_path / "photo.png", "--strength", 0),
+        *("--output", tmp_path / "same.png"),
+    )
+    assert status == 0, error
+    with Image.open(tmp_path / "same.png") as same:
+        assert np.array_equal(np.asarray(same), np.asarray(photo))
+
+
+def test_videos_get_grain_on_their_way_to_the_network(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", [0, 40, 80])
+    seen: list[np.ndarray] = []
+    for levels in (0, 4):
+        stylize_video(
+            VideoSource(str(tmp_path / "clip.mp4")),
+            [tmp_path / "out.mp4"],
+            lambda frames, _: [seen.append(frames) or frames],
+            codec="libx264",
+            quality=18,
+            stopped=lambda: False,
+            grain=levels,
+            batch_size=3,
+        )
+    assert np.array_equal(seen[1], add_grain(seen[0], 4)) and not np.array_equal(*seen)

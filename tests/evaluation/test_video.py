@@ -1,0 +1,84 @@
+"""How steady videos are: motion that is known, and the flow that finds it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import picture, run_here, write_clip
+from PIL import Image
+
+from fststyle.checkpoint import save_transform
+from fststyle.evaluation.video import followed, optical_flow, warped, warping_error
+from fststyle.networks.transform import TransformNet
+
+
+def test_what_moves_along_is_steady_and_what_stays_is_not() -> None:
+    wide = np.asarray(picture(0, 90, 60), np.float32) / 255
+    before, after = wide[:, 5:85], wide[:, :80]  # all goes 5 pixels to the right
+    flow = np.zeros((60, 80, 2), np.float32)
+    flow[..., 0] = 5
+    valid = followed(flow, -flow)
+    assert not valid[:, 75:].any() and valid[:, :75].all()
+    assert warping_error(before, after, flow, valid) < 1e-6
+    stripes = np.zeros_like(before)
+    stripes[:, ::2] = 0.5  # fixed to the picture's grid
+    assert warping_error(before + stripes, after + stripes, flow, valid) == pytest.approx(0.5)
+
+
+def test_what_is_hidden_or_at_an_edge_of_motion_is_left_out() -> None:
+    forward, backward = (np.zeros((40, 40, 2), np.float32) for _ in range(2))
+    forward[10:30, 10:30, 0], backward[10:30, 16:36, 0] = 6, -6
+    valid = followed(forward, backward)
+    assert valid[12:28, 12:28].all() and valid[:8].all()
+    assert not valid[15, 9] and not valid[15, 30:36].any()
+
+
+@pytest.mark.assets
+def test_flow_is_near_the_truth(assets: Path) -> None:
+    (folder,) = (assets / "video/sintel").iterdir()
+    before, after = (np.asarray(Image.open(folder / f"frame{i}.png")) for i in (1, 2))
+    raw = (folder / "flow.flo").read_bytes()
+    width, height = np.frombuffer(raw, np.int32, 2, 4)
+    true = np.frombuffer(raw, np.float32, offset=12).reshape(height, width, 2)
+    seen = [np.asarray(Image.open(folder / f"{name}.png")) for name in ("occlusion", "invalid")]
+    visible = np.max([m if m.ndim == 2 else m.max(-1) for m in seen], 0) == 0
+    # Levels of 255; without the flow 9.9.
+    apart = np.abs(before.astype(float) - warped(after, true))[visible].mean()
+    assert apart == pytest.approx(2.8, abs=0.1)
+    flow = optical_flow(before, after)
+    ours = followed(flow, optical_flow(after, before))
+    error = np.linalg.norm(flow - true, axis=-1)
+    assert 0.5 < ours.mean() < visible.mean() + 0.02
+    assert np.median(error[ours]) < 0.3 and (~visible & ours).sum() < 0.35 * (~visible).sum()
+
+
+def test_networks_are_measured_on_videos(
+    painting: Path, deep_vgg: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = np.asarray(picture(3, 200, 96))
+    write_clip(
+        tmp_path / "pan.mp4",
+        [40 * i for i in range(6)],
+        size=(96, 96),
+        shown=[scene[:, i : i + 96] for i in range(6)],
+    )
+    torch.manual_seed(0)
+    save_transform(tmp_path / "x.safetensors", TransformNet(4), {"style": [{"name": "a"}]})
+    arguments = ("evaluate", tmp_path / "x.safetensors", "--style", painting, "--style-size", 64)
+    arguments += ("--vgg-weights", deep_vgg, "--device", "cpu")
+    json_file = tmp_path / "figures.json"
+    status, error = run_here(
+        *(capsys, *arguments, "--videos", tmp_path / "pan.mp4", "--frames", 4),
+        *("--size", 64, "--json", json_file),
+    )
+    assert status == 0, error
+    found = json.loads(json_file.read_text())["videos"]
+    assert found["frames"] == 4 and found["clips"]["pan"].keys() == {"the clip", "x"}
+    assert 0 < found["clips"]["pan"]["the clip"]["warping error"] < 0.02
+    assert found["clips"]["pan"]["x"]["style"] > 0
+    status, error = run_here(capsys, *arguments)
+    assert status == 2 and "--photos FOLDER or --videos FILE is needed" in error
+    status, error = run_here(capsys, *arguments, "--videos", painting)
+    assert status == 2 and "painting.png" in error
