@@ -27,6 +27,7 @@ $PYTHON export.py "$OUT/run/cuda.safetensors" --uint8 --fp16 --output "$OUT/cuda
 # Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
 $PYTHON -m fststyle bench infer --checkpoint "$OUT/run/cuda.safetensors" --provider cuda \
   --size 1280x720 1920x1080 3840x2160 --precision fp32 fp16 --repeats 30 --json "$OUT/infer.json" || failed=1
+$PYTHON benchmarks/cuda_settings.py "$OUT/cuda.onnx" --json "$OUT/settings.json" || failed=1
 for batch in 1 2 4; do
   $PYTHON -m fststyle bench video "$CLIP" --model "$OUT/cuda.onnx" --provider cuda \
     --batch-size $batch --json "$OUT/video_$batch.json" || failed=1

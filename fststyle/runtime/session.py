@@ -3,6 +3,7 @@
 import ctypes
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,9 +88,13 @@ def open_session(
 
 
 def start(
-    model: str | bytes, provider: str, threads: int | None = None
+    model: str | bytes,
+    provider: str,
+    threads: int | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> onnxruntime.InferenceSession:
-    """A session for a file, or the bytes of one, on ``provider``, a key of ``PROVIDERS``.
+    """A session for a file, or the bytes of one, on ``provider``, a key of ``PROVIDERS``, with
+    other ``settings`` of it where they are given.
 
     Raises ValueError with ONNX Runtime's reason.
     """
@@ -98,7 +103,7 @@ def start(
     options.log_severity_level = 4  # what goes wrong is said once, by the caller
     # Waiting threads that spin take the cores from decoding and encoding, and from other sessions.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted: list[Any] = [(PROVIDERS[provider], _provider_options(provider))]
+    wanted: list[Any] = [(PROVIDERS[provider], {**_provider_options(provider), **(settings or {})})]
     if provider != "cpu":
         wanted.append(PROVIDERS["cpu"])
     try:
