@@ -42,7 +42,7 @@ def _infer(options: Mapping[str, Any]) -> int:
 
 
 def _optimize(options: Mapping[str, Any]) -> int:
-    from fststyle.optimization.picture import run
+    from fststyle.optimization.run import run
 
     return run(config.from_options(config.OptimizeConfig, options))
 
