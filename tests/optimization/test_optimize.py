@@ -22,8 +22,7 @@ from fststyle.checkpoint import save_transform
 from fststyle.colour import luma
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
 from fststyle.networks.transform import TransformNet
-from fststyle.optimization import memory
-from fststyle.optimization import picture as optimize_picture
+from fststyle.optimization import memory, studio
 from fststyle.optimization.descent import Descent
 from fststyle.training.loop import NonFiniteError
 
@@ -246,7 +245,7 @@ def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(optimize_picture, "available", lambda _: 96 * 80 * 3000)
+    monkeypatch.setattr(studio, "available", lambda _: 96 * 80 * 3000)
     status, error = run_here(capsys, "optimize", photo, *options)
     assert status == 2 and not (tmp_path / "result.png").exists()
     found = re.search(
