@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-benchmarks/styles}
 TO=${TO:-checkpoints/styles}
-STYLES=${STYLES:-starry_night great_wave the_scream composition_vii udnie woman_with_a_hat starry_night_live}
+LIVE="starry_night_live great_wave_live the_scream_live composition_vii_live udnie_live"
+STYLES=${STYLES:-starry_night great_wave the_scream composition_vii udnie woman_with_a_hat $LIVE}
 SETTING=${SETTING:---image-size 192 --batch-size 2}
 STEPS=${STEPS:-1200}
 HISTORY=${HISTORY:-}
@@ -18,29 +19,31 @@ fststyle() { "$PYTHON" -m fststyle "$@"; }
 facts() { # NAME: sets file, title, painter, year
   case $1 in
     starry_night*) file=starry_night_crop title="The Starry Night" painter="Vincent van Gogh" year=1889 ;;
-    great_wave) title="The Great Wave off Kanagawa" painter="Katsushika Hokusai" year="about 1831" ;;
-    the_scream) title="The Scream" painter="Edvard Munch" year=1893 ;;
-    composition_vii) title="Composition VII" painter="Wassily Kandinsky" year=1913 ;;
-    udnie) title="Udnie" painter="Francis Picabia" year=1913 ;;
+    great_wave*) title="The Great Wave off Kanagawa" painter="Katsushika Hokusai" year="about 1831" ;;
+    the_scream*) title="The Scream" painter="Edvard Munch" year=1893 ;;
+    composition_vii*) title="Composition VII" painter="Wassily Kandinsky" year=1913 ;;
+    udnie*) title="Udnie" painter="Francis Picabia" year=1913 ;;
     woman_with_a_hat) title="Woman with a Hat" painter="Henri Matisse" year=1905 ;;
     *) echo "$1: not among the styles of this file" >&2; exit 2 ;;
   esac
-  case $1 in starry_night*) ;; *) file=$1 ;; esac
+  case $1 in starry_night*) ;; *) file=${1%_live} ;; esac
 }
 
 mkdir -p "$OUT"
 networks=""
 for name in $STYLES; do
   facts "$name"
-  width=32 init=""
-  case $name in *_live) width=8 ;; esac
+  look="--width 32 --style-weight 8" init=""
+  # Steady strokes are for video; they take from the style what the larger weight gives back.
+  case $name in *_live) look="--width 8 --style-weight 10 --stability-weight 1000" ;; esac
   if [ -n "${INIT:-}" ]; then init="--init $INIT/$name.safetensors"; fi
   fststyle train --resume --style "$A/styles/$file.jpg" --content "$A/photos/train" --val "$A/photos/val" \
-    --name "$name" --run-dir "$OUT/$name" --width $width --steps "$STEPS" --style-weight 8 \
+    --name "$name" --run-dir "$OUT/$name" $look --steps "$STEPS" \
     --picture-interval 600 --checkpoint-interval 100 $SETTING $init
   networks="$networks $OUT/$name/$name.safetensors"
 done
-fststyle evaluate $networks --photos "$A/photos/val" --json "$OUT/figures.json" --sheet "$OUT/sheet.jpg"
+fststyle evaluate $networks --photos "$A/photos/val" \
+  --videos "$A"/video/davis/*.mp4 --json "$OUT/figures.json" --sheet "$OUT/sheet.jpg"
 for name in $STYLES; do
   facts "$name"
   fststyle publish "$OUT/$name/$name.safetensors" --title "$title" --painter "$painter" --year "$year" \

@@ -45,7 +45,11 @@ def _figures(file: Path, name: str) -> dict[str, Any]:
         result = json.loads(file.read_text())
         groups = result["paintings"].values()
         found = next(group[name]["mean"] for group in groups if name in group)
-        return {"photos": result["photos"], "size": result["size"], **found}
+        found = {"photos": result["photos"], "size": result["size"], **found}
+        if "videos" in result:
+            clips = result["videos"]["clips"].values()
+            found["warping error"] = sum(clip[name]["warping error"] for clip in clips) / len(clips)
+        return found
     except StopIteration:
         raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

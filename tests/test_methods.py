@@ -122,6 +122,8 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
         ({"alpha_max": float("inf")}, "--alpha-max must be above 0"),
         ({"image_size": "64", "loss_downscale": 2}, "leaves the depth loss too little"),
         ({"image_size": "1x2x3"}, "a size is 256, or two numbers"),
+        ({"stability_weight": -1.0}, "--stability-weight must be 0 or more"),
+        ({"stability_weight": 1.0, "image_size": "48"}, "--stability-weight needs an --image-size"),
         ({"loss_downscale": 0}, "--loss-downscale must be at least 1"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -41,7 +41,9 @@ def test_a_published_style_is_found_by_its_name(
     monkeypatch.chdir(tmp_path)
     figures, styles = tmp_path / "figures.json", tmp_path / "styles"
     measured = {"field": {"mean": {"style": 0.5, "content": 2.0}}}
-    figures.write_text(json.dumps({"photos": 3, "size": "64", "paintings": {"a": measured}}))
+    clips = {clip: {"field": {"warping error": e}} for clip, e in (("a", 0.125), ("b", 0.375))}
+    found = {"photos": 3, "size": "64", "paintings": {"a": measured}, "videos": {"clips": clips}}
+    figures.write_text(json.dumps(found))
     status, error = run_here(
         *(capsys, "publish", trained, *PAINTING, "--licence", "MIT", "--note", "of three photos"),
         *("--figures", figures, "--output", styles),
@@ -50,7 +52,8 @@ def test_a_published_style_is_found_by_its_name(
     card = read_card(styles / "field.onnx")
     assert card["painting"] == {"title": "A Field", "painter": "Nobody", "year": "1900"}
     assert card["licence"] == "MIT" and card["note"] == "of three photos"
-    assert card["figures"] == {"photos": 3, "size": "64", "style": 0.5, "content": 2.0}
+    means = {"style": 0.5, "content": 2.0, "warping error": 0.25}
+    assert card["figures"] == {"photos": 3, "size": "64", **means}
     assert card["settings"] == {"steps": 7} and card["precision"] == "fp16"
     network, half_card = load_transform(styles / "field.safetensors")
     assert "/home/me" not in json.dumps([card, half_card])

@@ -96,6 +96,21 @@ def test_tensorboard_shows_losses_pictures_and_settings(uninterrupted: Path) -> 
     assert tags["tensors"] == ["settings/text_summary"]
 
 
+def test_stability_is_trained_for(
+    train_options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = with_option(with_option(train_options, "--image-size", 64), "--steps", 12)
+    losses = {}
+    for weight in (1e-6, 1e4):
+        options = with_option(options, "--stability-weight", weight)
+        folder = tmp_path / str(weight)
+        status, error = run_here(capsys, "train", *with_option(options, "--run-dir", folder))
+        assert status == 0, error
+        losses[weight] = load_transform(folder / "tiny.safetensors")[1]["losses"]
+    assert losses[1e4].keys() == {"content", "style", "stability"}
+    assert losses[1e4]["stability"] < 0.5 * losses[1e-6]["stability"]
+
+
 @pytest.mark.slow
 def test_after_kill_9_it_goes_on_bit_for_bit(
     train_options: Options, uninterrupted: Path, tmp_path: Path

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
@@ -30,6 +29,7 @@ from fststyle.training.device import DTYPES, autocast, find_precision
 from fststyle.training.distributed import World
 from fststyle.training.importance import importance_maps
 from fststyle.training.loop import to_device
+from fststyle.training.moves import SHIFTS, moved, shifted
 from fststyle.training.run import (
     STATE,
     launch,
@@ -43,8 +43,6 @@ from fststyle.training.run import (
 from fststyle.training.state import TrainingState, save_state
 
 VALIDATION_PHOTOS = 8
-SHIFTS = 8
-"""Pixels: the size of the deepest pooling window in the loss network, seen from its image."""
 DEPTH_PART = 0.5
 """Part of a batch whose depth loss is computed. Its gradient is right on average whatever the part;
 on the CPU, at 256 px, a combined step takes 1.24 times a plain one with all images and 1.12 times
@@ -290,29 +288,6 @@ def _begin_with(file: Path, width: int) -> TransformNet:
         f" --width {network.width}",
     )
     return network.train()
-
-
-def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
-    """N×C×H×W to N×C×(H−8)×(W−8), cut at another of 64 places every step; 8 is ``shifts``.
-
-    Otherwise the loss network's pooling windows always fall on the same of the network's output
-    pixels, and it learns to fill flat regions with a weave that is fixed to that grid. Measured on
-    the sky of a photo after 300 steps at 192 px and a style weight of 10, as the power of the
-    pattern of period 2 against that of its neighbours in the spectrum: 161 without and 7 with
-    shifts; of period 4: 306 and 190.
-    """
-    top, left = step % shifts, step // shifts % shifts
-    height, width = (side - shifts for side in images.shape[-2:])
-    cut = images[..., top : top + height, left : left + width]
-    return cut.contiguous(memory_format=torch.channels_last)
-
-
-def moved(images: Tensor, move: tuple[int, int]) -> Tensor:
-    """N×C×H×W images moved by ``move`` pixels (down, right), with their mirror image in the strip
-    that becomes free."""
-    height, width = images.shape[-2:]
-    padded = F.pad(images, (move[1], 0, move[0], 0), mode="reflect")
-    return padded[..., :height, :width].contiguous(memory_format=torch.channels_last)
 
 
 def _check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:

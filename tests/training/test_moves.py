@@ -2,7 +2,7 @@ import torch
 
 from fststyle.losses import stability_loss
 from fststyle.networks.transform import STRIDE, TransformNet
-from fststyle.training.style import SHIFTS, moved, shifted
+from fststyle.training.moves import SHIFTS, moved, shifted
 
 
 def test_shifts_visit_every_place_of_the_pooling_grid() -> None:
