@@ -164,22 +164,18 @@ def deep_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def train_options(photos: Path, painting: Path, vgg_file: Path, tmp_path: Path) -> list[object]:
-    """A run of ``train`` that takes seconds: options for name "tiny", folder ``tmp_path/run``."""
+def tiny_run(style: Path, content: Path, vgg: Path, folder: Path) -> list[Any]:
+    """A run of ``train`` that takes seconds: options for name "tiny" in ``folder``."""
     return [
-        *(
-            "--style",
-            painting,
-            "--content",
-            photos,
-            "--name",
-            "tiny",
-            "--run-dir",
-            tmp_path / "run",
-        ),
-        *("--vgg-weights", vgg_file, "--style-layers", "relu1_2", "relu2_2", "--no-calibrate"),
+        *("--style", style, "--content", content, "--name", "tiny", "--run-dir", folder),
+        *("--vgg-weights", vgg, "--style-layers", "relu1_2", "relu2_2", "--no-calibrate"),
         *("--image-size", 32, "--style-size", 48, "--width", 4, "--steps", 8, "--batch-size", 2),
         *("--checkpoint-interval", 3, "--picture-interval", 4, "--precision", "fp32"),
         *("--device", "cpu", "--style-weight", 1e-3, "--method", "plain"),
     ]
+
+
+@pytest.fixture
+def train_options(photos: Path, painting: Path, vgg_file: Path, tmp_path: Path) -> list[Any]:
+    """``tiny_run`` in ``tmp_path/run``."""
+    return tiny_run(painting, photos, vgg_file, tmp_path / "run")

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from conftest import picture, run_command, run_here
+from conftest import picture, run_command, run_here, write_clip
 from PIL import Image
 from test_train_command import assert_same_runs, with_option
 
@@ -60,44 +61,42 @@ def test_a_combined_run_is_taken_up_exactly_and_computes_depth_once(
 
 
 @pytest.mark.slow
-def test_depth_runs_are_interrupted_without_a_trace(combined: Options, tmp_path: Path) -> None:
+def test_depth_runs_are_interrupted_without_a_trace(
+    combined: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two halves of one run, with depth kept nowhere, are the whole."""
     combined = with_option(with_option(combined, "--depth-cache", "off"), "--lr-decay", 0)
-    whole = run_command(
-        *("train", *with_option(combined, "--run-dir", tmp_path / "whole")), "--steps", 6
-    )
-    assert whole.returncode == 0, whole.stderr
-    half = run_command("train", *combined, "--steps", 3)
-    assert half.returncode == 0, half.stderr
-    rest = run_command(
-        *("train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run", "--steps", 6)
-    )
-    assert rest.returncode == 0, rest.stderr
-    assert_same_runs(tmp_path / "run", tmp_path / "whole")
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    again = ("--resume", "--name", "tiny", "--run-dir", run)
+    for arguments in (
+        (*with_option(combined, "--run-dir", whole), "--steps", 6),
+        (*combined, "--steps", 3),
+        (*again, "--steps", 6),
+    ):
+        status, error = run_here(capsys, "train", *arguments)
+        assert status == 0, error
+    assert_same_runs(run, whole)
 
 
 def test_own_maps_weigh_content_without_a_depth_network(
-    train_options: Options, photos: Path, tmp_path: Path
+    train_options: Options, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     maps = tmp_path / "maps"
     maps.mkdir()
     options = with_option(train_options, "--method", "weighted")
     options = with_option(options, "--weight-map", maps)
-    done = run_command("train", *options)
-    assert done.returncode == 2
-    assert (
-        "no map for 6 of 6 photos, such as 0.png" in done.stderr and "Traceback" not in done.stderr
-    )
+    status, error = run_here(capsys, "train", *options)
+    assert status == 2 and "no map for 6 of 6 photos, such as 0.png" in error
     for photo in photos.iterdir():
         with Image.open(photo) as image:
             Image.new("L", image.size, 255).save(maps / photo.name)
     # Weights of 3 everywhere: three times the plain run's content loss, before the first step.
     options = with_option(options, "--alpha-max", 3)
-    weighted = run_command("train", *with_option(options, "--lr", 1e-12))
-    assert weighted.returncode == 0, weighted.stderr
+    status, error = run_here(capsys, "train", *with_option(options, "--lr", 1e-12))
+    assert status == 0, error
     assert "depth" not in load_transform(tmp_path / "run/tiny.safetensors")[1]
     plain = with_option(with_option(train_options, "--lr", 1e-12), "--run-dir", tmp_path / "plain")
-    assert run_command("train", *plain).returncode == 0
+    assert run_here(capsys, "train", *plain)[0] == 0
     losses = [
         load_transform(tmp_path / run / "tiny.safetensors")[1]["losses"] for run in ("run", "plain")
     ]
@@ -128,6 +127,11 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             from_options(StyleTrainConfig, {**needed, **options})
+
+
+def test_something_has_to_be_measured_on() -> None:
+    with pytest.raises(ValueError, match="--photos FOLDER or --videos FILE is needed"):
+        EvaluateConfig(networks=(Path("a.safetensors"),))
 
 
 def test_the_thesis_preset_gives_way_to_what_is_said() -> None:
@@ -177,10 +181,16 @@ def test_networks_are_measured_side_by_side(
 ) -> None:
     from fststyle.evaluation.style import run
 
+    scene = np.asarray(picture(3, 200, 96))
+    times = [40 * i for i in range(6)]
+    shown = [scene[:, i : i + 96] for i in range(6)]
+    write_clip(tmp_path / "pan.mp4", times, size=(96, 96), shown=shown)
     run(
         EvaluateConfig(
             networks=(networks[0], networks[3]),
             photos=unseen,
+            videos=(tmp_path / "pan.mp4",),
+            frames=4,
             size=64,
             style_size=(64,),
             depth_network=str(HOURGLASS),
@@ -194,7 +204,12 @@ def test_networks_are_measured_side_by_side(
     assert "3 photos, shorter side 64 px" in printed.out and "| plain | plain |" in printed.out
     assert "| combined | combined |" in printed.out and "content near : far" in printed.out
     assert "passed over" in printed.err and "broken.jpg" in printed.err
-    figures = json.loads((tmp_path / "figures.json").read_text())["paintings"]["painting"]
+    result = json.loads((tmp_path / "figures.json").read_text())
+    pan = result["videos"]["clips"]["pan"]
+    assert pan.keys() == {"the clip", "plain", "combined"} and result["videos"]["frames"] == 4
+    assert 0 < pan["the clip"]["warping error"] < 0.02 and pan["plain"]["style"] > 0
+    assert pan["plain"]["warping error"] > 0 and "| the clip | 0.0" in printed.out
+    figures = result["paintings"]["painting"]
     one, two = figures["plain"], figures["combined"]
     low, high = one["interval"]["content"]
     assert low < one["mean"]["content"] < high
@@ -208,14 +223,16 @@ def test_networks_are_measured_side_by_side(
         assert drawn.width > 4 * 256 and drawn.height > 3 * 256
 
 
-def test_a_network_is_measured_on_its_own_painting(networks: list[Path], unseen: Path) -> None:
+def test_a_network_is_measured_on_its_own_painting(
+    networks: list[Path], unseen: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = unseen / "0.png"
     network, card = load_transform(networks[0])
     card["settings"]["style"] = [str(other)]
     save_transform(networks[0], network, card)
-    done = run_command("evaluate", networks[0], "--photos", unseen)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "was trained on painting.png, which is not at hand as it was then" in done.stderr
+    status, error = run_here(capsys, "evaluate", networks[0], "--photos", unseen)
+    assert status == 2
+    assert "was trained on painting.png, which is not at hand as it was then" in error
 
 
 def test_content_by_thirds_follows_depth() -> None:

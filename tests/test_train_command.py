@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ROOT, picture, run_command, run_here
+from conftest import ROOT, picture, run_command, run_here, tiny_run
 
 from fststyle.checkpoint import load_tensors, load_transform
 
 Options = list[Any]
+Capture = pytest.CaptureFixture[str]
 
 
 def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
@@ -53,11 +54,13 @@ def with_option(options: Options, name: str, value: object) -> Options:
     return changed
 
 
-@pytest.fixture
-def uninterrupted(train_options: Options, tmp_path: Path) -> Path:
-    """The folder of the same run, never interrupted."""
-    folder = tmp_path / "uninterrupted"
-    done = run_command("train", *with_option(train_options, "--run-dir", folder))
+@pytest.fixture(scope="module")
+def uninterrupted(
+    photos: Path, painting: Path, vgg_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of the same run, never interrupted; not to be changed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    done = run_command("train", *tiny_run(painting, photos, vgg_file, folder))
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -180,29 +183,29 @@ def test_a_read_only_folder_is_said_at_once(train_options: Options, tmp_path: Pa
 
 
 def test_a_run_is_not_overwritten_nor_resumed_under_other_settings(
-    train_options: Options, uninterrupted: Path, photos: Path, tmp_path: Path
+    train_options: Options, uninterrupted: Path, photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     options = with_option(train_options, "--run-dir", uninterrupted)
-    done = run_command("train", *options)
-    assert done.returncode == 2 and "holds a run already: add --resume" in done.stderr
-    done = run_command("train", *options, "--resume", "--style-weight", "5")
-    assert done.returncode == 2
-    assert "--style-weight was 0.001 when this run began and cannot become 5.0" in done.stderr
+    status, error = run_here(capsys, "train", *options)
+    assert status == 2 and "holds a run already: add --resume" in error
+    status, error = run_here(capsys, "train", *options, "--resume", "--style-weight", "5")
+    assert status == 2
+    assert "--style-weight was 0.001 when this run began and cannot become 5.0" in error
     other = tmp_path / "other.png"
     picture(7).save(other)
-    done = run_command("train", *with_option(options, "--style", other), "--resume")
-    assert done.returncode == 2 and "not the one this run began with" in done.stderr
+    status, error = run_here(capsys, "train", *with_option(options, "--style", other), "--resume")
+    assert status == 2 and "not the one this run began with" in error
 
 
 def test_broken_photos_are_named_at_the_end(
-    train_options: Options, photos: Path, tmp_path: Path
+    train_options: Options, photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     mixed = tmp_path / "mixed"
     shutil.copytree(photos, mixed)
     (mixed / "broken.jpg").write_bytes(b"nothing")
-    done = run_command("train", *with_option(train_options, "--content", mixed))
-    assert done.returncode == 0, done.stderr
-    assert f"1 picture(s) passed over:\n  {mixed / 'broken.jpg'}: not a picture" in done.stderr
+    status, error = run_here(capsys, "train", *with_option(train_options, "--content", mixed))
+    assert status == 0, error
+    assert f"1 picture(s) passed over:\n  {mixed / 'broken.jpg'}: not a picture" in error
 
 
 def test_photos_that_are_all_broken_are_one_line(
@@ -286,19 +289,19 @@ def test_a_compiled_network_trains_alike(
 
 
 def test_a_run_may_begin_with_a_trained_network(
-    train_options: Options, uninterrupted: Path, tmp_path: Path
+    train_options: Options, uninterrupted: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     trained = uninterrupted / "tiny.safetensors"
     options = [*with_option(train_options, "--lr", 1e-12), "--init", trained]
-    done = run_command("train", *options)
-    assert done.returncode == 0, done.stderr
+    status, error = run_here(capsys, "train", *options)
+    assert status == 0, error
     network, card = load_transform(tmp_path / "run" / "tiny.safetensors")
     assert card["init"]["name"] == "tiny.safetensors" and len(card["init"]["sha256"]) == 64
     for name, parameter in load_transform(trained)[0].named_parameters():
         torch.testing.assert_close(network.get_parameter(name), parameter, atol=1e-9, rtol=0)
     options = with_option(with_option(options, "--width", 5), "--run-dir", tmp_path / "other")
-    done = run_command("train", *options)
-    assert done.returncode == 2 and "is 4 wide: begin with one of --width 5" in done.stderr
+    status, error = run_here(capsys, "train", *options)
+    assert status == 2 and "is 4 wide: begin with one of --width 5" in error
 
 
 GOLDEN = [

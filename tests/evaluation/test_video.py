@@ -1,17 +1,20 @@
 """How steady videos are: motion that is known, and the flow that finds it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import picture, run_here, write_clip
+from conftest import picture
 from PIL import Image
 
-from fststyle.checkpoint import save_transform
-from fststyle.evaluation.video import followed, optical_flow, warped, warping_error
-from fststyle.networks.transform import TransformNet
+from fststyle.evaluation.video import (
+    followed,
+    measure_videos,
+    optical_flow,
+    warped,
+    warping_error,
+)
 
 
 def test_what_moves_along_is_steady_and_what_stays_is_not() -> None:
@@ -54,31 +57,6 @@ def test_flow_is_near_the_truth(assets: Path) -> None:
     assert np.median(error[ours]) < 0.3 and (~visible & ours).sum() < 0.35 * (~visible).sum()
 
 
-def test_networks_are_measured_on_videos(
-    painting: Path, deep_vgg: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    scene = np.asarray(picture(3, 200, 96))
-    write_clip(
-        tmp_path / "pan.mp4",
-        [40 * i for i in range(6)],
-        size=(96, 96),
-        shown=[scene[:, i : i + 96] for i in range(6)],
-    )
-    torch.manual_seed(0)
-    save_transform(tmp_path / "x.safetensors", TransformNet(4), {"style": [{"name": "a"}]})
-    arguments = ("evaluate", tmp_path / "x.safetensors", "--style", painting, "--style-size", 64)
-    arguments += ("--vgg-weights", deep_vgg, "--device", "cpu")
-    json_file = tmp_path / "figures.json"
-    status, error = run_here(
-        *(capsys, *arguments, "--videos", tmp_path / "pan.mp4", "--frames", 4),
-        *("--size", 64, "--json", json_file),
-    )
-    assert status == 0, error
-    found = json.loads(json_file.read_text())["videos"]
-    assert found["frames"] == 4 and found["clips"]["pan"].keys() == {"the clip", "x"}
-    assert 0 < found["clips"]["pan"]["the clip"]["warping error"] < 0.02
-    assert found["clips"]["pan"]["x"]["style"] > 0
-    status, error = run_here(capsys, *arguments)
-    assert status == 2 and "--photos FOLDER or --videos FILE is needed" in error
-    status, error = run_here(capsys, *arguments, "--videos", painting)
-    assert status == 2 and "painting.png" in error
+def test_a_video_of_which_nothing_can_be_followed_is_refused(painting: Path) -> None:
+    with pytest.raises(ValueError, match="painting.png: no two frames"):
+        measure_videos([], [painting], 64, 5, torch.device("cpu"))
