@@ -49,7 +49,7 @@ def is_ours(command: str) -> bool:
 
 OURS = [block for block in blocks() if any(map(is_ours, commands(block)))]
 SMALL = {
-    "train": "--steps 1 --image-size 48 --width 4 --batch-size 1 --style-size 48 --workers 0"
+    "train": "--steps 1 --image-size 64 --width 4 --batch-size 1 --style-size 48 --workers 0"
     " --vgg-weights narrow.safetensors --depth-cache cache --device cpu",
     "infer": "--provider cpu",
     "publish": "--output styles",
