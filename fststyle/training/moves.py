@@ -28,10 +28,11 @@ def moved(images: Tensor, move: tuple[int, int]) -> Tensor:
     that becomes free.
 
     What a network makes of them should have moved along, and does not: its strokes are bound to its
-    grid of 4 pixels, which is most of what flickers in videos. Measured on a frame, width 8,
-    without the stability loss in training, as the root mean square of what changes in [0,1]: moved by 4 pixels
-    0.003, by 1 pixel 0.084, by 2 pixels 0.108; with noise of 2 levels of 255 0.024. Successive
-    frames of the clip it is from, along the optical flow: 0.12, and 0.03 in the clip itself.
+    grid of 4 pixels, which is most of what flickers in videos. Measured on a frame, at width 8 and
+    without the stability loss in training, as the root mean square of what changes in [0,1]: moved
+    by 4 pixels 0.003, by 1 pixel 0.084, by 2 pixels 0.108; with noise of 2 levels of 255 0.024.
+    Successive frames of the clip it is from, along the optical flow: 0.12, and 0.03 in the clip
+    itself.
     """
     height, width = images.shape[-2:]
     padded = F.pad(images, (move[1], 0, move[0], 0), mode="reflect")
