@@ -204,7 +204,7 @@ class Studio:
         if kind in ("horizontal", "vertical"):
             return gradient_importance(image.height, image.width, kind)
         if kind != "depth":
-            values = MapFolder(Path(kind), photo.parent)(photo, image.size)
+            values = MapFolder(Path(kind), self._folder(photo))(photo, image.size)
         else:
             assert self.depth is not None
             values = importance_from_depth(self.depth(image))
@@ -252,6 +252,13 @@ class Studio:
         work.levels.append({"size": list(image.size), "curve": descent.curve})
         return work
 
+    def _folder(self, photo: Path) -> Path:
+        """The one that was named and the photo lies below, or its own: what stands in another
+        folder for the photo has the same place there."""
+        named = (Path(given) for given in self.config.inputs)
+        below = (folder for folder in named if folder.is_dir() and photo.is_relative_to(folder))
+        return next(below, photo.parent)
+
     def _objective(self, grey: Tensor | None, scale: float) -> StyleObjective:
         """Strokes are as large in a coarse picture, in proportion, as in the fine one."""
         if grey is None and scale == 1:
@@ -273,7 +280,7 @@ class Studio:
                 return self.start(content).float().clone()
         path = Path(self.config.init)
         if path.is_dir():
-            named = find_named(path, Path(photo.name))
+            named = find_named(path, photo.relative_to(self._folder(photo)))
             settings.check(
                 named is not None, f"{photo}: --init {path} has no picture named as it is"
             )

@@ -238,6 +238,32 @@ def test_a_folder_of_photos(
     assert status == 2 and "names one picture, but there are 3 photos" in error
 
 
+def test_what_belongs_to_a_photo_has_its_place_in_another_folder(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its map, and the picture to begin with."""
+    for day, level in (("monday", 255), ("tuesday", 0)):
+        for name, image in (
+            ("photos", picture(1)),
+            ("maps", Image.new("L", (64, 48), level)),
+            ("begin", Image.new("RGB", (64, 48), (level, 0, 0))),
+        ):
+            (tmp_path / name / day).mkdir(parents=True)
+            image.save(tmp_path / name / day / "a.png")
+    status, error = run_here(
+        *(capsys, "optimize", tmp_path / "photos", *options, "--method", "weighted", "--steps", 1),
+        *("--weight-map", tmp_path / "maps", "--init", tmp_path / "begin"),
+        *("--output", tmp_path / "out"),
+    )
+    assert status == 0, error
+    # White and black are weights of 5 and 0.2.
+    monday, tuesday = (
+        curves(tmp_path / "out" / day / "a.png.json")[0][0]["content"]
+        for day in ("monday", "tuesday")
+    )
+    assert monday > 5 * tuesday
+
+
 def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
     photo: Path,
     options: Options,
