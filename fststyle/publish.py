@@ -53,4 +53,4 @@ def _figures(file: Path, name: str) -> dict[str, Any]:
     except StopIteration:
         raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} was not written by evaluate --json") from error
+        raise ValueError(f"{file} was not written by evaluate --photos … --json") from error

@@ -82,7 +82,7 @@ def test_what_cannot_be_published(
     for options, message in (
         (("--output", trained.parent), "would be overwritten"),
         (("--figures", tmp_path / "none.json"), "no such file"),
-        (("--figures", trained), "was not written by evaluate --json"),
+        (("--figures", trained), "was not written by evaluate --photos … --json"),
         (("--figures", figures), "has no figures of field"),
     ):
         output = ("--output", tmp_path / "out")
