@@ -17,62 +17,66 @@ SHIPPED=checkpoints/styles/starry_night
 mkdir -p "$OUT"
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
+# A figure that fails is told at the end: it should not cost the others a machine that is rare.
+failed=""
+try() {
+  "$@" || failed="$failed
+  $*"
+}
+
 infer() { # Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
-  "$PYTHON" benchmarks/cuda_settings.py $SHIPPED.onnx --provider "$PROVIDER" --sizes $SIZES \
+  try "$PYTHON" benchmarks/cuda_settings.py $SHIPPED.onnx --provider "$PROVIDER" --sizes $SIZES \
     --repeats "$REPEATS" --json "$OUT/settings.json"
   for width in "" _live; do
-    fststyle bench infer --checkpoint $SHIPPED$width.safetensors --provider "$PROVIDER" --size $SIZES \
-      --precision fp32 fp16 --repeats "$REPEATS" --json "$OUT/infer$width.json"
+    try fststyle bench infer --checkpoint $SHIPPED$width.safetensors --provider "$PROVIDER" \
+      --size $SIZES --precision fp32 fp16 --repeats "$REPEATS" --json "$OUT/infer$width.json"
   done
 }
 
 tests() {
-  "$PYTHON" -m pytest -m gpu
+  try "$PYTHON" -m pytest -m gpu --junit-xml "$OUT/tests.xml"
 }
 
 video() { # The clip as it is, and enlarged to full HD.
-  [ -f "$OUT/hd.mp4" ] || "$PYTHON" benchmarks/enlarge.py "$CLIP" "$OUT/hd.mp4" 1920x1080
+  [ -f "$OUT/hd.mp4" ] || try "$PYTHON" benchmarks/enlarge.py "$CLIP" "$OUT/hd.mp4" 1920x1080
   for clip in "$CLIP" "$OUT/hd.mp4"; do
     for batch in 1 2 4; do
-      fststyle bench video "$clip" --model $SHIPPED.onnx --provider "$PROVIDER" --batch-size $batch \
-        --json "$OUT/video_$(basename "$clip" .mp4)_$batch.json"
+      try fststyle bench video "$clip" --model $SHIPPED.onnx --provider "$PROVIDER" \
+        --batch-size $batch --json "$OUT/video_$(basename "$clip" .mp4)_$batch.json"
     done
   done
 }
 
 train() {
   for precision in fp32 bf16 fp16; do
-    fststyle bench train --device cuda --precision $precision --repeats 20 \
+    try fststyle bench train --device cuda --precision $precision --repeats 20 \
       --content "$ASSETS/photos/train" --json "$OUT/train_$precision.json"
   done
-  fststyle bench depth --repeats 20 --json "$OUT/steps.json"
+  try fststyle bench depth --repeats 20 --json "$OUT/steps.json"
 }
 
 styles() { # Trained on from where they are; look at them before they take their place.
-  OUT="$OUT/styles" TO="$OUT/styles/published" SETTING="--image-size 256" STEPS=${STEPS:-8000} \
-    INIT=checkpoints/styles HISTORY="Began with the network of this name that shipped before." \
-    sh benchmarks/styles.sh
+  try env OUT="$OUT/styles" TO="$OUT/published" SETTING="--image-size 256" STEPS="${STEPS:-8000}" \
+    LIVE_STEPS="${STEPS:-8000}" INIT=checkpoints/styles \
+    HISTORY="Began with the network of this name that shipped before." sh benchmarks/styles.sh
 }
 
 optimize() {
-  fststyle bench optimize --steps 300 --network $SHIPPED.safetensors --json "$OUT/optimize.json"
+  try fststyle bench optimize --steps 300 --network $SHIPPED.safetensors --json "$OUT/optimize.json"
 }
 
 methods() { # At the paper's size and batch.
-  OUT="$OUT/methods" SETTING="--image-size 256" BASE=10000 STEPS=10000 SIZE=256 sh benchmarks/methods.sh
+  try env OUT="$OUT/methods" SETTING="--image-size 256" BASE=10000 STEPS=10000 SIZE=256 \
+    sh benchmarks/methods.sh
 }
 
 depth() { # Both networks, three times as long as on a CPU.
-  OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 sh benchmarks/depth.sh
+  try env OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 \
+    sh benchmarks/depth.sh
 }
 
-# A failure is told at the end: it should not cost the other figures a machine that is rare.
-failed=""
 for part in $PARTS; do
   echo "== $part"
-  set +e
-  (set -e; $part)  # not before ||, where -e has no effect
-  [ $? -eq 0 ] || failed="$failed $part"
-  set -e
+  $part
 done
 [ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }

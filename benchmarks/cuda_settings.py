@@ -1,6 +1,6 @@
 """What the limit of an exported network on a GPU is made of, and which settings of ONNX Runtime's
 provider raise it: the times of the graph alone, its input and output lying on the device, and of
-the two copies, for every setting, in turn. What is best belongs into ``runtime/session.py``.
+the two copies, for every setting, in turn. What is best belongs in ``runtime/session.py``.
 
     python benchmarks/cuda_settings.py NAME.onnx [--sizes 1920x1080] [--json FILE]
 """
@@ -35,7 +35,7 @@ class Bound:
 
     def __init__(self, model: Path, provider: str, settings: dict[str, str], shape: list[int]):
         self.session = start(str(model), provider, settings=settings)
-        device = "cpu" if provider == "cpu" else "cuda"
+        device = "cpu" if provider == "cpu" else "cuda"  # TensorRT's memory is CUDA's, too
         make = onnxruntime.OrtValue.ortvalue_from_shape_and_type
         self.source, self.target = (make(shape, np.uint8, device) for _ in range(2))
         self.frame = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    tried = SETTINGS if options.provider == "cuda" else {"as infer has it": {}}
+    tried = SETTINGS if options.provider == "cuda" else {"the provider's own": {}}
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # finds CUDA and cuDNN where pip put them
     rows = []
     for size in options.sizes:
         width, height = map(int, size.split("x"))

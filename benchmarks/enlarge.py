@@ -1,13 +1,20 @@
 """A clip at another size: ``python benchmarks/enlarge.py CLIP.mp4 LARGE.mp4 1920x1080``."""
 
 import sys
+from pathlib import Path
 
 import av
+
+from fststyle.images import replacing
 
 
 def main(source: str, target: str, size: str) -> None:
     width, height = map(int, size.split("x"))
-    with av.open(source) as clip, av.open(target, "w") as enlarged:
+    with (
+        replacing(Path(target)) as beside,
+        av.open(source) as clip,
+        av.open(str(beside), "w", format="mp4") as enlarged,
+    ):
         rate = clip.streams.video[0].average_rate
         stream = enlarged.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

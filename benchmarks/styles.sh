@@ -2,7 +2,8 @@
 # Trains the styles that ship, against VGG-19 and with depth, measures them on photos not trained on,
 # and publishes them. Needs FSTSTYLE_ASSETS. On 2 CPU cores about 25 minutes a style; STYLES chooses
 # among them, so that cores or machines can share them. Can be interrupted and started again.
-# INIT=FOLDER begins each with FOLDER/NAME.safetensors: checkpoints/styles to go on with those.
+# INIT=FOLDER begins each with FOLDER/NAME.safetensors: checkpoints/styles to go on with those;
+# INIT=FILE begins all with one network, which has to be of their width.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -12,6 +13,7 @@ LIVE="starry_night_live great_wave_live the_scream_live composition_vii_live udn
 STYLES=${STYLES:-starry_night great_wave the_scream composition_vii udnie woman_with_a_hat $LIVE}
 SETTING=${SETTING:---image-size 192 --batch-size 2}
 STEPS=${STEPS:-1200}
+LIVE_STEPS=${LIVE_STEPS:-1400}
 HISTORY=${HISTORY:-}
 A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
@@ -33,12 +35,16 @@ mkdir -p "$OUT"
 networks=""
 for name in $STYLES; do
   facts "$name"
-  look="--width 32 --style-weight 8" init=""
+  look="--width 32 --style-weight 8 --steps $STEPS" init=""
   # Steady strokes are for video; they take from the style what the larger weight gives back.
-  case $name in *_live) look="--width 8 --style-weight 10 --stability-weight 1000" ;; esac
-  if [ -n "${INIT:-}" ]; then init="--init $INIT/$name.safetensors"; fi
+  case $name in
+    *_live) look="--width 8 --style-weight 10 --stability-weight 1000 --steps $LIVE_STEPS" ;;
+  esac
+  if [ -f "${INIT:-}" ]; then init="--init $INIT"; elif [ -n "${INIT:-}" ]; then
+    init="--init $INIT/$name.safetensors"
+  fi
   fststyle train --resume --style "$A/styles/$file.jpg" --content "$A/photos/train" --val "$A/photos/val" \
-    --name "$name" --run-dir "$OUT/$name" $look --steps "$STEPS" \
+    --name "$name" --run-dir "$OUT/$name" $look \
     --picture-interval 600 --checkpoint-interval 100 $SETTING $init
   networks="$networks $OUT/$name/$name.safetensors"
 done

@@ -130,7 +130,7 @@ def stability_loss(output: Tensor, moved: Tensor, move: tuple[int, int], margin:
     height, width = output.shape[-2:]
     ours = output[..., margin : height - margin - down, margin : width - margin - right]
     theirs = moved[..., margin + down : height - margin, margin + right : width - margin]
-    return (ours.float() - theirs.float()).square().mean()
+    return _SumOfSquares.apply(ours - theirs) / ours.numel()
 
 
 def ranking_loss(difference: Tensor, order: Tensor, valid: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def _figures(file: Path, name: str) -> dict[str, Any]:
         found = {"photos": result["photos"], "size": result["size"], **found}
         if "videos" in result:
             clips = result["videos"]["clips"].values()
-            found["warping error"] = sum(clip[name]["warping error"] for clip in clips) / len(clips)
+            found["warping error"] = sum(clip["errors"][name] for clip in clips) / len(clips)
         return found
     except StopIteration:
         raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None

@@ -173,3 +173,9 @@ def test_stability_is_lost_by_what_stays_where_it_was() -> None:
     spoilt[..., : margin + 3, :], spoilt[..., -margin:, :] = 9, 9
     spoilt[..., : margin + 1], spoilt[..., -margin:] = 9, 9
     assert stability_loss(content, spoilt, move, margin).item() == 0
+
+
+def test_stability_loss_gradient_in_float64() -> None:
+    torch.manual_seed(0)
+    pair = [torch.rand(2, 2, 9, 8, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    assert torch.autograd.gradcheck(lambda a, b: stability_loss(a, b, (1, 2), 1), pair)

@@ -130,8 +130,14 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
 
 
 def test_something_has_to_be_measured_on() -> None:
-    with pytest.raises(ValueError, match="--photos FOLDER or --videos FILE is needed"):
-        EvaluateConfig(networks=(Path("a.safetensors"),))
+    network, clip = (Path("a.safetensors"),), (Path("a.mp4"),)
+    for options, message in (
+        ({}, "--photos FOLDER or --videos FILE is needed"),
+        ({"videos": clip, "frames": 1}, "--frames must be at least 2"),
+        ({"videos": clip, "sheet": Path("a.png")}, "--sheet is about photos"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            EvaluateConfig(networks=network, **options)
 
 
 def test_the_thesis_preset_gives_way_to_what_is_said() -> None:
@@ -206,9 +212,10 @@ def test_networks_are_measured_side_by_side(
     assert "passed over" in printed.err and "broken.jpg" in printed.err
     result = json.loads((tmp_path / "figures.json").read_text())
     pan = result["videos"]["clips"]["pan"]
-    assert pan.keys() == {"the clip", "plain", "combined"} and result["videos"]["frames"] == 4
-    assert 0 < pan["the clip"]["warping error"] < 0.02 and pan["plain"]["style"] > 0
-    assert pan["plain"]["warping error"] > 0 and "| the clip | 0.0" in printed.out
+    assert pan["frames"] == 4 and pan["pairs"] == 3 and 0 < pan["own"] < 0.02
+    assert pan["errors"].keys() == pan["styles"].keys() == {"plain", "combined"}
+    assert min(*pan["errors"].values(), *pan["styles"].values()) > 0
+    assert "| the clip itself |  | 0.0" in printed.out and "| plain | painting | 0." in printed.out
     figures = result["paintings"]["painting"]
     one, two = figures["plain"], figures["combined"]
     low, high = one["interval"]["content"]

@@ -47,6 +47,12 @@ class EvaluateConfig:
         check(
             bool(self.photos or self.videos), "--photos FOLDER or --videos FILE is needed, or both"
         )
+        for name in ("sheet", "depth_network", "second_depth"):
+            flag = f"--{name.replace('_', '-')}"
+            check(
+                self.photos is not None or getattr(self, name) is None,
+                f"{flag} is about photos: add --photos FOLDER, or leave it out",
+            )
         check(self.frames >= 2, f"--frames must be at least 2, not {self.frames}")
 
 

@@ -211,7 +211,8 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     image_size: str = setting("side of the training crops in pixels, or HEIGHTxWIDTH", "256")
     width: int = setting("channels of the network's first layer", 32)
     stability_weight: float = setting(
-        "weight of the stability loss: strokes are to move with what they lie on, by every pixel",
+        "weight of the stability loss, for steadier videos: a photo moved by some pixels is to give"
+        " the same picture, moved; 1000 is good, and takes something from the style",
         0.0,
     )
     init: Path | None = setting("a trained style network to begin with, of any style", None)

@@ -24,7 +24,7 @@ from fststyle.evaluation.estimators import DepthEstimator, open_estimator
 from fststyle.evaluation.measured import Measured, Output, style_of
 from fststyle.evaluation.pictures import PictureFolder
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
-from fststyle.evaluation.video import measure_videos, video_table
+from fststyle.evaluation.video import check_clips, measure_videos, video_table
 from fststyle.images import (
     check_writable,
     find_images,
@@ -55,13 +55,16 @@ def run(config: EvaluateConfig) -> None:
     device = find_device(config.device)
     files = find_images(config.photos) if config.photos else []
     networks = _load(config, device)
+    if config.videos:
+        check_clips(config.videos, networks)
     result = _on_photos(config, networks, files, device) if config.photos else {}
     if config.videos:
         size = config.size or SHORTER
-        videos = measure_videos(networks, config.videos, size, config.frames, device)
+        videos = measure_videos(networks, config.videos, size, config.frames)
         print(f"{len(videos)} video(s), shorter side {size} px; pixels that can be followed\n")
-        print(f"{video_table(videos)}\n")
-        result["videos"] = {"shorter_side": size, "frames": config.frames, "clips": videos}
+        print(f"{video_table(networks, videos)}\n")
+        clips = {name: clip._asdict() for name, clip in videos.items()}
+        result["videos"] = {"shorter_side": size, "clips": clips}
     if config.json:
         with replacing(config.json) as beside:
             beside.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,9 +1,11 @@
 """How steady stylized videos are: the warping error between successive frames."""
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,6 +20,9 @@ from fststyle.runtime.video import Frame, VideoSource
 
 STYLED = 8
 """Of every so many frames the style loss is measured, which takes longer than all the rest."""
+CUT = 0.4
+"""Where less than this part of a frame can be followed the clip cuts: 0.01 at the cut of a cartoon,
+0.79 and more elsewhere in it."""
 
 
 def optical_flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -66,16 +71,38 @@ def _grid(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return across.astype(np.float32), down.astype(np.float32)
 
 
+class ClipFigures(NamedTuple):
+    """What was measured on a clip.
+
+    Attributes:
+        frames: that were stylized.
+        pairs: successive ones that were compared; where the clip cuts, nothing can be followed.
+        own: warping error of the clip itself.
+        errors, styles: warping error and style loss of every network's pictures, by name.
+    """
+
+    frames: int
+    pairs: int
+    own: float
+    errors: dict[str, float]
+    styles: dict[str, float]
+
+
+def check_clips(clips: Sequence[Path], networks: Sequence[Measured]) -> None:
+    """Raises FileNotFoundError or ValueError where a clip cannot be read, or what is to be measured
+    is no network."""
+    for measured in networks:
+        if measured.folder:
+            raise ValueError(f"{measured.name}: --videos measures networks, not folders")
+    for clip in clips:
+        VideoSource(str(clip)).close()
+
+
 @torch.no_grad()
 def measure_videos(
-    networks: Sequence[Measured],
-    clips: Sequence[Path],
-    shorter: int,
-    count: int,
-    device: torch.device,
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Warping error and style loss of every network, and the warping error of the clip itself, as
-    ``{clip: {name: {"warping error", "style"}}}``.
+    networks: Sequence[Measured], clips: Sequence[Path], shorter: int, count: int
+) -> dict[str, ClipFigures]:
+    """Figures by the clips' names.
 
     Frames are reduced to a shorter side of ``shorter`` pixels and have the grain that ``infer``
     adds. The first ``count`` frames of each clip are taken. Only pixels are compared that can be
@@ -83,54 +110,58 @@ def measure_videos(
 
     Raises FileNotFoundError or ValueError with the reason.
     """
-    for measured in networks:
-        if measured.folder:
-            raise ValueError(f"{measured.name}: --videos measures networks, not folders")
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for clip in clips:
-        errors: dict[str, list[float]] = {"the clip": []}
-        styles: dict[str, list[float]] = {}
-        shown = _shown(networks, clip, shorter, count, device, styles)
-        steps = pairwise(tqdm(shown, desc=clip.name, unit="frame", total=count))
-        for (before, ours), (after, theirs) in steps:
+    found: dict[str, ClipFigures] = {}
+    for clip in dict.fromkeys(clips):
+        own: list[float] = []
+        errors: dict[str, list[float]] = {measured.name: [] for measured in networks}
+        styles: dict[str, list[float]] = {measured.name: [] for measured in networks}
+        shown = tqdm(_shown(networks, clip, shorter, count, styles), clip.name, unit="frame")
+        for (before, ours), (after, theirs) in pairwise(shown):
             forward, backward = optical_flow(before, after), optical_flow(after, before)
             valid = followed(forward, backward)
-            if not valid.any():  # a cut
+            if valid.mean() < CUT:
                 continue
-            pictures = {
-                "the clip": (_scaled(before), _scaled(after)),
-                **{name: (ours[name], theirs[name]) for name in ours},
-            }
-            for name, pair in pictures.items():
-                errors.setdefault(name, []).append(warping_error(*pair, forward, valid))
-        if not errors["the clip"]:
-            raise ValueError(f"{clip}: no two frames in which the same could be followed")
-        key = str(clip) if clip.stem in found else clip.stem
-        found[key] = {
-            name: {
-                "warping error": float(np.mean(values)),
-                **({"style": float(np.mean(styles[name]))} if name in styles else {}),
-            }
-            for name, values in errors.items()
-        }
+            own.append(warping_error(_scaled(before), _scaled(after), forward, valid))
+            for name, values in errors.items():
+                values.append(warping_error(ours[name], theirs[name], forward, valid))
+        if not own:
+            raise ValueError(f"{clip}: no two successive frames of one scene in {shown.n} frame(s)")
+        found[str(clip) if clip.stem in found else clip.stem] = ClipFigures(
+            shown.n,
+            len(own),
+            float(np.mean(own)),
+            {name: float(np.mean(values)) for name, values in errors.items()},
+            {name: float(np.mean(values)) for name, values in styles.items()},
+        )
     return found
 
 
-def video_table(videos: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+def video_table(networks: Sequence[Measured], videos: Mapping[str, ClipFigures]) -> str:
     """What ``measure_videos`` found, a line for every network and one for the clips themselves;
     Markdown."""
-    first = next(iter(videos.values()))
-    lines = [
-        f"| warping error | {' | '.join(videos)} | mean | style |",
-        "|---" * (len(videos) + 3) + "|",
-    ]
-    for name in first:
-        errors = [clip[name]["warping error"] for clip in videos.values()]
+
+    def line(name: str, painting: str, errors: Sequence[float], styles: Sequence[float]) -> str:
         cells = [f"{value:.4f}" for value in (*errors, float(np.mean(errors)))]
-        styles = [clip[name]["style"] for clip in videos.values() if "style" in clip[name]]
-        cells.append(f"{np.mean(styles):.3f}" if styles else "")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        style = f"{np.mean(styles):.3f}" if styles else ""
+        return f"| {' | '.join((name, painting, *cells, style))} |"
+
+    clips = videos.values()
+    return "\n".join(
+        [
+            f"| warping error | painting | {' | '.join(videos)} | mean | style |",
+            "|---" * (len(videos) + 4) + "|",
+            line("the clip itself", "", [clip.own for clip in clips], []),
+            *(
+                line(
+                    measured.name,
+                    measured.painting,
+                    [clip.errors[measured.name] for clip in clips],
+                    [clip.styles[measured.name] for clip in clips],
+                )
+                for measured in networks
+            ),
+        ]
+    )
 
 
 def _shown(
@@ -138,8 +169,7 @@ def _shown(
     clip: Path,
     shorter: int,
     count: int,
-    device: torch.device,
-    styles: dict[str, list[float]],
+    styles: Mapping[str, list[float]],
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Each frame, and what every network makes of it, in [0,1]; adds to ``styles``."""
     with contextlib.closing(VideoSource(str(clip))) as source:
@@ -154,9 +184,13 @@ def _shown(
                 assert isinstance(output, torch.Tensor)
                 if number % STYLED == 0:
                     loss = style_of(measured.objective, measured.objective.maps(output))
-                    styles.setdefault(measured.name, []).append(loss)
+                    styles[measured.name].append(loss)
                 made[measured.name] = output[0].permute(1, 2, 0).float().cpu().numpy()
             yield frame, made
+        if source.corrupt:
+            print(f"{clip}: {source.corrupt} corrupt frame(s) passed over", file=sys.stderr)
+        if source.failure:
+            print(f"{clip}: cannot be read to its end ({source.failure})", file=sys.stderr)
 
 
 def _scaled(frame: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ MIN_SIZE = 16
 """Smallest height and width in pixels; below it reflection padding has too little to reflect."""
 
 STRIDE = 4
-"""Pixels of the picture to one of the network's smallest maps: what it makes of a picture moved by
-so many is exactly what it made before, moved."""
+"""Pixels of the picture to one of the network's smallest maps. What it makes of a picture that is
+moved by so many moves along, but for what is near the border."""
 
 OUTPUT_SCALE, OUTPUT_CENTRE = 1 / 64, 0.5
 """The last convolution works in steps of 1/64 around mid-grey. Adam moves each of its 2,592 weights

@@ -204,7 +204,7 @@ class Studio:
         if kind in ("horizontal", "vertical"):
             return gradient_importance(image.height, image.width, kind)
         if kind != "depth":
-            values = MapFolder(Path(kind), self._folder(photo))(photo, image.size)
+            values = MapFolder(Path(kind), self._folder(photo, Path(kind)))(photo, image.size)
         else:
             assert self.depth is not None
             values = importance_from_depth(self.depth(image))
@@ -252,12 +252,13 @@ class Studio:
         work.levels.append({"size": list(image.size), "curve": descent.curve})
         return work
 
-    def _folder(self, photo: Path) -> Path:
-        """The one that was named and the photo lies below, or its own: what stands in another
-        folder for the photo has the same place there."""
+    def _folder(self, photo: Path, other: Path) -> Path:
+        """Of the folders that were named that below which the photo has the place that a picture
+        has below ``other``, or the photo's own: there its bare name counts."""
         named = (Path(given) for given in self.config.inputs)
         below = (folder for folder in named if folder.is_dir() and photo.is_relative_to(folder))
-        return next(below, photo.parent)
+        found = (folder for folder in below if find_named(other, photo.relative_to(folder)))
+        return next(found, photo.parent)
 
     def _objective(self, grey: Tensor | None, scale: float) -> StyleObjective:
         """Strokes are as large in a coarse picture, in proportion, as in the fine one."""
@@ -280,7 +281,7 @@ class Studio:
                 return self.start(content).float().clone()
         path = Path(self.config.init)
         if path.is_dir():
-            named = find_named(path, photo.relative_to(self._folder(photo)))
+            named = find_named(path, photo.relative_to(self._folder(photo, path)))
             settings.check(
                 named is not None, f"{photo}: --init {path} has no picture named as it is"
             )

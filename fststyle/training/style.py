@@ -49,6 +49,9 @@ on the CPU, at 256 px, a combined step takes 1.24 times a plain one with all ima
 with half of them."""
 STABILITY_PART = 0.5
 """Part of a batch that the network sees twice for the stability loss."""
+VALIDATION_MOVE = (1, 2)
+"""Pixels (down, right). In training every step has another of the 15 that differ on the network's
+grid."""
 STABILITY_MARGIN = 16
 """Pixels at the border that it leaves out."""
 MAY_CHANGE = ("content", "style", "depth_cache", "init")
@@ -156,7 +159,9 @@ class StyleTask:
         self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As ``training.loop.Task`` says; ``targets`` are importance maps."""
-        output, stability = self.stylized(network, images, step)
+        count = math.ceil(len(images) * STABILITY_PART)
+        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
+        output, stability = self.stylized(network, images, count, move)
         weights = self.weights(self.importance(images, targets))
         shift = SHIFTS * self.config.loss_downscale
         terms = self.objective(
@@ -172,14 +177,12 @@ class StyleTask:
         return loss, terms
 
     def stylized(
-        self, network: nn.Module, images: Tensor, step: int
+        self, network: nn.Module, images: Tensor, count: int, move: tuple[int, int]
     ) -> tuple[Tensor, Tensor | None]:
-        """N×3×H×W outputs, and where it has a weight the stability loss, of another move at every
-        step."""
+        """N×3×H×W outputs, and where it has a weight the stability loss of the first ``count``
+        images, moved by ``move`` pixels (down, right)."""
         if not self.config.stability_weight:
             return network(images), None
-        count = math.ceil(len(images) * STABILITY_PART)
-        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
         # One call for both: processes that train together exchange gradients after every call.
         both = network(torch.cat((images, moved(images[:count], move))))
         output, again = both.split((len(images), count))
@@ -230,7 +233,9 @@ class StyleTask:
                 content, None if targets is None else targets[part].to(self.device)
             )
             with autocast(self.device, self.precision):
-                output, stability = self.stylized(state.network, content, start)
+                output, stability = self.stylized(
+                    state.network, content, len(content), VALIDATION_MOVE
+                )
                 terms = self.objective(output, content, self.weights(importance))
                 if stability is not None:
                     terms["stability"] = stability

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from conftest import picture
+from conftest import picture, write_clip
 from PIL import Image
 
 from fststyle.evaluation.video import (
+    check_clips,
     followed,
     measure_videos,
     optical_flow,
@@ -57,6 +57,32 @@ def test_flow_is_near_the_truth(assets: Path) -> None:
     assert np.median(error[ours]) < 0.3 and (~visible & ours).sum() < 0.35 * (~visible).sum()
 
 
-def test_a_video_of_which_nothing_can_be_followed_is_refused(painting: Path) -> None:
-    with pytest.raises(ValueError, match="painting.png: no two frames"):
-        measure_videos([], [painting], 64, 5, torch.device("cpu"))
+def test_frames_are_not_compared_across_a_cut(tmp_path: Path) -> None:
+    scenes = [np.asarray(picture(seed, 96, 96)) for seed in (3, 4)]
+    shown = [scenes[i // 3] for i in range(6)]
+    clip = tmp_path / "cut.mp4"
+    write_clip(clip, [40 * i for i in range(6)], size=(96, 96), shown=shown)
+    found = measure_videos([], [clip, clip], 64, 5)["cut"]
+    assert (found.frames, found.pairs) == (5, 3) and found.own < 0.02
+    with pytest.raises(ValueError, match="cut.mp4: no two successive frames of one scene in 1"):
+        measure_videos([], [clip], 64, 1)
+
+
+def test_clips_are_opened_before_anything_is_measured(tmp_path: Path) -> None:
+    for clip, error in ((tmp_path / "none.mp4", FileNotFoundError), (tmp_path, ValueError)):
+        with pytest.raises(error, match=str(clip)):
+            check_clips([clip], [])
+
+
+def test_corrupt_frames_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = tmp_path / "damaged.mp4"
+    shown = [
+        np.random.default_rng(i // 9).integers(0, 256, (96, 96, 3), np.uint8) for i in range(18)
+    ]
+    write_clip(clip, [40 * i for i in range(18)], size=(96, 96), shown=shown)
+    data = bytearray(clip.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4000] = bytes(4000)
+    clip.write_bytes(data)
+    measure_videos([], [clip], 64, 25)
+    assert "damaged.mp4: " in capsys.readouterr().err

@@ -8,7 +8,7 @@ from PIL import Image
 
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
-from fststyle.runtime.grain import BAND, add_grain
+from fststyle.runtime.grain import BAND, GRAIN, add_grain
 from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import VideoSource
@@ -58,16 +58,24 @@ def test_grain_is_the_same_in_tiles_and_none_in_the_original(
     )
     assert np.abs(tiled - whole).max() <= 1
     photo.save(tmp_path / "photo.png")
-    status, error = run_here(
-        *(capsys, "infer", model, tmp_path / "photo.png", "--strength", 0),
-        *("--output", tmp_path / "same.png"),
-    )
-    assert status == 0, error
-    with Image.open(tmp_path / "same.png") as same:
-        assert np.array_equal(np.asarray(same), np.asarray(photo))
+    pixels = np.asarray(photo)
+    for options, expected in (
+        ((), stylizer(add_grain(pixels[None], GRAIN))[0]),
+        (("--grain", 0), stylizer(pixels[None])[0]),
+        (("--strength", 0), pixels),
+    ):
+        status, error = run_here(
+            *(capsys, "infer", model, tmp_path / "photo.png", *options),
+            *("--output", tmp_path / "made.png"),
+        )
+        assert status == 0, error
+        with Image.open(tmp_path / "made.png") as made:
+            assert np.array_equal(np.asarray(made), expected), options
 
 
-def test_videos_get_grain_on_their_way_to_the_network(tmp_path: Path) -> None:
+def test_videos_get_grain_on_their_way_to_the_network(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_clip(tmp_path / "clip.mp4", [0, 40, 80])
     seen: list[np.ndarray] = []
     for levels in (0, 4):
@@ -82,3 +90,13 @@ def test_videos_get_grain_on_their_way_to_the_network(tmp_path: Path) -> None:
             batch_size=3,
         )
     assert np.array_equal(seen[1], add_grain(seen[0], 4)) and not np.array_equal(*seen)
+    for folder, options in (("grained", ()), ("plain", ("--grain", 0))):
+        status, error = run_here(
+            *(capsys, "infer", model, tmp_path / "clip.mp4", "--frames", *options),
+            *("--output", tmp_path / folder),
+        )
+        assert status == 0, error
+    stylizer = Stylizer(model)
+    for folder, frames in (("grained", add_grain(seen[0], GRAIN)), ("plain", seen[0])):
+        with Image.open(tmp_path / folder / "clip" / "000001.png") as first:
+            assert np.array_equal(np.asarray(first), stylizer(frames[:1])[0]), folder
