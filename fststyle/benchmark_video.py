@@ -1,4 +1,7 @@
-"""Video, stage by stage and as a whole: what each could do alone, and what all reach together."""
+"""Video, stage by stage and as a whole: what each could do alone, and what all reach together.
+
+Decoding includes the grain, which frames get there.
+"""
 
 import statistics
 import tempfile
