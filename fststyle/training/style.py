@@ -129,7 +129,7 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
             print(task.cost_of_depth())
         crops = PhotoCrops(photos, size, config.seed, maps)
         train_on(crops, task, state, config, precision, world, board, "train")
-    losses = ", ".join(f"{name} {value:.3f}" for name, value in task.losses.items())
+    losses = ", ".join(f"{name} {value:.3g}" for name, value in task.losses.items())
     say(f"{task.network_file}: {state.step} steps; {losses}")
 
 
