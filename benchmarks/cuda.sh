@@ -56,8 +56,9 @@ train() {
 }
 
 styles() { # Trained on from where they are; look at them before they take their place.
-  try env OUT="$OUT/styles" TO="$OUT/published" SETTING="--image-size 256" STEPS="${STEPS:-8000}" \
-    LIVE_STEPS="${STEPS:-8000}" INIT=checkpoints/styles \
+  STEPS=${STEPS:-8000}
+  try env OUT="$OUT/styles" TO="$OUT/published" STEPS="$STEPS" LIVE_STEPS="$STEPS" \
+    SETTING="--image-size 256 --style-weight 10 --stability-weight 1000" INIT=checkpoints/styles \
     HISTORY="Began with the network of this name that shipped before." sh benchmarks/styles.sh
 }
 
