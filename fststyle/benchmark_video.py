@@ -13,7 +13,7 @@ from typing import Any
 from fststyle.benchmark import print_table, write_json
 from fststyle.benchmark_infer import Memory, percentiles
 from fststyle.checkpoint import load_transform
-from fststyle.config import BenchVideoConfig
+from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.grain import GRAIN
@@ -67,8 +67,8 @@ def bench_video(config: BenchVideoConfig) -> None:
                     reopened(),
                     [target],
                     lambda frames, _: [stylizer(frames)],
-                    codec="libx264",
-                    quality=18,
+                    codec=InferConfig.codec,
+                    quality=InferConfig.quality,
                     stopped=lambda: False,
                     grain=GRAIN,
                     batch_size=config.batch_size,
@@ -119,7 +119,7 @@ def _drain(items: Iterable[object]) -> None:
 
 
 def _encode(frames: Iterable[Frame], source: VideoSource, path: Path) -> None:
-    target = VideoTarget(path, Path("out.mp4"), source, "libx264", 18)
+    target = VideoTarget(path, Path("out.mp4"), source, InferConfig.codec, InferConfig.quality)
     for frame in frames:
         target.put(frame)
     target.close()

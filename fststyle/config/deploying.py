@@ -102,7 +102,7 @@ class InferConfig:
     codec: str = setting(
         "FFmpeg's name of the video encoder: libx264, libx265, libvpx-vp9 …", "libx264"
     )
-    quality: int = setting("the encoder's constant rate factor; smaller is better", 18)
+    quality: int = setting("the encoder's constant rate factor; smaller is better", 16)
     provider: str = setting("execution provider: auto, cpu, cuda, tensorrt, coreml …", "auto")
     threads: int | None = setting("CPU threads (default: all cores)", None)
 

@@ -28,6 +28,10 @@ _MATRICES = {
 """FFmpeg's AVColorSpace to the scaler's."""
 _FLAGS = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 """Any less of them rounds colours down by more than one of 255 on the way to RGB: white is grey."""
+PRESET = "veryfast"
+"""Of x264 and x265. The network and the encoder share the cores, and strokes are hard to encode: at
+640×360 a frame takes x264 11 ms of a core, and 33 ms at its default, medium, which at a rate factor
+larger by 2 is as good (37.8 dB, 38.1 dB) in files 11 % smaller."""
 HD = 720
 """Pictures of at least this height that do not name their matrix have that of BT.709, smaller ones
 that of BT.601, as players see them."""
@@ -255,6 +259,8 @@ class VideoTarget:
         context.colorspace = colour.matrix
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
         context.options = {"crf": str(quality)}
+        if codec in ("libx264", "libx265"):
+            context.options = {"crf": str(quality), "preset": PRESET}
         if codec.startswith("libvpx"):
             context.options = {"crf": str(quality), "b:v": "0", "row-mt": "1"}
         context.thread_count = 0
