@@ -1,6 +1,8 @@
 """``python -m fststyle COMMAND``: every command. Importing torch is left to those that need it."""
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -206,15 +208,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     run = options.pop("_run")
     try:
-        return run(options) or 0
+        status = run(options) or 0
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in TRAINING_PACKAGES:
             raise
         return _fail(f"{error.name} is not installed: pip install 'fststyle[train]'")
+    except BrokenPipeError as error:
+        return 0 if _reader_has_gone() else _fail(str(error))
     except (ValueError, OSError) as error:
         return _fail(str(error))
+
+
+def _reader_has_gone() -> bool:
+    """Whether whoever read our output has closed it, as ``| head`` does; if so, no more is
+    written."""
+    if not hasattr(select, "poll"):  # Windows, where such a pipe breaks in other ways
+        return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
 
 
 def _fail(message: str) -> int:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +122,16 @@ def test_the_styles_that_ship_can_be_listed() -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(shipped_styles())
     done = run_command("infer", "--list", "great_wave")
     assert json.loads(done.stdout)["painting"]["painter"] == "Katsushika Hokusai"
+
+
+def test_a_list_may_be_read_in_part() -> None:
+    command = [sys.executable, "-m", "fststyle", "infer", "--list"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.wait() == 0 and process.stderr.read() == ""
 
 
 @pytest.mark.parametrize("name", shipped_styles())
