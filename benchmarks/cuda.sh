@@ -63,7 +63,9 @@ styles() { # Trained on from where they are; look at them before they take their
 }
 
 optimize() {
-  try fststyle bench optimize --steps 300 --network $SHIPPED.safetensors --json "$OUT/optimize.json"
+  photo=$(find "$ASSETS/photos/val" -type f | sort | head -n 1)
+  try fststyle bench optimize --steps 300 --network $SHIPPED.safetensors --content "$photo" \
+    --style "$ASSETS/styles/starry_night_crop.jpg" --json "$OUT/optimize.json"
 }
 
 methods() { # At the paper's size and batch.

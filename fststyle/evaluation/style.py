@@ -54,9 +54,9 @@ def run(config: EvaluateConfig) -> None:
         check_writable(config.sheet)
     device = find_device(config.device)
     files = find_images(config.photos) if config.photos else []
-    networks = _load(config, device)
     if config.videos:
-        check_clips(config.videos, networks)
+        check_clips(config.videos, config.networks)
+    networks = _load(config, device)
     result = _on_photos(config, networks, files, device) if config.photos else {}
     if config.videos:
         size = config.size or SHORTER

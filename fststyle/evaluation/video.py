@@ -29,16 +29,15 @@ def optical_flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """H×W×2 float32: how far every pixel of ``before`` has gone to the right and down in ``after``,
     both H×W×3 uint8 RGB; dense inverse search (Kroeger et al. 2016)."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after)]
-    return search.calc(*grey, None)  # type: ignore[call-overload]
+    old, new = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after))
+    return np.asarray(search.calc(old, new, np.zeros((*old.shape, 2), np.float32)))
 
 
 def warped(after: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """H×W×C of the same type: the values to which ``flow`` leads from every pixel."""
-    places = flow + np.stack(_grid(flow), -1)
-    return cv2.remap(  # type: ignore[call-overload]
-        after, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    across, down = (flow[..., i] + grid for i, grid in enumerate(_grid(flow)))
+    found = cv2.remap(after, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found)
 
 
 def followed(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
@@ -88,12 +87,12 @@ class ClipFigures(NamedTuple):
     styles: dict[str, float]
 
 
-def check_clips(clips: Sequence[Path], networks: Sequence[Measured]) -> None:
+def check_clips(clips: Sequence[Path], networks: Sequence[Path]) -> None:
     """Raises FileNotFoundError or ValueError where a clip cannot be read, or what is to be measured
-    is no network."""
-    for measured in networks:
-        if measured.folder:
-            raise ValueError(f"{measured.name}: --videos measures networks, not folders")
+    is a folder of pictures."""
+    for path in networks:
+        if path.is_dir():
+            raise ValueError(f"{path}: --videos measures networks, not folders of pictures")
     for clip in clips:
         VideoSource(str(clip)).close()
 

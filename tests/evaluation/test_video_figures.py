@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import picture, write_clip
+from conftest import picture, run_here, write_clip
 from PIL import Image
 
 from fststyle.evaluation.video import (
-    check_clips,
     followed,
     measure_videos,
     optical_flow,
@@ -68,10 +67,18 @@ def test_frames_are_not_compared_across_a_cut(tmp_path: Path) -> None:
         measure_videos([], [clip], 64, 1)
 
 
-def test_clips_are_opened_before_anything_is_measured(tmp_path: Path) -> None:
-    for clip, error in ((tmp_path / "none.mp4", FileNotFoundError), (tmp_path, ValueError)):
-        with pytest.raises(error, match=str(clip)):
-            check_clips([clip], [])
+def test_what_cannot_be_measured_is_said_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, network = tmp_path / "clip.mp4", tmp_path / "none.safetensors"
+    write_clip(clip, [0, 40])
+    for arguments, message in (
+        ((network, "--videos", tmp_path / "none.mp4"), "none.mp4: no such file"),
+        ((network, "--videos", tmp_path), "not a video that can be read"),
+        ((tmp_path, "--videos", clip), "--videos measures networks, not folders of pictures"),
+    ):
+        status, error = run_here(capsys, "evaluate", *arguments)
+        assert status == 2 and message in error and error.count("\n") == 1
 
 
 def test_corrupt_frames_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
