@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,9 +28,9 @@ CUT = 0.4
 def optical_flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """H×W×2 float32: how far every pixel of ``before`` has gone to the right and down in ``after``,
     both H×W×3 uint8 RGB; dense inverse search (Kroeger et al. 2016)."""
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     old, new = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after))
-    return np.asarray(search.calc(old, new, np.zeros((*old.shape, 2), np.float32)))
+    return search.calc(old, new, None)  # any array, of zeros too, would be where it begins
 
 
 def warped(after: np.ndarray, flow: np.ndarray) -> np.ndarray:
