@@ -18,7 +18,8 @@ from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.grain import GRAIN
 from fststyle.runtime.stylizer import Stylizer
-from fststyle.runtime.video import Frame, VideoSource, VideoTarget
+from fststyle.runtime.video import Frame, VideoSource
+from fststyle.runtime.video_writer import VideoTarget
 from fststyle.runtime.videos import grained, stylize_video
 
 KEPT = 48

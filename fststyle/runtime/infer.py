@@ -16,13 +16,8 @@ from fststyle.runtime.live import Latest, TkWindow, show
 from fststyle.runtime.pictures import find_inputs, place, stylize
 from fststyle.runtime.signals import watch_signals
 from fststyle.runtime.stylizer import Stylizer
-from fststyle.runtime.video import (
-    VideoSource,
-    check_video_name,
-    is_live,
-    is_video,
-    output_name,
-)
+from fststyle.runtime.video import VideoSource, is_live, is_video
+from fststyle.runtime.video_writer import check_video_name, output_name
 from fststyle.runtime.videos import Effect, report, stylize_video
 
 Job = tuple[str, list[Path]]

@@ -15,7 +15,8 @@ from fststyle.images import replacing
 from fststyle.runtime.frames import FolderSource, FolderTarget, GifTarget
 from fststyle.runtime.grain import add_grain
 from fststyle.runtime.threads import Behind, ahead
-from fststyle.runtime.video import Frame, VideoSource, VideoTarget, copied
+from fststyle.runtime.video import Frame, VideoSource
+from fststyle.runtime.video_writer import VideoTarget, copied
 
 Effect = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
 """N×H×W×3 uint8 frames, and how far into the video each lies, from 0 to 1, to as many of the same

@@ -19,7 +19,8 @@ from conftest import ROOT, run_here, write_clip
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.stylizer import Stylizer
-from fststyle.runtime.video import Frame, VideoSource, VideoTarget, output_name
+from fststyle.runtime.video import Frame, VideoSource
+from fststyle.runtime.video_writer import VideoTarget, output_name
 from fststyle.runtime.videos import stylize_video
 
 
