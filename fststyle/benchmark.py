@@ -20,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import fststyle
 from fststyle.config import BenchTrainConfig
 from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
-from fststyle.images import find_images, replacing
+from fststyle.files import replacing
+from fststyle.images import find_images
 from fststyle.loss_network import load_loss_network
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet

@@ -21,7 +21,8 @@ from fststyle.agreement import (
 from fststyle.checkpoint import KEY, load_transform, public
 from fststyle.config import ExportConfig, parse_size
 from fststyle.depth_network import holds_depth, load_depth
-from fststyle.images import find_images, replacing
+from fststyle.files import replacing
+from fststyle.images import find_images
 from fststyle.networks.transform import TransformNet
 from fststyle.onnx_graph import OPSET, Deployed, to_onnx
 from fststyle.quantize import to_int8

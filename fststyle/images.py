@@ -10,6 +10,8 @@ import numpy as np
 import PIL
 from PIL import Image, ImageCms, ImageOps
 
+from fststyle.files import replacing
+
 _JPEG = {"quality": 95, "subsampling": 0}
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpg": ("JPEG", _JPEG),
@@ -260,34 +262,6 @@ def write_image(image: Image.Image, path: Path, quality: int | None = None) -> N
     profile = image.info.get("icc_profile")
     with replacing(path) as beside:
         image.save(beside, format=name, icc_profile=profile, **options)
-
-
-class replacing:
-    """``with replacing(path) as beside:`` write to ``beside``; it becomes ``path`` at the end.
-
-    The file is on the disk before it takes the name, so that after a crash or a power cut ``path``
-    is the old file or the new one, whole. On an exception ``beside`` is removed, ``path`` stays.
-    """
-
-    PATTERN = ".*.tmp"
-    """Matches what a process that was killed may have left in the folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-    def __enter__(self) -> Path:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return self.beside
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                with open(self.beside, "rb+") as file:
-                    os.fsync(file.fileno())
-                os.replace(self.beside, self.path)
-        finally:
-            self.beside.unlink(missing_ok=True)
 
 
 def sheet(

@@ -28,7 +28,7 @@ FLOORS = [
     ["losses", "content_weights", "colour", "data", "checkpoint"],
     ["networks"],
     ["config", "images"],
-    ["shipped"],
+    ["shipped", "files"],
     ["__init__"],
 ]
 FILES = sorted((ROOT / "fststyle").rglob("*.py"))

@@ -5,7 +5,7 @@ import pytest
 from conftest import picture
 from PIL import Image, ImageCms
 
-from fststyle.images import find_images, fit_within, read_image, replacing, sheet, write_image
+from fststyle.images import find_images, fit_within, read_image, sheet, write_image
 
 
 def same(image: Image.Image, expected: Image.Image, tolerance: int = 0) -> bool:
@@ -82,18 +82,6 @@ def test_missing_and_empty_folders_are_clear_errors(tmp_path: Path) -> None:
         find_images(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="no picture in it"):
         find_images(tmp_path)
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as beside:
-        beside.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    with replacing(path) as beside:
-        beside.write_text("new")
-    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
 
 
 def test_pictures_are_written_in_the_format_of_their_suffix(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.data.depth_maps import check_same_shape
-from fststyle.images import find_named, importance_from_depth, read_image, replacing
+from fststyle.files import replacing
+from fststyle.images import find_named, importance_from_depth, read_image
 
 Estimate = Callable[[Image.Image], np.ndarray]
 """A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""

@@ -16,7 +16,8 @@ from fststyle.data.depth import DepthData, DepthPicture, open_depth
 from fststyle.data.depth_crops import Size, cut
 from fststyle.data.pairs import differences, sample_pairs
 from fststyle.depth_network import at_area, load_depth
-from fststyle.images import replacing, sheet, to_uint8, write_image
+from fststyle.files import replacing
+from fststyle.images import sheet, to_uint8, write_image
 from fststyle.losses import ranking_loss
 from fststyle.runtime.depth import training_size
 from fststyle.training.device import autocast, find_device, find_precision

@@ -25,12 +25,12 @@ from fststyle.evaluation.measured import Measured, Output, style_of
 from fststyle.evaluation.pictures import PictureFolder
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
 from fststyle.evaluation.video import check_clips, measure_videos, video_table
+from fststyle.files import replacing
 from fststyle.images import (
     check_writable,
     find_images,
     fit_within,
     read_image,
-    replacing,
     resize,
     sheet,
     to_uint8,

@@ -22,12 +22,12 @@ from fststyle.config import OptimizeConfig
 from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.importance_maps import MapFolder
 from fststyle.depth_network import for_loss, load_depth
+from fststyle.files import replacing
 from fststyle.images import (
     find_named,
     fit_within,
     importance_from_depth,
     read_image,
-    replacing,
     to_uint8,
     write_deep,
     write_image,

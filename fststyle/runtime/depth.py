@@ -10,7 +10,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.config import DepthPredictConfig, parse_size
-from fststyle.images import read_image, replacing, sheet, to_uint8, write_image
+from fststyle.files import replacing
+from fststyle.images import read_image, sheet, to_uint8, write_image
 from fststyle.runtime.pictures import plan
 from fststyle.runtime.session import open_session
 

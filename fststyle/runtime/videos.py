@@ -11,7 +11,7 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from fststyle.images import replacing
+from fststyle.files import replacing
 from fststyle.runtime.frames import FolderSource, FolderTarget, GifTarget
 from fststyle.runtime.grain import add_grain
 from fststyle.runtime.threads import Behind, ahead

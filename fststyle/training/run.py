@@ -15,7 +15,7 @@ import fststyle
 from fststyle import config as settings
 from fststyle.config import RunConfig
 from fststyle.data.photos import Batch, SampleNumbers, photo_loader
-from fststyle.images import replacing
+from fststyle.files import replacing
 from fststyle.training.board import Board
 from fststyle.training.distributed import World, join_world
 from fststyle.training.loop import Interrupted, Task, train

@@ -297,7 +297,7 @@ def test_ctrl_c_leaves_a_film_of_what_was_done(models: list[Path], tmp_path: Pat
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".out.mp4.*")):
+    while not list(tmp_path.glob(".*.tmp")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(0.5)

@@ -1,0 +1,104 @@
+"""Files on their way to the disk: whole or not at all, and none overwritten unasked."""
+
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+
+class replacing:
+    """``with replacing(path) as beside:`` write to ``beside``; it becomes ``path`` at the end.
+
+    The file is on the disk before it takes the name, so that after a crash or a power cut ``path``
+    is the old file or the new one, whole. On an exception ``beside`` is removed, ``path`` stays.
+    As when a file is opened for writing, what a link points to is replaced and not the link,
+    permissions stay, and a pipe or device (``/dev/stdout``) is given the bytes.
+
+    Raises IsADirectoryError where ``path`` is a folder.
+    """
+
+    PATTERN = ".*.tmp"
+    """Matches what a process that was killed may have left in the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.realpath(path))
+        self._stream = _is_stream(path)
+        folder = Path(tempfile.gettempdir()) if self._stream else self.path.parent
+        # A short name: one made of the file's would be too long where that is as long as it may be.
+        self.beside = folder / f".{secrets.token_hex(6)}.tmp"
+
+    def __enter__(self) -> Path:
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(f"{self.path} is a folder, and a file was to be written there")
+        self.beside.parent.mkdir(parents=True, exist_ok=True)
+        return self.beside
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self.beside.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        if self._stream:
+            with open(self.beside, "rb") as made, open(self.path, "wb") as stream:
+                shutil.copyfileobj(made, stream)
+            return
+        with open(self.beside, "rb+") as file:
+            os.fsync(file.fileno())
+        if self.path.exists():
+            shutil.copymode(self.path, self.beside)
+        os.replace(self.beside, self.path)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device, which hold nothing that could be lost."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def check_free(paths: Iterable[Path], overwrite: bool, option: str = "--output") -> None:
+    """Refuse to write ``paths``, files, where that would take away what is there already.
+
+    Args:
+        overwrite: files that exist may be replaced.
+        option: that by which the user chose the place, for the message.
+
+    Raises FileExistsError for files that exist (links to nowhere are files, too) unless
+    ``overwrite``, and for folders in a file's place; NotADirectoryError for a file in a folder's.
+    """
+    found = []
+    for path in paths:
+        if os.path.isdir(path):  # where Path.is_dir raises for a name that is too long
+            raise FileExistsError(f"{path} is a folder: choose another {option}")
+        if os.path.lexists(path) and not _is_stream(path):
+            found.append(path)
+        above = next((p for p in path.parents if os.path.lexists(p)), None)
+        if above and not os.path.isdir(above):
+            raise NotADirectoryError(f"{above} is a file, not a folder: choose another {option}")
+    if found and not overwrite:
+        more = f" (and {len(found) - 1} more)" * (len(found) > 1)
+        raise FileExistsError(
+            f"{found[0]} exists already{more}: add --overwrite to replace, or choose another"
+            f" {option}"
+        )
+
+
+def names_folder(output: str, suffixes: Collection[str]) -> bool:
+    """Whether an option that takes a file or a folder names a folder: one that exists, or with a
+    slash at its end, or without one of the ``suffixes`` (lower case) that files may bear.
+
+    The option's text is needed, since ``Path`` drops the slash.
+    """
+    return (
+        output.endswith((os.sep, os.altsep or os.sep))
+        or os.path.isdir(output)
+        or Path(output).suffix.lower() not in suffixes
+    )
