@@ -38,6 +38,9 @@ class FolderSource:
         self.width, self.height = self._read(self._files[0]).size
         self.aspect, self.colour = Fraction(1), Colour(1, False, 1, 1)
         self.others: Sequence[Any] = []
+        self.has_alpha, self.loop, self.start = False, None, Fraction(0)
+        self.container: Any = None
+        self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames; where one is missing, the one before stays longer."""
@@ -50,7 +53,7 @@ class FolderSource:
             if image.size != (self.width, self.height):
                 self.corrupt += 1
                 continue
-            yield Frame(np.asarray(image), number)
+            yield Frame(np.asarray(image), number, 1)
 
     def _read(self, file: Path) -> Image.Image:
         image = read_image(file, srgb=True)

@@ -33,10 +33,19 @@ that of BT.601, as players see them."""
 
 
 class Frame(NamedTuple):
-    """``pixels``: H×W×3 uint8 RGB, upright. ``pts``: in units of the source's time base."""
+    """One picture of a video.
+
+    Attributes:
+        pixels: H×W×3 uint8 RGB, upright; not multiplied by ``alpha``, and white where that is 0.
+        pts: when it is shown, in units of the source's time base.
+        duration: for how long, in the same units; 0 where the file does not say.
+        alpha: H×W uint8, 0 = transparent; None in sources without transparency.
+    """
 
     pixels: np.ndarray
     pts: int
+    duration: int = 0
+    alpha: np.ndarray | None = None
 
 
 class Colour(NamedTuple):
@@ -66,8 +75,14 @@ class VideoSource:
         time_base: seconds per unit of ``pts``.
         rate: frames per second on average, as far as known.
         count: frames, as far as the file says; 0 where it does not.
+        has_alpha: whether frames have ``alpha``.
+        loop: how often the film is to be played, 0 = for ever; None where the file does not say.
+        start: seconds that are taken off all time stamps, those of the packets, too, so that the
+            earliest stream begins at 0.
+        container: PyAV's, for tags, chapters and the like; None where there is none.
         corrupt: frames that could not be decoded, so far.
         failure: what ended reading before the end; empty where nothing did.
+        notes: what the file says and is not honoured, or was changed, a line each, so far.
 
     Args:
         source: a file, or whatever else FFmpeg opens.
@@ -78,12 +93,14 @@ class VideoSource:
 
     def __init__(self, source: str, max_size: int | None = None) -> None:
         self.source, self._max_size = source, max_size
-        self._container: Any = _open(source)
-        if not self._container.streams.video:
-            self._container.close()
+        self.container: Any = _open(source)
+        if not self.container.streams.video:
+            self.container.close()
             raise ValueError(f"{source}: holds no video stream")
-        self._video = self._container.streams.video[0]
+        self._video = self.container.streams.video[0]
         self._video.thread_type = "AUTO"
+        self.has_alpha, self.loop, self.start = False, None, Fraction(0)
+        self.notes: list[str] = []
         self.corrupt, self.failure = 0, ""
         self.time_base: Fraction = self._video.time_base or Fraction(1, 1000)
         self.rate: Fraction = self._video.average_rate or self._video.base_rate or Fraction(25)
@@ -112,7 +129,7 @@ class VideoSource:
     @property
     def others(self) -> Sequence[Any]:
         """Sound and subtitles."""
-        return [s for s in self._container.streams if s.type in ("audio", "subtitle")]
+        return [s for s in self.container.streams if s.type in ("audio", "subtitle")]
 
     def __iter__(self) -> Iterator["Frame | av.Packet[Any]"]:
         """Frames, and packets of the other streams, in the file's order."""
@@ -123,13 +140,13 @@ class VideoSource:
 
     def close(self) -> None:
         """Release the file."""
-        self._container.close()
+        self.container.close()
 
     def _decode(self) -> Iterator[Any]:
         self._early: list[Any] = []
         self._turned, started = 0, False
         number, last = 0, None
-        packets = self._container.demux(self._video, *self.others)
+        packets = self.container.demux(self._video, *self.others)
         while True:
             try:
                 packet = next(packets)
@@ -162,7 +179,7 @@ class VideoSource:
                 if last is not None and pts <= last:
                     pts = last + 1
                 number, last = number + 1, pts
-                yield Frame(self._rgb(frame), pts)
+                yield Frame(self._rgb(frame), pts, frame.duration or 0)
 
     def _rgb(self, frame: Any) -> np.ndarray:
         scale = min(1.0, (self._max_size or math.inf) / max(frame.width, frame.height))

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,12 +25,13 @@ size for every file that is written."""
 
 @dataclass
 class Done:
-    """What became of a video; ``failure`` and ``corrupt`` as ``VideoSource`` has them."""
+    """What became of a video; ``failure``, ``corrupt``, ``notes`` as ``VideoSource`` has them."""
 
     frames: int = 0
     corrupt: int = 0
     failure: str = ""
     stopped: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 class Target(Protocol):
@@ -98,7 +99,7 @@ def stylize_video(
             made = effect(np.stack([frame.pixels for frame in waiting]), places.clip(max=1))
             for encoder, frames in zip(encoders, made, strict=True):
                 for pixels, frame in zip(frames, waiting, strict=True):
-                    encoder.put(Frame(pixels, frame.pts))
+                    encoder.put(frame._replace(pixels=pixels))
             done.frames += len(waiting)
             bar.update(len(waiting))
             waiting.clear()
@@ -120,7 +121,7 @@ def stylize_video(
             stylize()
         for encoder in encoders:
             encoder.close()
-    done.corrupt, done.failure = source.corrupt, source.failure
+    done.corrupt, done.failure, done.notes = source.corrupt, source.failure, source.notes
     return done
 
 
@@ -131,7 +132,7 @@ def grained(source: VideoSource | FolderSource, levels: int) -> Iterator["Frame 
     """
     for item in source:
         if isinstance(item, Frame):
-            item = Frame(add_grain(item.pixels[None], levels)[0], item.pts)
+            item = item._replace(pixels=add_grain(item.pixels[None], levels)[0])
         yield item
 
 
@@ -139,6 +140,8 @@ def report(done: Done, source: str, targets: Sequence[Path]) -> int:
     """Say what became of a video; returns 0, or 1 where it is not whole."""
     names = ", ".join(map(str, targets))
     print(f"{names}: {done.frames} frames")
+    for note in done.notes:
+        print(f"{source}: {note}", file=sys.stderr)
     if done.corrupt:
         print(f"{source}: {done.corrupt} corrupt frame(s) passed over", file=sys.stderr)
     if done.failure:
