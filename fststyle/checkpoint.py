@@ -1,5 +1,6 @@
 """A network's file: safetensors with a card in its metadata, from which the network is rebuilt."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,11 @@ def public(card: Mapping[str, Any]) -> dict[str, Any]:
         return dict(card)
     kept = {name: value for name, value in card["settings"].items() if name not in PLACES}
     return {**card, "settings": kept}
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def halved(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """Depth networks as the rest of the product sees them, and their files."""
 
 import copy
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from fststyle.checkpoint import (
     load_tensors,
     public,
     save_tensors,
+    sha256,
 )
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
@@ -83,8 +83,8 @@ def load_depth(
                 " --vgg-weights, or use the hourglass"
             )
         network = VGGDepth(extractor, network)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return network.eval().requires_grad_(False), {**card, "id": f"{path.stem}-{digest[:12]}"}
+    id_ = f"{path.stem}-{sha256(path)[:12]}"
+    return network.eval().requires_grad_(False), {**card, "id": id_}
 
 
 def load_own(path: Path) -> tuple[nn.Module, dict[str, Any]]:

@@ -11,7 +11,7 @@ from conftest import picture, run_command, run_here, write_clip
 from PIL import Image
 from test_train_command import assert_same_runs, with_option
 
-from fststyle.checkpoint import load_transform, save_transform
+from fststyle.checkpoint import load_transform, save_transform, sha256
 from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
 from fststyle.networks.transform import TransformNet
 
@@ -152,7 +152,6 @@ def test_the_thesis_preset_gives_way_to_what_is_said() -> None:
 @pytest.fixture
 def networks(tmp_path: Path, painting: Path) -> list[Path]:
     """One untrained network for each method, with cards as training writes them."""
-    from fststyle.training.run import sha256
 
     found = []
     for seed, method in enumerate(("plain", "weighted", "depth", "combined")):

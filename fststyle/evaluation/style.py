@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from tqdm import tqdm
 
-from fststyle.checkpoint import load_transform
+from fststyle.checkpoint import load_transform, sha256
 from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.evaluation.as_steps import as_steps
 from fststyle.evaluation.depth import aligned_errors, aligned_square
@@ -40,7 +40,6 @@ from fststyle.networks.transform import TransformNet
 from fststyle.objective import MARGIN, StyleObjective, as_tensor, build_objective
 from fststyle.runtime.depth import coloured
 from fststyle.training.device import find_device
-from fststyle.training.run import sha256
 
 SHOWN = 8
 """Photos on the sheet."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fststyle import config as settings
-from fststyle.checkpoint import load_transform
+from fststyle.checkpoint import load_transform, sha256
 from fststyle.colour import luma, match_luma, with_luma
 from fststyle.config import OptimizeConfig
 from fststyle.content_weights import content_weights, gradient_importance
@@ -53,7 +53,7 @@ from fststyle.training.device import (
 )
 from fststyle.training.importance import photo_depth
 from fststyle.training.loop import NonFiniteError
-from fststyle.training.run import sha256, versions
+from fststyle.training.run import versions
 
 NOISE = 0.15
 """Standard deviation of the noise to begin with, around the middle of [0,1]."""

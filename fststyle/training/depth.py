@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fststyle import config as settings
+from fststyle.checkpoint import sha256
 from fststyle.config import DepthEvalConfig, DepthTrainConfig, parse_share, parse_size
 from fststyle.data.depth import DepthData, DepthPicture, open_depth
 from fststyle.data.depth_crops import DepthCrops, crop
@@ -30,7 +31,6 @@ from fststyle.training.run import (
     launch,
     prepare_folder,
     read_settings,
-    sha256,
     table,
     train_on,
     versions,

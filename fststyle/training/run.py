@@ -1,11 +1,9 @@
 """What every training has in common around the loop: settings, run folder, batches, ends."""
 
-import hashlib
 import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -154,11 +152,6 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def table(values: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from fststyle import config as settings
-from fststyle.checkpoint import load_transform, save_transform
+from fststyle.checkpoint import load_transform, save_transform, sha256
 from fststyle.config import StyleTrainConfig
 from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.photos import Batch, PhotoCrops, fingerprint, validation_images
@@ -35,7 +35,6 @@ from fststyle.training.run import (
     launch,
     prepare_folder,
     read_settings,
-    sha256,
     table,
     train_on,
     versions,

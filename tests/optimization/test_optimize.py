@@ -18,7 +18,7 @@ from conftest import ROOT, picture, run_here
 from PIL import Image
 from torch import Tensor
 
-from fststyle.checkpoint import save_transform
+from fststyle.checkpoint import save_transform, sha256
 from fststyle.colour import luma
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
 from fststyle.networks.transform import TransformNet
@@ -357,7 +357,6 @@ def test_pictures_are_measured_beside_networks(
 ) -> None:
     """In the table of ``evaluate``, and a network's loss as steps of the optimization."""
     from fststyle.evaluation.style import run
-    from fststyle.training.run import sha256
 
     unseen, pictures = tmp_path / "unseen", tmp_path / "pictures"
     unseen.mkdir()
