@@ -26,13 +26,22 @@ FLOORS = [
     ["checkpoint", "data"],
     ["networks"],
     ["runtime"],
-    ["config", "images"],
-    ["shipped", "files"],
+    ["config", "images", "figures"],
+    ["shipped", "files", "failures"],
     ["__init__"],
 ]
 """Rooms, the highest first: files, folders, and files that stand on another floor than their folder
 does. A room imports those of lower floors; those of its own floor it does without."""
-TORCH_FREE = ["runtime", "config", "images", "shipped", "__init__", "__main__"]
+TORCH_FREE = [
+    "runtime",
+    "config",
+    "images",
+    "shipped",
+    "figures",
+    "failures",
+    "__init__",
+    "__main__",
+]
 FILES = sorted((ROOT / "fststyle").rglob("*.py"))
 
 

@@ -1,0 +1,49 @@
+"""Many inputs, some of which fail: the rest is done, and a line says why for each that is not."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|(can't|cannot|failed to) allocate|bad[_ ]alloc", re.IGNORECASE
+)
+"""What torch and ONNX Runtime say, each in an exception of its own kind."""
+
+
+class Failures:
+    """Inputs that could not be used, and why."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    @contextmanager
+    def noting(self, source: object) -> Iterator[None]:
+        """What goes wrong inside is noted as about ``source`` and ends there: bad input, a disk
+        that refuses, too little memory. Mistakes of the program go on up."""
+        try:
+            yield
+        except Exception as error:
+            reason = one_line(error)
+            if reason is None:
+                raise
+            self.add(source, reason)
+
+    def add(self, source: object, reason: str) -> None:
+        """Note ``reason``; it is led by the source's name where it does not say it itself."""
+        self.reasons[str(source)] = reason if str(source) in reason else f"{source}: {reason}"
+
+    def report(self) -> int:
+        """A line for each on stderr; returns the exit status, 1 where there are any and else 0."""
+        for reason in self.reasons.values():
+            print(reason, file=sys.stderr)
+        return 1 if self.reasons else 0
+
+
+def one_line(error: Exception) -> str | None:
+    """What to tell of an error that an input can cause; None for one that only we can."""
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        return "too little memory for it"
+    if isinstance(error, (ValueError, OSError)):
+        return str(error).partition("\n")[0] or type(error).__name__
+    return None
