@@ -25,6 +25,7 @@ from fststyle.networks.calibration import calibrate
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.folding import fold_norms
 from fststyle.networks.hourglass import HourglassDepth
+from fststyle.networks.transformers_depth import TransformersDepth, load_transformers_depth
 from fststyle.networks.vgg import VGG19Features
 from fststyle.networks.vgg_weights import load_vgg19_state, local_weights, weights_id
 from fststyle.shipped import CHECKPOINTS
@@ -66,11 +67,11 @@ def load_depth(
                 return load_depth(SHIPPED / "vgg_head.safetensors", vgg_weights)
         return load_depth(SHIPPED / "hourglass.safetensors")
     if str(source).startswith(TRANSFORMERS):
-        from fststyle.networks.transformers_depth import load_transformers_depth
-
         name = str(source).removeprefix(TRANSFORMERS)
         identity = re.sub(r"[^\w.-]+", "--", name)
-        return load_transformers_depth(name), {"kind": "transformers", "name": name, "id": identity}
+        model = load_transformers_depth(name)
+        known = {"kind": "transformers", "name": name, "id": identity}
+        return model, {**known, "shorter_side": model.size}
     path = Path(source)
     network, card = load_own(path)
     if isinstance(network, VGGDepthHead):
@@ -113,7 +114,10 @@ def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
     """``network`` with its images reduced to about ``side``² pixels and its maps brought back.
 
     N×3×H×W in [0,1] to N×1×H×W, differentiable; sides are multiples of 16, nothing is enlarged.
+    A model of transformers brings images to its own size by itself.
     """
+    if isinstance(network, TransformersDepth):
+        return network
 
     def predict(image: Tensor) -> Tensor:
         size = image.shape[-2:]

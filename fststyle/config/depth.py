@@ -81,6 +81,7 @@ class DepthEvalConfig:
     vgg_weights: Path | None = setting("as in train", None)
     json: Path | None = setting("also write the figures to this file", None)
     sheet: Path | None = setting("also draw pictures, true and predicted depth (PNG)", None)
+    overwrite: bool = setting("replace --json and --sheet where they are there already", False)
 
     def __post_init__(self) -> None:
         check(min(parse_size(self.size)) >= 32, "--size must be 32x32 or more")
@@ -98,6 +99,7 @@ class DepthPredictConfig:
         "NAME.safetensors, NAME.onnx or transformers:NAME (default: the best that ships)", None
     )
     output: Path = setting("folder for the depth maps", Path("depth"))
+    overwrite: bool = setting("replace depth maps that are there already", False)
     size: int | None = setting(
         "side of the square whose area pictures are reduced to (default: as in training)", None
     )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from fststyle.runtime.depth import Estimator, estimate_depth, onnx_estimator, training_size
+from fststyle.runtime.depth import Estimator, estimate_depth, onnx_estimator
 
 
 class DepthEstimator(NamedTuple):
@@ -18,7 +18,7 @@ class DepthEstimator(NamedTuple):
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """H×W float32 depth of the picture, which the network sees at its training size."""
-        return estimate_depth(self.estimate, image, training_size(self.card))
+        return estimate_depth(self.estimate, image, self.card)
 
 
 def open_estimator(

@@ -28,6 +28,10 @@ INVERSE = {
 }
 """Does a kind of model (see ``_kind``) predict inverse depth, larger = nearer?"""
 
+UNKNOWN_SIZE = 480
+"""Shorter side in pixels where neither preprocessor nor configuration says one: GLPN's, which is
+trained on NYU's 480×640."""
+
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # The first fusion layer has nothing to fuse, and no patch is masked outside training: these are
@@ -47,7 +51,7 @@ class TransformersDepth(nn.Module):
     Args:
         model: what ``AutoModelForDepthEstimation`` loads; it is frozen in place.
         mean, std: per channel, of the images in [0,1] the model was trained on.
-        size: shorter side in pixels at which the model sees an image. 518 is Depth Anything's.
+        size: shorter side in pixels at which the model sees an image; None: its configuration's.
         inverse: whether the model predicts larger = nearer; None: as ``INVERSE`` says.
 
     Raises:
@@ -60,10 +64,11 @@ class TransformersDepth(nn.Module):
         *,
         mean: Sequence[float] = _MEAN,
         std: Sequence[float] = _STD,
-        size: int = 518,
+        size: int | None = None,
         inverse: bool | None = None,
     ) -> None:
         super().__init__()
+        size = _configured_size(model.config) if size is None else size
         if size < 1:
             raise ValueError(f"size of the depth model's input: expected at least 1, found {size}")
         self.inverse = predicts_inverse(model.config) if inverse is None else inverse
@@ -100,17 +105,19 @@ class TransformersDepth(nn.Module):
 
 
 def load_transformers_depth(
-    name_or_folder: str, *, size: int = 518, inverse: bool | None = None
+    name_or_folder: str, *, size: int | None = None, inverse: bool | None = None
 ) -> TransformersDepth:
     """The depth model in a folder written by ``save_pretrained``, or of that name on the Hub.
 
     What is in transformers' cache or a folder needs no network. Only safetensors are read, in
-    float32, and no code that comes with a model is run. Mean and std are those of the model's
-    preprocessor_config.json; without such a file, ImageNet's.
+    float32, and no code that comes with a model is run. Size, mean and std are those of the model's
+    preprocessor_config.json; without such a file, its configuration's size and ImageNet's mean and
+    std.
 
     Args:
         name_or_folder: for example "depth-anything/Depth-Anything-V2-Small-hf".
-        size, inverse: see ``TransformersDepth``.
+        size: shorter side in pixels at which the model is to see an image, instead of its own.
+        inverse: see ``TransformersDepth``.
 
     Raises:
         ValueError: transformers is not installed; nothing there or not reachable; no depth
@@ -127,7 +134,7 @@ def load_transformers_depth(
         model, loaded = AutoModelForDepthEstimation.from_pretrained(
             name_or_folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
-        mean, std = _normalisation(name_or_folder)
+        mean, std, own = _preprocessing(name_or_folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(
@@ -141,7 +148,9 @@ def load_transformers_depth(
             f"{name_or_folder}: lacks {len(missing)} of the depth model's weights"
             f" ({missing[0]}, …); expected a whole depth model, such as {EXAMPLE}"
         )
-    return TransformersDepth(model.float(), mean=mean, std=std, size=size, inverse=inverse)
+    return TransformersDepth(
+        model.float(), mean=mean, std=std, size=own if size is None else size, inverse=inverse
+    )
 
 
 def predicts_inverse(config: "PretrainedConfig") -> bool:
@@ -176,17 +185,32 @@ def _patch_multiple(config: "PretrainedConfig") -> int:
     return 32  # no patches but a pyramid down to 1/32, as GLPN's
 
 
-def _normalisation(name_or_folder: str) -> tuple[Sequence[float], Sequence[float]]:
-    """(mean, std) the model's own preprocessor uses; ImageNet's if the model has none."""
+def _configured_size(config: "PretrainedConfig") -> int:
+    """Shorter side in pixels of the images that a model was made for."""
+    for part in (getattr(config, "backbone_config", None), config):
+        size = getattr(part, "image_size", None)
+        if size is not None:
+            return size if isinstance(size, int) else min(size)
+    return UNKNOWN_SIZE
+
+
+def _preprocessing(
+    name_or_folder: str,
+) -> tuple[Sequence[float], Sequence[float], int | None]:
+    """(mean, std, shorter side in pixels) of the model's own preprocessor; without one ImageNet's,
+    and None where it does not say a size, as GLPN's."""
     from transformers import AutoImageProcessor
 
     try:
         processor = AutoImageProcessor.from_pretrained(name_or_folder, trust_remote_code=False)
     except OSError:  # no such file
-        return _MEAN, _STD
+        return _MEAN, _STD, None
+    own = getattr(processor, "size", None) or {}
+    sides = [own[name] for name in ("shortest_edge", "height", "width") if own.get(name)]
+    size = min(sides) if sides and getattr(processor, "do_resize", True) else None
     if not getattr(processor, "do_normalize", False):  # GLPN's takes [0,1] as it is
-        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    return processor.image_mean, processor.image_std
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), size
+    return processor.image_mean, processor.image_std, size
 
 
 def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

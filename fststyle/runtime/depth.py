@@ -1,6 +1,5 @@
 """``fststyle depth predict``: depth maps of pictures; no torch here."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.config import DepthPredictConfig, parse_size
-from fststyle.files import replacing
+from fststyle.failures import Failures
+from fststyle.files import check_free, replacing
 from fststyle.images import read_image, sheet, to_uint8, write_image
 from fststyle.runtime.pictures import plan
 from fststyle.runtime.session import open_session
+from fststyle.runtime.signals import watch_signals
 
 Estimator = Callable[[np.ndarray], np.ndarray]
 """N×3×H×W float32 RGB in [0,1] to N×1×H×W relative depth, larger = farther."""
@@ -38,64 +39,96 @@ def onnx_estimator(model: Path) -> tuple[Estimator, dict[str, Any]]:
 
 
 def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, Any]) -> int:
-    """Depth maps of every input; returns 0, or 1 where some could not be read.
+    """Depth maps of every input; returns 0, 1 where some could not be made, 130 when stopped.
 
     ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data``
     reads back; ``OUTPUT/colour/NAME.jpg`` shows photo and depth, near light and far dark.
     """
-    jobs = plan(config.inputs, config.output / "depth")
-    size = config.size or training_size(card)
-    failures = []
-    for source, target in tqdm(jobs, unit="picture"):
-        try:
-            image = read_image(source)
-            depth = estimate_depth(estimate, image, size, flip=config.flip)
-            name = target.relative_to(config.output / "depth")
-            write_depth_png(depth, target.with_suffix(".png"))
-            shown = (config.output / "colour" / name).with_suffix(".jpg")
-            write_image(sheet([[image, coloured(depth)]], height=min(480, image.height)), shown)
-        except ValueError as error:
-            message = str(error)
-            failures.append(message if message.startswith(str(source)) else f"{source}: {message}")
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    print(f"{len(jobs) - len(failures)} of {len(jobs)} depth maps in {config.output}")
-    return 1 if failures else 0
+    jobs = [
+        (photo, depth, config.output / "colour" / depth.relative_to(config.output / "depth"))
+        for photo, depth in plan(config.inputs, config.output / "depth", (".png",))
+    ]
+    jobs = [(photo, depth, shown.with_suffix(".jpg")) for photo, depth, shown in jobs]
+    check_free([file for _, *files in jobs for file in files], config.overwrite)
+    failures = Failures()
+    done = 0
+    with watch_signals() as stop:
+        for photo, target, shown in tqdm(jobs, unit="picture"):
+            if stop.requested:
+                break
+            with failures.noting(photo):
+                image = read_image(photo)
+                depth = estimate_depth(estimate, image, card, size=config.size, flip=config.flip)
+                if not np.isfinite(depth).all():
+                    raise ValueError("its depth is not finite")
+                both = sheet([[image, coloured(depth)]], height=min(480, image.height))
+                write_depth_png(depth, target)
+                write_image(both, shown)
+                done += 1
+    status = failures.report()
+    print(f"{done} of {len(jobs)} depth maps in {config.output}")
+    return 130 if stop.requested else status
 
 
 def training_size(card: Mapping[str, Any]) -> int:
-    """Side of the square that has the area of a depth network's training crops; 256 where its card
-    does not say."""
+    """Side of the square that has the area of a depth network's training crops; the shorter side of
+    the pictures that a model of transformers takes; 256 where the card says neither."""
+    if "shorter_side" in card:
+        return int(card["shorter_side"])
     height, width = parse_size(card.get("settings", {}).get("size", "256x256"))
     return round((height * width) ** 0.5)
 
 
 def estimate_depth(
-    estimate: Estimator, image: Image.Image, size: int, *, flip: bool = False
+    estimate: Estimator,
+    image: Image.Image,
+    card: Mapping[str, Any],
+    *,
+    size: int | None = None,
+    flip: bool = False,
 ) -> np.ndarray:
     """H×W float32 of a picture's own size; larger = farther.
 
-    ``flip`` averages with the mirrored picture's depth.
+    Args:
+        card: the network's, which says the size at which it sees pictures.
+        size: another one, as ``estimate_reduced`` has it.
+        flip: average with the mirrored picture's depth.
     """
-    depth = estimate_reduced(estimate, image, size)
+    depth = estimate_reduced(estimate, image, card, size=size)
     if flip:
         mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        depth = (depth + estimate_reduced(estimate, mirrored, size)[:, ::-1]) / 2
+        depth = (depth + estimate_reduced(estimate, mirrored, card, size=size)[:, ::-1]) / 2
     return np.asarray(Image.fromarray(depth).resize(image.size, Image.Resampling.BICUBIC))
 
 
-def estimate_reduced(estimate: Estimator, image: Image.Image, size: int) -> np.ndarray:
-    """H×W float32 of the whole picture, at the size the network sees: about the area of a square of
-    ``size`` pixels, with sides that are multiples of 16, never more than the picture has.
+def estimate_reduced(
+    estimate: Estimator, image: Image.Image, card: Mapping[str, Any], *, size: int | None = None
+) -> np.ndarray:
+    """H×W float32 of the whole picture, at the size the network sees (``seen_size``)."""
+    reduced = image.resize(
+        seen_size(card, *image.size, size=size), Image.Resampling.BICUBIC, reducing_gap=3.0
+    )
+    content = np.asarray(reduced, np.float32).transpose(2, 0, 1)[None] / 255
+    return estimate(content)[0, 0].astype(np.float32)
+
+
+def seen_size(
+    card: Mapping[str, Any], width: float, height: float, *, size: int | None = None
+) -> tuple[int, int]:
+    """(width, height) at which a network is given a picture: about the area of a square of ``size``
+    pixels, ``training_size`` by default, with sides that are multiples of 16, never more than the
+    picture has. Models of transformers, whose patches are their own matter, are given the shorter
+    side that they ask for.
 
     At other sizes than it was trained on, a network takes in too little of the scene, or too
     little detail.
     """
-    scale = min(1.0, size / (image.width * image.height) ** 0.5)
-    small = tuple(max(32, round(side * scale / 16) * 16) for side in image.size)
-    reduced = image.resize((small[0], small[1]), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    content = np.asarray(reduced, np.float32).transpose(2, 0, 1)[None] / 255
-    return estimate(content)[0, 0].astype(np.float32)
+    if size is None and "shorter_side" in card:
+        scale = min(1.0, training_size(card) / min(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
+    scale = min(1.0, (size or training_size(card)) / (width * height) ** 0.5)
+    across, down = (max(32, round(side * scale / 16) * 16) for side in (width, height))
+    return across, down
 
 
 def write_depth_png(depth: np.ndarray, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Which pictures are meant and where they go; one picture through an exported network."""
 
 import glob
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,25 +67,31 @@ def stylize(
     return stylized
 
 
-def plan(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
+def plan(
+    inputs: Sequence[str], output: Path, suffixes: Collection[str] = WRITERS
+) -> list[tuple[Path, Path]]:
     """(source, target) of every picture named by ``inputs``: files, folders and globs.
 
-    Targets bear the source's name, below a folder its path within the folder; formats that cannot
-    be written become PNG. Two sources of one name get numbers.
+    Targets bear the source's name, below a folder its path within the folder; formats other than
+    those of ``suffixes`` become PNG. Two sources of one name get numbers.
 
     Raises FileNotFoundError for an input that names nothing, ValueError where a source would be
     overwritten.
     """
-    return place(find_inputs(inputs), output)
+    return place(find_inputs(inputs), output, suffixes)
 
 
-def place(found: Sequence[tuple[Path, Path]], output: Path) -> list[tuple[Path, Path]]:
+def place(
+    found: Sequence[tuple[Path, Path]], output: Path, suffixes: Collection[str] = WRITERS
+) -> list[tuple[Path, Path]]:
     """As ``plan``, for what ``find_inputs`` found."""
     jobs: list[tuple[Path, Path]] = []
     taken: set[Path] = set()
     for source, name in found:
         if name.suffix.lower() not in WRITERS:
             name = name.with_name(f"{name.name}.png")
+        elif name.suffix.lower() not in suffixes:
+            name = name.with_suffix(".png")
         target, number = output / name, 2
         while target in taken:
             target = output / name.with_name(f"{name.stem}-{number}{name.suffix}")

@@ -73,7 +73,7 @@ def photo_depth(depth: LoadedDepth, device: torch.device, precision: str) -> Est
 
     def estimate(photo: Image.Image) -> np.ndarray:
         with autocast(device, precision):
-            return estimate_reduced(run, photo, training_size(card))
+            return estimate_reduced(run, photo, card)
 
     return estimate
 

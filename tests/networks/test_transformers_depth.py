@@ -1,17 +1,22 @@
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import picture
 
+from fststyle.depth_network import at_area, estimator, load_depth
+from fststyle.evaluation.estimators import open_estimator
 from fststyle.networks import transformers_depth
 from fststyle.networks.transformers_depth import (
     TransformersDepth,
     load_transformers_depth,
     predicts_inverse,
 )
+from fststyle.runtime.depth import estimate_depth, training_size
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
@@ -86,11 +91,39 @@ def test_any_size_comes_back(depth: TransformersDepth, size: tuple[int, int]) ->
 
 
 def test_the_model_sees_whole_patches_near_the_asked_size() -> None:
-    adapter = TransformersDepth(depth_anything())
+    adapter = TransformersDepth(depth_anything(), size=518)
     assert adapter.input_size(480, 640) == (518, 686)
     assert adapter.input_size(2000, 1000) == (1036, 518)
     adapter.size = 3
     assert adapter.input_size(10, 50) == (14, 14)
+
+
+def test_photos_reach_the_model_at_its_own_size(folder: Path, tmp_path: Path) -> None:
+    """Its preprocessor's; without one, its configuration's. Nothing is reduced further before."""
+    for file in folder.iterdir():
+        shutil.copy(file, tmp_path)
+    preprocessor = tmp_path / "preprocessor_config.json"
+    settings = json.loads(preprocessor.read_text())
+    photo = picture(0, 1280, 720)
+    for size, expected in (
+        ({"height": 420, "width": 420}, (420, 742)),
+        ({"shortest_edge": 392}, (392, 700)),
+        (None, (28, 56)),  # as ``dinov2`` says
+    ):
+        preprocessor.write_text(json.dumps({**settings, "size": size}))
+        if size is None:
+            preprocessor.unlink()
+        depth = open_estimator(f"transformers:{tmp_path}", device="cpu")
+        seen: list[tuple[int, ...]] = []
+        network = load_depth(f"transformers:{tmp_path}")[0]
+        network.model.register_forward_pre_hook(
+            lambda _, __, given, seen=seen: seen.append(tuple(given["pixel_values"].shape[-2:])),
+            with_kwargs=True,
+        )
+        run = estimator(network, torch.device("cpu"))
+        assert estimate_depth(run, photo, depth.card).shape == (720, 1280)
+        at_area(network, training_size(depth.card))(torch.rand(1, 3, 720, 1280))
+        assert seen == [expected, expected]
 
 
 def test_gradient_reaches_the_image_alone(depth: TransformersDepth) -> None:
