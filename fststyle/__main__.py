@@ -67,10 +67,10 @@ def _depth_train(options: Mapping[str, Any]) -> None:
     run(options)
 
 
-def _depth_eval(options: Mapping[str, Any]) -> None:
+def _depth_eval(options: Mapping[str, Any]) -> int:
     from fststyle.evaluation.depth import run
 
-    run(config.from_options(config.DepthEvalConfig, options))
+    return run(config.from_options(config.DepthEvalConfig, options))
 
 
 def _depth_predict(options: Mapping[str, Any]) -> int:

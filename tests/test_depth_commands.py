@@ -1,10 +1,12 @@
 """``depth train``, ``eval``, ``predict`` and ``export`` as users run them, on tiny data."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from PIL import Image
 
 from fststyle.__main__ import main
 from fststyle.checkpoint import load_tensors
+from fststyle.data import depth_formats
 from fststyle.depth_network import load_depth, save_depth
 from fststyle.images import read_image
 from fststyle.networks.hourglass import HourglassDepth
@@ -198,3 +201,119 @@ def test_bad_settings_get_one_line(
 ) -> None:
     status, error = run_here(capsys, "depth", "train", *options, *change)
     assert status == 2 and message in error and error.count("\n") == 1
+
+
+def test_pictures_are_measured_one_by_one_and_only_what_was_measured_counts(
+    depth_data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "mixed"
+    shutil.copytree(depth_data, folder)
+    (folder / "image" / "1.png").write_bytes(b"nothing")
+    (folder / "depth" / "2.png").unlink()
+    (folder / "depth" / "2.png").symlink_to(tmp_path / "nowhere")
+    kept: list[weakref.ref[Image.Image]] = []
+    alive: list[int] = []
+
+    def read(path: Path) -> Image.Image:
+        alive.append(sum(image() is not None for image in kept))
+        image = read_image(path)
+        kept.append(weakref.ref(image))
+        return image
+
+    monkeypatch.setattr(depth_formats, "read_image", read)
+    network, figures = tmp_path / "net.safetensors", tmp_path / "figures.json"
+    torch.manual_seed(0)
+    save_depth(network, HourglassDepth(), {"settings": {"size": "32x48"}})
+    evaluation = (
+        *("depth", "eval", network, tmp_path / "none.safetensors", "--size", "32x48"),
+        *("--data", f"mixed={folder}", f"gone={tmp_path / 'gone'}", f"ramps={depth_data}@:2"),
+        *("--json", figures, "--device", "cpu"),
+    )
+    status = main(list(map(str, evaluation)))
+    printed = capsys.readouterr()
+    assert status == 1 and "Traceback" not in printed.err
+    for name in ("mixed: 1: ", "none.safetensors", "gone: no such folder"):
+        assert sum(name in line for line in printed.err.splitlines()) == 1, name
+    assert max(alive) <= 1, "at most the picture before is still there"
+    found = json.loads(figures.read_text())
+    assert found["pictures"] == {"mixed": 3, "ramps": 2} and "| mixed (3) | net |" in printed.out
+    assert any("1.png" in reason for reason in found["passed_over"].values())
+    assert found["results"]["net"].keys() == {"mixed", "ramps"}
+    before = figures.read_bytes()
+    status, error = run_here(capsys, *evaluation)
+    assert status == 2 and "figures.json exists already: add --overwrite" in error
+    assert figures.read_bytes() == before
+    assert main([*map(str, evaluation), "--overwrite"]) == 1
+
+
+def test_depths_that_are_no_numbers_are_told_as_such(
+    depth_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As nan in the table, null in JSON; and no map is written of them."""
+    network = HourglassDepth()
+    torch.nn.init.constant_(network.out.bias, float("nan"))
+    save_depth(tmp_path / "nan.safetensors", network, {"settings": {"size": "32x48"}})
+    evaluation = (
+        *("depth", "eval", tmp_path / "nan.safetensors", "--data", f"a={depth_data}@:2"),
+        *("--size", "32x48", "--json", tmp_path / "figures.json", "--device", "cpu"),
+        *("--sheet", tmp_path / "sheet.png"),
+    )
+    here(*evaluation)
+    assert "| nan | nan | nan |" in capsys.readouterr().out
+    text = (tmp_path / "figures.json").read_text()
+    figures = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert figures["results"]["nan"]["a"]["accuracy"] is None
+    assert figures["results"]["vertical gradient"]["a"]["accuracy"] > 0.9
+    photo = depth_data / "image" / "0.png"
+    status, error = run_here(
+        *(capsys, "depth", "predict", photo, "--network", tmp_path / "nan.safetensors"),
+        *("--output", tmp_path / "out", "--device", "cpu"),
+    )
+    assert status == 1 and "0.png: its depth is not finite" in error
+    assert not list(tmp_path.glob("out/**/*.*"))
+
+
+def test_two_sets_of_one_name_and_two_networks_of_one_stem(
+    depth_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    networks = [tmp_path / name / "net.safetensors" for name in ("a", "b")]
+    for seed, network in enumerate(networks):
+        torch.manual_seed(seed)
+        network.parent.mkdir()
+        save_depth(network, HourglassDepth(), {"settings": {"size": "32x48"}})
+    evaluation = ("depth", "eval", *networks, networks[1], "--size", "32x48", "--device", "cpu")
+    sets = (f"a={depth_data}@:1", f"a={depth_data}@1:2")
+    status, error = run_here(capsys, *evaluation, "--data", *sets)
+    assert status == 2 and "two sets bear one name: a, a" in error
+    here(*evaluation, "--data", sets[0], "--json", tmp_path / "figures.json")
+    results = json.loads((tmp_path / "figures.json").read_text())["results"]
+    one, two = results["net"]["a"], results[str(networks[1])]["a"]
+    assert one != two and results[f"{networks[1]} (2)"]["a"] == two
+
+
+def test_every_photo_has_a_depth_map_of_its_own_and_one_that_fails_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for seed, suffix in enumerate(("jpg", "png", "webp")):
+        picture(seed, 64, 48 + 16 * seed).save(folder / f"a.{suffix}")
+    (folder / "b.png").write_bytes(b"nothing")
+    (folder / "c.png").symlink_to(tmp_path / "nowhere")
+    Image.new("RGB", (300, 1)).save(folder / "d.png")
+    network = ROOT / "checkpoints/depth/hourglass.safetensors"
+    command = ("depth", "predict", folder, "--network", network, "--size", 64, "--output", output)
+    status, error = run_here(capsys, *command, "--device", "cpu")
+    assert status == 1 and "b.png: not a picture" in error and "c.png: no such file" in error
+    maps = {file.name: size_of(file) for file in (output / "depth").iterdir()}
+    assert maps == {"a.png": (64, 48), "a-2.png": (64, 64), "a-3.png": (64, 80), "d.png": (300, 1)}
+    assert {f.stem for f in (output / "colour").iterdir()} == {Path(n).stem for n in maps}
+    (output / "depth" / "a.png").write_bytes(b"mine")
+    status, error = run_here(capsys, *command, "--device", "cpu")
+    assert status == 2 and "a.png exists already (and 7 more): add --overwrite" in error
+    assert (output / "depth" / "a.png").read_bytes() == b"mine"
+    assert run_here(capsys, *command, "--device", "cpu", "--overwrite")[0] == 1
+    assert size_of(output / "depth" / "a.png") == (64, 48)

@@ -116,14 +116,23 @@ def cut(
     picture: DepthPicture, box: tuple[float, float, float, float], shape: Size
 ) -> tuple[np.ndarray, np.ndarray]:
     """``box`` of a picture and its depth at ``shape``: uint8 H×W×3 and float32 H×W."""
-    height, width = shape
-    image = picture.image.resize((width, height), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
     y, x = (
         have / want
         for have, want in zip(picture.depth.shape, picture.image.size[::-1], strict=True)
     )
     left, top, right, bottom = box
-    return np.array(image), place(picture.depth, (left * x, top * y, right * x, bottom * y), shape)
+    return cut_image(picture, box, shape), place(
+        picture.depth, (left * x, top * y, right * x, bottom * y), shape
+    )
+
+
+def cut_image(
+    picture: DepthPicture, box: tuple[float, float, float, float], shape: Size
+) -> np.ndarray:
+    """As ``cut``, without the depth."""
+    height, width = shape
+    image = picture.image.resize((width, height), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
+    return np.array(image)
 
 
 def colour(image: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -1,31 +1,40 @@
 """How well networks tell depth from one picture: the thesis's Table 1, and more."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from fststyle.config import DepthEvalConfig, parse_size
+from fststyle.config import DepthEvalConfig, check, parse_size
 from fststyle.data.depth import DepthData, DepthPicture, open_depth
-from fststyle.data.depth_crops import Size, cut
+from fststyle.data.depth_crops import Size, cut, cut_image
 from fststyle.data.pairs import differences, sample_pairs
 from fststyle.depth_network import at_area, load_depth
-from fststyle.files import replacing
-from fststyle.images import sheet, to_uint8, write_image
+from fststyle.failures import Failures
+from fststyle.figures import distinct, write_json
+from fststyle.files import check_free
+from fststyle.images import Box, check_writable, sheet, to_uint8, write_image
 from fststyle.losses import ranking_loss
-from fststyle.runtime.depth import training_size
+from fststyle.runtime.depth import seen_size, training_size
+from fststyle.runtime.signals import Stop, watch_signals
 from fststyle.training.device import autocast, find_device, find_precision
 
 Network = Callable[[Tensor], Tensor]
 
 WIDEST = 2.0
 """Wider pictures lose their sides, as KITTI's do in the thesis."""
+
+SHOWN = 8
+"""Pictures of each set on the sheet."""
 
 FIGURES = ("accuracy", "loss", "near_accuracy", "near_loss", "ssi_mae", "abs_rel", "delta1")
 """What is measured: share of pairs in the right order and ranking loss, of pairs anywhere in the
@@ -47,55 +56,170 @@ def vertical_gradient(image: Tensor) -> Tensor:
 BASELINES: dict[str, Network] = {"constant": constant, "vertical gradient": vertical_gradient}
 
 
-def run(config: DepthEvalConfig) -> None:
-    """``fststyle depth eval``."""
+class Judged(NamedTuple):
+    """A depth network, and what its card says of the size at which it is to see pictures."""
+
+    network: Network
+    card: Mapping[str, Any] = {}
+
+    def __call__(self, picture: DepthPicture, small: np.ndarray, device: torch.device) -> Tensor:
+        """1×1×H×W depth of a picture that is ``small``, uint8 H×W×3, where all are judged."""
+        image = small
+        if (
+            "shorter_side" in self.card
+        ):  # the network has a size of its own, from the picture itself
+            left, top, right, bottom = kept_box(picture)
+            size = seen_size(self.card, right - left, bottom - top)
+            image = cut_image(picture, (left, top, right, bottom), size[::-1])
+        pred = self.network(_tensor(image).to(device)).float().cpu()
+        return F.interpolate(pred, small.shape[:2], mode="bilinear")
+
+
+def run(config: DepthEvalConfig) -> int:
+    """``fststyle depth eval``; returns 0, 1 where something was not measured, 130 when stopped.
+
+    Pictures are read, measured by every network and forgotten, one by one. Raises ValueError or
+    FileNotFoundError with the reason where nothing can be measured.
+    """
+    if config.sheet:
+        check_writable(config.sheet)
+    check_free([path for path in (config.json, config.sheet) if path], config.overwrite)
     device = find_device(config.device)
     precision = find_precision(config.precision, device)
-    networks = dict(BASELINES)
-    for source in config.checkpoints:
-        network, card = load_depth(source, config.vgg_weights)
-        # Each sees pictures at the size it was trained for; all are judged at one size.
-        networks[_label(source, networks)] = at_area(network.to(device), training_size(card))
-    sets = [open_depth(spec) for spec in config.data]
-    results: dict[str, dict[str, dict[str, float]]] = {name: {} for name in networks}
-    broken: dict[str, str] = {}
-    rows = []
-    for data in sets:
-        pictures = list(_readable(data, broken))
-        if not pictures:
-            raise ValueError(f"none of the {len(data)} pictures of {data.name} can be used")
-        for name, network in tqdm(networks.items(), data.name, unit="network"):
-            found = evaluate(network, pictures, config, device, precision, metric=data.metric)
-            results[name][data.name] = found
-        if config.sheet:
-            shown = {name: n for name, n in networks.items() if name not in BASELINES}
-            rows += _sheet_rows(shown, pictures, parse_size(config.size), device, precision)
-    print(markdown(results, {data.name: len(data) for data in sets}, config.distance))
-    for reason in broken.values():
-        print(f"passed over: {reason}")
+    failures = Failures()
+    sets = _open_all(config.data, open_depth, failures)
+    names = [data.name for data in sets]
+    check(len(set(names)) == len(names), f"two sets bear one name: {', '.join(names)}")
+    networks = {name: Judged(network) for name, network in BASELINES.items()}
+    opened = _open_all(config.checkpoints, partial(_open, config, device), failures)
+    for source, judged in opened:
+        networks[distinct(_short(source), source, networks)] = judged
+    tables = {data.name: Table() for data in sets}
+    rows: list[list[Image.Image]] = []
+    with watch_signals() as stop:
+        for data in sets:
+            measure(
+                data, networks, config, device, precision, tables[data.name], rows, failures, stop
+            )
+    measured = {name: table for name, table in tables.items() if table.pictures}
+    if measured:
+        _tell(config, measured, list(networks), failures)
+    if measured and config.sheet:
+        titles = ["photo", "depth", *(name for name in networks if name not in BASELINES)]
+        write_image(sheet(rows, height=160, titles=titles), config.sheet)
+    status = failures.report()
+    if stop.requested:
+        print("stopped: the figures are those of the pictures so far", file=sys.stderr)
+        return 130
+    check(bool(measured), "no picture could be measured")
+    return status
+
+
+def _tell(
+    config: DepthEvalConfig,
+    tables: Mapping[str, "Table"],
+    networks: Sequence[str],
+    failures: Failures,
+) -> None:
+    """The figures on the console, and as JSON where it is asked for."""
+    results = {
+        network: {data: table.means(network) for data, table in tables.items()}
+        for network in networks
+    }
+    counts = {data: table.pictures for data, table in tables.items()}
+    print(markdown(results, counts, config.distance))
     if config.json:
-        _write_json(config, sets, results, broken)
-    if config.sheet:
-        write_image(sheet(rows, height=160, titles=["photo", "depth", *shown]), config.sheet)
+        content = {
+            "size": config.size,
+            "pairs": config.pairs,
+            "min_gap": config.min_gap,
+            "distance": config.distance,
+            "pictures": counts,
+            "passed_over": failures.reasons,
+            "results": results,
+        }
+        write_json(config.json, content)
 
 
-def _label(source: str, taken: Mapping[str, Any]) -> str:
-    stem = Path(source).stem if source.endswith(".safetensors") else source
-    return source if stem in taken else stem
+Source = TypeVar("Source")
+Opened = TypeVar("Opened")
 
 
-def _readable(data: DepthData, broken: dict[str, str]) -> Iterator[DepthPicture]:
-    for item in data.items:
-        try:
-            yield data.read(item)
-        except (ValueError, OSError) as error:
-            broken[f"{data.name}: {item}"] = str(error)
+def _open_all(
+    sources: Sequence[Source], open_one: Callable[[Source], Opened], failures: Failures
+) -> list[Opened]:
+    """Those that can be opened. Raises the error of the only one."""
+    if len(sources) == 1:
+        return [open_one(sources[0])]
+    found = []
+    for source in sources:
+        with failures.noting(source):
+            found.append(open_one(source))
+    check(bool(found), "\n".join(failures.reasons.values()))
+    return found
 
 
-@torch.no_grad()
+def _open(config: DepthEvalConfig, device: torch.device, source: str) -> tuple[str, Judged]:
+    network, card = load_depth(source, config.vgg_weights)
+    # Each sees pictures at the size it was trained for; all are judged at one size.
+    return source, Judged(at_area(network.to(device), training_size(card)), card)
+
+
+def _short(source: str) -> str:
+    return Path(source).stem if source.endswith(".safetensors") else source
+
+
+class Table:
+    """Figures of the pictures of a set that were measured, by network."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self.rows: dict[str, list[dict[str, float]]] = {}
+
+    def means(self, network: str) -> dict[str, float]:
+        """Of each of ``FIGURES`` over the pictures that have it: DIW, say, has no pairs close
+        together."""
+        rows = self.rows[network]
+        columns = {name: [row[name] for row in rows if name in row] for name in FIGURES}
+        return {name: float(np.mean(values)) for name, values in columns.items() if values}
+
+
+def measure(
+    data: DepthData,
+    networks: Mapping[str, Judged],
+    config: DepthEvalConfig,
+    device: torch.device,
+    precision: str,
+    table: Table,
+    rows: list[list[Image.Image]],
+    failures: Failures,
+    stop: Stop,
+) -> None:
+    """Measure the pictures of a set, into ``table``; those of the sheet go to ``rows``."""
+    every = max(1, len(data) // SHOWN)
+    shown = 0
+    for item in tqdm(data.items, data.name, unit="picture"):
+        if stop.requested:
+            return
+        with failures.noting(f"{data.name}: {item}"):
+            picture = data.read(item)
+            figures, predicted = measure_picture(
+                networks, picture, table.pictures, config, device, precision, metric=data.metric
+            )
+            # All or nothing, so that every network is measured on the same pictures.
+            for name, found in figures.items():
+                table.rows.setdefault(name, []).append(found)
+            if config.sheet and table.pictures % every == 0 and shown < SHOWN:
+                image, depth = fitted(picture, parse_size(config.size))
+                maps = [shaded(d) for name, d in predicted.items() if name not in BASELINES]
+                rows.append([Image.fromarray(image), shaded(depth), *maps])
+                shown += 1
+            table.pictures += 1
+
+
 def evaluate(
     network: Network,
-    pictures: list[DepthPicture],
+    pictures: Sequence[DepthPicture],
     config: DepthEvalConfig,
     device: torch.device,
     precision: str,
@@ -107,46 +231,76 @@ def evaluate(
     ``metric``: whether depths are proportional to distances; only then are there ``abs_rel`` and
     ``delta1``.
     """
-    rows = []
+    table = Table()
     for number, picture in enumerate(pictures):
-        image, depth = fitted(picture, parse_size(config.size))
-        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].to(device).float() / 255
+        figures, _ = measure_picture(
+            {"": Judged(network)}, picture, number, config, device, precision, metric=metric
+        )
+        table.rows.setdefault("", []).append(figures[""])
+    return table.means("")
+
+
+@torch.no_grad()
+def measure_picture(
+    networks: Mapping[str, Judged],
+    picture: DepthPicture,
+    number: int,
+    config: DepthEvalConfig,
+    device: torch.device,
+    precision: str,
+    *,
+    metric: bool,
+) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
+    """(those of ``FIGURES`` that the picture allows, depth H×W), by network.
+
+    ``number`` chooses the random pairs. A network whose depth is not finite has NaN for figures.
+    """
+    image, depth = fitted(picture, parse_size(config.size))
+    target = torch.from_numpy(depth)[None, None]
+    random = torch.Generator().manual_seed(number)
+    pairs = {
+        prefix: sample_pairs(
+            target, config.pairs, random, max_distance=distance, min_gap=config.min_gap
+        )
+        for prefix, distance in (("", None), ("near_", config.distance))
+    }
+    figures: dict[str, dict[str, float]] = {}
+    predicted: dict[str, np.ndarray] = {}
+    for name, judged in networks.items():
         with autocast(device, precision):
-            pred = network(tensor)
-        pred = pred.float().cpu()
-        target = torch.from_numpy(depth)[None, None]
-        random = torch.Generator().manual_seed(number)
-        figures = {}
-        for prefix, distance in (("", None), ("near_", config.distance)):
-            pairs = sample_pairs(
-                target, config.pairs, random, max_distance=distance, min_gap=config.min_gap
-            )
-            d = differences(pred, pairs)
-            if not pairs.valid.any():
-                continue
-            right = (d * pairs.order > 0)[pairs.valid].float().mean()
-            figures[f"{prefix}accuracy"] = right.item()
-            figures[f"{prefix}loss"] = ranking_loss(d, pairs.order, pairs.valid).item()
-        figures |= aligned_errors(pred.numpy()[0, 0], depth, metric=metric)
-        rows.append(figures)
-    means = {}
-    for name in FIGURES:
-        values = [row[name] for row in rows if name in row]
-        if values:  # DIW, say, has no pairs close together
-            means[name] = float(np.mean(values))
-    return means
+            pred = judged(picture, image, device)
+        found: dict[str, float] = {}
+        for prefix, some in pairs.items():
+            if some.valid.any():
+                d = differences(pred, some)
+                right = (d * some.order > 0)[some.valid].float().mean()
+                found[f"{prefix}accuracy"] = right.item()
+                found[f"{prefix}loss"] = ranking_loss(d, some.order, some.valid).item()
+        predicted[name] = pred.numpy()[0, 0]
+        if pred.isfinite().all():
+            found |= aligned_errors(predicted[name], depth, metric=metric)
+        else:
+            found = dict.fromkeys(found, math.nan) | {"ssi_mae": math.nan}
+        figures[name] = found
+    return figures, predicted
+
+
+def kept_box(picture: DepthPicture) -> Box:
+    """The whole picture; pictures beyond ``WIDEST`` lose their sides."""
+    width, height = picture.image.size
+    kept = min(width, height * WIDEST)
+    left = (width - kept) / 2
+    return left, 0, left + kept, height
 
 
 def fitted(picture: DepthPicture, size: Size) -> tuple[np.ndarray, np.ndarray]:
     """The whole picture, in its own proportions, at about the area of ``size`` and with sides that
     are multiples of 16; pictures beyond ``WIDEST`` lose their sides. uint8 H×W×3, float32 H×W."""
-    width, height = picture.image.size
-    kept = min(width, height * WIDEST)
-    area = size[0] * size[1]
-    scale = (area / (kept * height)) ** 0.5
-    shape = tuple(max(32, round(side * scale / 16) * 16) for side in (height, kept))
-    left = (width - kept) / 2
-    return cut(picture, (left, 0, left + kept, height), (shape[0], shape[1]))
+    left, top, right, bottom = box = kept_box(picture)
+    across, down = right - left, bottom - top
+    scale = (size[0] * size[1] / (across * down)) ** 0.5
+    shape = tuple(max(32, round(side * scale / 16) * 16) for side in (down, across))
+    return cut(picture, box, (shape[0], shape[1]))
 
 
 def aligned_errors(pred: np.ndarray, depth: np.ndarray, *, metric: bool) -> dict[str, float]:
@@ -203,47 +357,16 @@ def markdown(
     return "\n".join(lines)
 
 
-def _write_json(
-    config: DepthEvalConfig, sets: list[DepthData], results: Mapping[str, Any], broken: Any
-) -> None:
-    assert config.json is not None
-    content = {
-        "size": config.size,
-        "pairs": config.pairs,
-        "min_gap": config.min_gap,
-        "distance": config.distance,
-        "pictures": {data.name: len(data) for data in sets},
-        "passed_over": broken,
-        "results": results,
-    }
-    with replacing(config.json) as beside:
-        beside.write_text(json.dumps(content, indent=2) + "\n")
-
-
-@torch.no_grad()
-def _sheet_rows(
-    networks: Mapping[str, Network],
-    pictures: list[DepthPicture],
-    size: Size,
-    device: torch.device,
-    precision: str,
-) -> list[list[Image.Image]]:
-    """Up to 8 pictures: photo, true depth, every network's depth."""
-    rows = []
-    for picture in pictures[:: max(1, len(pictures) // 8)][:8]:
-        image, depth = fitted(picture, size)
-        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].to(device).float() / 255
-        row = [Image.fromarray(image), shaded(depth)]
-        for network in networks.values():
-            with autocast(device, precision):
-                row.append(shaded(network(tensor).float().cpu().numpy()[0, 0]))
-        rows.append(row)
-    return rows
+def _tensor(image: np.ndarray) -> Tensor:
+    """uint8 H×W×3 to 1×3×H×W in [0,1]."""
+    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
 
 
 def shaded(depth: np.ndarray) -> Image.Image:
     """A picture of a depth map for people: near is bright, unknown is black."""
     known = np.isfinite(depth)
+    if not known.any():
+        return Image.new("RGB", depth.shape[::-1])
     low, high = np.percentile(depth[known], (1, 99))
     near = 1 - (np.nan_to_num(depth) - low) / max(high - low, 1e-12)
     return Image.fromarray(to_uint8(np.repeat((near.clip(0, 1) * known)[..., None], 3, 2)))
