@@ -68,7 +68,7 @@ def bench_video(config: BenchVideoConfig) -> None:
                     reopened(),
                     [target],
                     lambda frames, _: [stylizer(frames)],
-                    codec=InferConfig.codec,
+                    codec=None,
                     quality=InferConfig.quality,
                     stopped=lambda: False,
                     grain=GRAIN,
@@ -120,7 +120,7 @@ def _drain(items: Iterable[object]) -> None:
 
 
 def _encode(frames: Iterable[Frame], source: VideoSource, path: Path) -> None:
-    target = VideoTarget(path, Path("out.mp4"), source, InferConfig.codec, InferConfig.quality)
+    target = VideoTarget(path, Path("out.mp4"), source, None, InferConfig.quality)
     for frame in frames:
         target.put(frame)
     target.close()

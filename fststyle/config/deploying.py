@@ -99,10 +99,16 @@ class InferConfig:
     batch_size: int = setting(
         "frames of a video stylized at once; more can be faster on a GPU where they are small", 1
     )
-    codec: str = setting(
-        "FFmpeg's name of the video encoder: libx264, libx265, libvpx-vp9 …", "libx264"
+    codec: str | None = setting(
+        "FFmpeg's name of the video encoder: libx264, libx265, libvpx-vp9 … (default: what fits the"
+        " container; libx264 in .mp4)",
+        None,
     )
-    quality: int = setting("the encoder's constant rate factor; smaller is better", 16)
+    quality: int = setting(
+        "the encoder's constant rate factor, or what comes near it where it has none; smaller is"
+        " better",
+        16,
+    )
     provider: str = setting("execution provider: auto, cpu, cuda, tensorrt, coreml …", "auto")
     threads: int | None = setting("CPU threads (default: all cores)", None)
 

@@ -1,5 +1,10 @@
 """Videos that are no video files: folders of frames, and animated GIFs."""
 
+import os
+import re
+import secrets
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -39,7 +44,7 @@ class FolderSource:
         self.aspect, self.colour = Fraction(1), Colour(1, False, 1, 1)
         self.others: Sequence[Any] = []
         self.has_alpha, self.loop, self.start = False, None, Fraction(0)
-        self.container: Any = None
+        self.container = self.stream = None
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Frame]:
@@ -63,22 +68,74 @@ class FolderSource:
         """Nothing is held open."""
 
 
-class FolderTarget:
-    """PNG pictures, numbered from 1, as ``VideoTarget`` takes frames; sound is left out."""
+def left_out(name: Path, source: Any) -> None:
+    """Say what pictures do not hold."""
+    if source.others:
+        print(
+            f"{name}: sound and subtitles are left out, which pictures hold none of",
+            file=sys.stderr,
+        )
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self.frames = folder, 0
+
+class FolderTarget:
+    """PNG pictures, numbered from 1, as ``VideoTarget`` takes frames; sound is left out.
+
+    They gather in a folder beside, hidden, which takes the name at the end. What frames the folder
+    of that name held before are gone then; other files in it stay.
+
+    Args:
+        folder: for the pictures.
+        source: whose frames come.
+    """
+
+    FRAME = re.compile(r"\d{6,}\.png")
+    """Names of pictures."""
+
+    def __init__(self, folder: Path, source: Any) -> None:
+        self._folder, self.frames = Path(os.path.realpath(folder)), 0
+        self._beside = self._folder.with_name(f".{secrets.token_hex(6)}.tmp")
+        self._beside.mkdir(parents=True)
+        left_out(folder, source)
 
     def put(self, item: Any) -> None:
         """Write a frame."""
         if isinstance(item, Frame):
             self.frames += 1
-            write_image(Image.fromarray(item.pixels), self._folder / f"{self.frames:06d}.png")
+            image = Image.fromarray(item.pixels)
+            if item.alpha is not None:
+                image.putalpha(Image.fromarray(item.alpha))
+            write_image(image, self._beside / f"{self.frames:06d}.png")
 
     def close(self) -> None:
-        """Nothing is left to write."""
+        """Let the folder appear."""
+        if not self._folder.exists():
+            self._beside.rename(self._folder)
+            return
+        before = self._folder.with_name(f".{secrets.token_hex(6)}.tmp")
+        for file in self._folder.iterdir():
+            if not self.FRAME.fullmatch(file.name):
+                file.rename(self._beside / file.name)
+        self._folder.rename(before)
+        self._beside.rename(self._folder)
+        shutil.rmtree(before)
 
-    abandon = close
+    def abandon(self) -> None:
+        """Remove what was written; after ``close`` nothing happens."""
+        shutil.rmtree(self._beside, ignore_errors=True)
+
+    @classmethod
+    def check_free(cls, folder: Path, overwrite: bool) -> None:
+        """Raises FileExistsError for a folder that holds frames, unless ``overwrite``, and
+        NotADirectoryError for a file."""
+        if not folder.is_dir():
+            if os.path.lexists(folder):
+                raise NotADirectoryError(f"{folder} is a file, and a folder was to be made there")
+            return
+        if not overwrite and any(cls.FRAME.fullmatch(name) for name in os.listdir(folder)):
+            raise FileExistsError(
+                f"{folder} holds frames already: add --overwrite to replace them, or choose another"
+                " --output"
+            )
 
 
 class GifTarget:
@@ -87,14 +144,21 @@ class GifTarget:
 
     Args:
         path: the file.
-        time_base: seconds per unit of the frames' ``pts``.
-        rate: frames per second on average, for the last frame.
+        name: what it is to be called.
+        source: whose time and loops it has.
     """
 
-    def __init__(self, path: Path, time_base: Fraction, rate: Fraction) -> None:
-        self._path, self._time_base, self._rate = path, time_base, rate
+    def __init__(self, path: Path, name: Path, source: Any) -> None:
+        self._path, self._source = path, source
         self._images: list[Image.Image] = []
         self._times: list[Fraction] = []
+        self._end = Fraction(0)
+        left_out(name, source)
+        if source.has_alpha:
+            print(
+                f"{name}: of half transparent pixels a GIF makes clear or solid ones",
+                file=sys.stderr,
+            )
 
     @property
     def frames(self) -> int:
@@ -104,28 +168,50 @@ class GifTarget:
     def put(self, item: Any) -> None:
         """Take a frame."""
         if isinstance(item, Frame):
-            image = Image.fromarray(item.pixels)
-            self._images.append(image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG))
-            self._times.append(item.pts * self._time_base)
+            self._images.append(_with_palette(item))
+            length = item.duration * self._source.time_base or 1 / self._source.rate
+            self._times.append(item.pts * self._source.time_base)
+            self._end = self._times[-1] + length
 
     def close(self) -> None:
         """Write the file."""
         if not self._images:
             return
-        ends = [*self._times[1:], self._times[-1] + 1 / self._rate]
         # Rounded as moments, not as durations, or the errors would add up.
-        ticks = [round((time - self._times[0]) / GIF_TICK) for time in [self._times[0], *ends]]
+        moments = [*self._times, self._end]
+        ticks = [round((time - moments[0]) / GIF_TICK) for time in moments]
         durations = [10 * max(1, after - before) for before, after in pairwise(ticks)]
-        self._images[0].save(
+        # GIFs count what comes after the first time; without a count they are played once.
+        loop = self._source.loop or 0
+        loops = {} if loop == 1 else {"loop": max(0, loop - 1)}
+        first, *others = self._images
+        clear = {"transparency": CLEAR, "disposal": 2} if self._source.has_alpha else {}
+        first.save(
             self._path,
             format="GIF",
             save_all=True,
-            append_images=self._images[1:],
+            append_images=others,
             duration=durations,
-            loop=0,
             optimize=False,
+            **loops,
+            **clear,
         )
 
     def abandon(self) -> None:
         """Write nothing."""
         self._images = []
+
+
+CLEAR = 255
+"""The colour of a GIF's palette that stands for none."""
+
+
+def _with_palette(frame: Frame) -> Image.Image:
+    """256 colours, or 255 and ``CLEAR``."""
+    image = Image.fromarray(frame.pixels)
+    if frame.alpha is None:
+        return image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    image = image.quantize(CLEAR, dither=Image.Dither.FLOYDSTEINBERG)
+    image.paste(CLEAR, mask=Image.fromarray((frame.alpha < 128).astype(np.uint8) * 255))
+    image.info["transparency"] = CLEAR
+    return image

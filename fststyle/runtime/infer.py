@@ -17,7 +17,7 @@ from fststyle.runtime.pictures import find_inputs, place, stylize
 from fststyle.runtime.signals import watch_signals
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import VideoSource, is_live, is_video
-from fststyle.runtime.video_writer import check_video_name, output_name
+from fststyle.runtime.video_formats import check_video_name, output_name
 from fststyle.runtime.videos import Effect, report, stylize_video
 
 Job = tuple[str, list[Path]]
@@ -79,6 +79,7 @@ def run(config: InferConfig) -> int:
                     stopped=lambda: stop.requested,
                     grain=grain,
                     batch_size=config.batch_size,
+                    frames=config.frames,
                 )
             except ValueError as error:
                 failures.append(_about(source, error))

@@ -56,6 +56,11 @@ class Colour(NamedTuple):
     primaries: int
     transfer: int
 
+    @property
+    def has_matrix(self) -> bool:
+        """Whether the scaler knows the matrix that is named."""
+        return self.matrix in _MATRICES
+
     def scaler_matrix(self, height: int) -> Colorspace:
         """What the scaler is to compute with."""
         guess = Colorspace.ITU709 if height >= HD else Colorspace.ITU601
@@ -125,6 +130,11 @@ class VideoSource:
         aspect = self._video.sample_aspect_ratio or Fraction(1)
         self.aspect = 1 / aspect if self._turned % 180 else aspect
         """Width of a pixel by its height."""
+
+    @property
+    def stream(self) -> Any:
+        """PyAV's, of the frames."""
+        return self._video
 
     @property
     def others(self) -> Sequence[Any]:

@@ -1,124 +1,233 @@
-"""Videos written through PyAV: frames with their time, sound and subtitles as they are."""
+"""Videos written through PyAV: frames with their time, and all else that the source holds."""
 
 import contextlib
+import errno
+import io
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
-from av.video.reformatter import ColorRange, VideoReformatter
 
-from fststyle.runtime.video import SCALER_FLAGS, Frame
+from fststyle.runtime.video import Frame
+from fststyle.runtime.video_encoder import VideoEncoder, choose, reason
+from fststyle.runtime.video_formats import CONTAINERS
+from fststyle.runtime.video_tags import (
+    chapters,
+    covers,
+    describe,
+    describe_track,
+    muxer_options,
+    timecode,
+)
+from fststyle.runtime.video_tracks import Clock, Track, Way, label, ways
 
-PRESET = "veryfast"
-"""Of x264 and x265. The network and the encoder share the cores, and strokes are hard to encode: at
-640×360 a frame takes x264 11 ms of a core, and 33 ms at its default, medium, which at a rate factor
-larger by 2 is as good (37.8 dB, 38.1 dB) in files 11 % smaller."""
+_DISK = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EPIPE)
+_BROKEN = 100
+"""Packets that a container may refuse one after the other before the film is given up."""
+_CHAPTERS_LAST = ("mp4", "mov", "3gp", "matroska", "webm")
+"""Muxers that take chapters at the end, too, when it is known how long the film became."""
 
 
 class VideoTarget:
     """A video file that is written frame by frame.
 
-    Sound and subtitles are copied as far as the container takes them; what it does not is said.
+    It has the source's tracks, tags and chapters as far as the container takes them: what it does
+    not is converted where there is a codec for it, else left out, which is said.
 
     Args:
-        path: the file; its suffix names the container.
-        source: whose time, colours, aspect, sound and subtitles it has, a ``VideoSource`` or
+        path: the file.
+        name: what it is to be called; its suffix names the container.
+        source: whose time, colours, aspect and tracks it has, a ``VideoSource`` or
             ``frames.FolderSource``.
-        codec: FFmpeg's name of the encoder.
-        quality: constant rate factor, smaller = better.
+        codec: FFmpeg's name of the encoder; None for what fits the container.
+        quality: constant rate factor as x264 counts, smaller = better.
 
     Raises ValueError with the reason.
     """
 
-    def __init__(self, path: Path, name: Path, source: Any, codec: str, quality: int) -> None:
-        form = _FORMATS[name.suffix.lower()]
+    def __init__(
+        self, path: Path, name: Path, source: Any, codec: str | None, quality: int
+    ) -> None:
+        self._name, self._source = name, source
+        self._form = CONTAINERS[name.suffix.lower()]
+        self._encoding, notes = choose(name, self._form, source, codec, quality)
+        # A colon in the name is no protocol's.
+        self._path = f"file:{path}"
+        self._timecode = timecode(source) is not None
+        self._refused: Counter[str] = Counter()
+        self._in_a_row = 0
+        if self._timecode and (not self._form.tagged or not self._takes([])):
+            self._timecode = False
+            notes.append(f"the time code ({timecode(source)}) is left out")
+        if self._form.muxer in ("webp", "apng") and source.aspect != 1:
+            notes.append(f"pixels are not square ({source.aspect}), and will be shown so")
+        planned = self._plan(notes)
+        for note in notes:
+            print(f"{name}: {note}", file=sys.stderr)
         try:
-            self._container: Any = av.open(str(path), "w", format=form)
-            self._video = cast(Any, self._container.add_stream(codec, rate=source.rate))
+            self._container, self._video, self._tracks = self._open(self._path, planned)
         except (av.error.FFmpegError, ValueError) as error:
-            raise ValueError(f"{name}: cannot be written with codec {codec} ({error})") from error
-        context, colour = self._video.codec_context, source.colour
-        self._source, self._colour = source, colour
-        self._video.width, self._video.height = source.width, source.height
-        odd = source.width % 2 or source.height % 2
-        # Chroma of half the size needs even sides.
-        self._video.pix_fmt = self._format = "yuv444p" if odd else "yuv420p"
-        self._video.time_base = context.time_base = source.time_base
-        context.sample_aspect_ratio = source.aspect
-        context.color_range = 2 if colour.full_range else 1
-        context.colorspace = colour.matrix
-        context.color_primaries, context.color_trc = colour.primaries, colour.transfer
-        context.options = {"crf": str(quality)}
-        if codec in ("libx264", "libx265"):
-            context.options = {"crf": str(quality), "preset": PRESET}
-        if codec.startswith("libvpx"):
-            context.options = {"crf": str(quality), "b:v": "0", "row-mt": "1"}
-        context.thread_count = 0
-        self._reformatter = VideoReformatter()
-        self._copies: dict[int, Any] = {}
-        for stream in source.others:
-            try:
-                self._copies[stream.index] = self._container.add_stream_from_template(stream)
-            except (av.error.FFmpegError, ValueError) as error:
-                print(
-                    f"{name}: {stream.type} ({stream.codec_context.name}) is left out, which the"
-                    f" container does not take ({error}); .mkv takes nearly all",
-                    file=sys.stderr,
-                )
+            raise ValueError(f"{name}: cannot be written ({reason(error)})") from error
+        self._clocks = {index: Clock() for index in self._tracks}
         self.frames = 0
+        for stream, picture in self._covers:
+            packet: Any = av.Packet(picture)
+            packet.pts = packet.dts = 0
+            packet.time_base, packet.is_keyframe = stream.time_base, True
+            self._write(stream, self._tracks[stream.index].packets(packet))
 
     def put(self, item: "Frame | av.Packet[Any]") -> None:
-        """Write a frame, or copy a packet of the source."""
+        """Write a frame, or a packet of the source.
+
+        Raises ValueError where the encoder or the container fails, OSError where the disk does.
+        """
         if isinstance(item, av.Packet):
-            copy = self._copies.get(item.stream.index)
-            if copy is not None:
-                item.stream = copy
-                self._container.mux(item)
+            track = self._tracks.get(item.stream.index)
+            if track is not None:
+                self._write(item.stream, track.packets(item))
             return
-        frame: Any = av.VideoFrame.from_ndarray(item.pixels, format="rgb24")
-        frame = self._reformatter.reformat(
-            frame,
-            format=self._format,
-            dst_colorspace=self._colour.scaler_matrix(self._source.height),
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=self._colour.scaler_range,
-            interpolation=SCALER_FLAGS,
-        )
-        frame.pts, frame.time_base = item.pts, self._source.time_base
-        self._container.mux(self._video.encode(frame))
+        self._encode(self._video.encode(item))
         self.frames += 1
 
     def close(self) -> None:
         """Write what is left; after that the file can be played."""
-        self._container.mux(self._video.encode())
-        self._container.close()
+        for stream in self._source.others:
+            if stream.index in self._tracks:
+                self._write(stream, self._tracks[stream.index].flush())
+        self._encode(self._video.flush())
+        if self._form.muxer in _CHAPTERS_LAST:
+            self._container.set_chapters(chapters(self._source, self._video.seconds))
+        try:
+            self._container.close()
+        except (av.error.FFmpegError, ValueError) as error:
+            self._fail(error)
+        for track, count in self._refused.items():
+            print(
+                f"{self._name}: {count} packet(s) of {track} are left out, which the container"
+                " refuses",
+                file=sys.stderr,
+            )
 
     def abandon(self) -> None:
         """Release the file, whatever it holds; after ``close`` nothing happens."""
-        with contextlib.suppress(av.error.FFmpegError, OSError):
+        with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
             self._container.close()
+
+    def _plan(self, notes: list[str]) -> list[tuple[Any, Way]]:
+        """How each of the source's streams becomes a track; what does not is noted."""
+        given = self._source.container
+        attached = given.streams.attachments if given is not None else ()
+        planned: list[tuple[Any, Way]] = []
+        for stream in [*self._source.others, *attached]:
+            if stream.type == "data" and _is_made_anew(stream):
+                continue
+            for way in ways(stream, self._form):
+                if self._takes([*planned, (stream, way)]):
+                    planned.append((stream, way))
+                    if way.encoder:
+                        notes.append(f"{label(stream)} is converted by {way.encoder}")
+                    break
+            else:
+                notes.append(
+                    f"{label(stream)} is left out, which {self._name.suffix} does not take"
+                )
+        self._covers = []
+        for stream, picture in covers(self._source):
+            copy = [(stream, way) for way in ways(stream, self._form)][:1]
+            if copy and self._takes([*planned, *copy]):
+                planned += copy
+                self._covers.append((stream, picture))
+            else:
+                notes.append(
+                    f"the cover picture is left out, which {self._name.suffix} does not take"
+                )
+        return planned
+
+    def _takes(self, planned: list[tuple[Any, Way]]) -> bool:
+        """Whether the container can be begun with these tracks."""
+        try:
+            container, *_ = self._open(io.BytesIO(), planned)
+        except (av.error.FFmpegError, ValueError):
+            return False
+        with contextlib.suppress(av.error.FFmpegError, ValueError):
+            container.close()
+        return True
+
+    def _open(
+        self, where: Any, planned: list[tuple[Any, Way]]
+    ) -> tuple[Any, VideoEncoder, dict[int, Track]]:
+        """(container, the film's stream, other tracks by the source's index), with the header
+        written: whatever is refused is refused here."""
+        container: Any = av.open(
+            where,
+            "w",
+            format=self._form.muxer,
+            container_options=muxer_options(self._source, self._form),
+        )
+        video = VideoEncoder(container, self._encoding, self._source)
+        describe(container, video.stream, self._source, self._timecode)
+        if self._encoding.alpha and self._form.muxer in ("matroska", "webm"):
+            video.stream.metadata["alpha_mode"] = "1"
+        if self._form.muxer not in _CHAPTERS_LAST:
+            container.set_chapters(chapters(self._source))
+        tracks = {}
+        for stream, way in planned:
+            track = tracks[stream.index] = way.add(container)
+            describe_track(track.stream, stream)
+        container.start_encoding()
+        return container, video, tracks
+
+    def _write(self, source: Any, packets: Iterable[Any]) -> None:
+        """Write a track's packets."""
+        for packet in packets:
+            track = self._tracks[source.index]
+            if self._clocks[source.index].set(packet, track.stream.time_base):
+                self._mux(packet, label(source))
+            else:
+                self._refused[label(source)] += 1
+
+    def _encode(self, packets: Iterable[Any]) -> None:
+        """Write the film's packets."""
+        try:
+            for packet in packets:
+                self._mux(packet, "the film")
+        except av.error.FFmpegError as error:
+            raise ValueError(
+                f"{self._name}: {self._encoding.codec} failed ({reason(error)})"
+            ) from error
+
+    def _mux(self, packet: Any, what: str) -> None:
+        """Write a packet; one that the container refuses is no reason to lose the film."""
+        try:
+            self._container.mux(packet)
+            self._in_a_row = 0
+        except (av.error.FFmpegError, ValueError) as error:
+            self._refused[what] += 1
+            self._in_a_row += 1
+            if getattr(error, "errno", None) in _DISK or self._in_a_row > _BROKEN:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        number = getattr(error, "errno", None)
+        if number in _DISK:
+            raise OSError(number, f"cannot be written ({reason(error)})", str(self._name))
+        raise ValueError(f"{self._name}: cannot be written ({reason(error)})") from error
+
+
+def _is_made_anew(stream: Any) -> bool:
+    """Whether a data stream is one that the muxer makes: of time codes, or of chapters, which are
+    not read with the packets."""
+    return "timecode" in stream.metadata or stream.discard == av.stream.Discard.all
 
 
 def copied(packet: Any) -> Any:
-    """An ``av.Packet`` with the same data, time and stream."""
+    """An ``av.Packet`` with the same data, side data, time and stream."""
     copy: Any = av.Packet(bytes(packet))
     for name in ("pts", "dts", "duration", "time_base", "is_keyframe", "stream"):
         setattr(copy, name, getattr(packet, name))
+    for side in packet.iter_sidedata():
+        copy.set_sidedata(side)
     return copy
-
-
-_FORMATS = {".m4v": "mp4", ".mkv": "matroska", ".mp4": "mp4", ".mov": "mov", ".webm": "webm"}
-"""Containers that are written, by suffix."""
-_WRITTEN = (*_FORMATS, ".gif")
-
-
-def output_name(name: Path) -> Path:
-    """The name of the video made from one of this name."""
-    return name if name.suffix.lower() in _WRITTEN else name.with_name(f"{name.name}.mp4")
-
-
-def check_video_name(name: Path) -> None:
-    """Raises ValueError where no video can be written under this name."""
-    if name.suffix.lower() not in _WRITTEN:
-        raise ValueError(f"{name}: cannot write such a video; use {', '.join(_WRITTEN)}")

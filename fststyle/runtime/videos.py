@@ -45,14 +45,24 @@ class Target(Protocol):
 
 
 def open_target(
-    beside: Path, path: Path, source: VideoSource | FolderSource, codec: str, quality: int
+    stack: contextlib.ExitStack,
+    path: Path,
+    source: VideoSource | FolderSource,
+    *,
+    frames: bool,
+    codec: str | None,
+    quality: int,
 ) -> Target:
-    """What writes ``path``, to ``beside`` first: a GIF, or a video file.
+    """What writes ``path``, a folder of ``frames``, a GIF or a video file; at the end of ``stack``
+    it has its name, unless an exception ends it.
 
     Raises ValueError with the reason.
     """
+    if frames:
+        return FolderTarget(path, source)
+    beside = stack.enter_context(replacing(path))
     if path.suffix.lower() == ".gif":
-        return GifTarget(beside, source.time_base, source.rate)
+        return GifTarget(beside, path, source)
     return VideoTarget(beside, path, source, codec, quality)
 
 
@@ -61,15 +71,19 @@ def stylize_video(
     targets: Sequence[Path],
     effect: Effect,
     *,
-    codec: str,
+    codec: str | None,
     quality: int,
     stopped: Callable[[], bool],
     grain: int = 0,
     batch_size: int = 1,
+    frames: bool = False,
 ) -> Done:
-    """Write one video for each of ``targets``, or a folder of frames for one without a suffix;
-    frames keep their time, other streams are copied. ``batch_size`` frames are stylized at once,
-    with ``grain`` levels of ``add_grain``.
+    """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
+    frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
+    stylized at once, with ``grain`` levels of ``add_grain``.
+
+    ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
+    rate factor.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there. Raises ValueError where a frame or a file is refused, OSError where the disk does.
@@ -79,12 +93,7 @@ def stylize_video(
         stack.callback(source.close)
         encoders = []
         for path in targets:
-            writer: Target
-            if path.suffix:
-                beside = stack.enter_context(replacing(path))
-                writer = open_target(beside, path, source, codec, quality)
-            else:
-                writer = FolderTarget(path)
+            writer = open_target(stack, path, source, frames=frames, codec=codec, quality=quality)
             stack.callback(writer.abandon)
             encoders.append(Behind(writer.put, writer.close))
             stack.callback(encoders[-1].abandon)

@@ -20,7 +20,8 @@ from fststyle.export import export
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import Frame, VideoSource
-from fststyle.runtime.video_writer import VideoTarget, output_name
+from fststyle.runtime.video_formats import output_name
+from fststyle.runtime.video_writer import VideoTarget
 from fststyle.runtime.videos import stylize_video
 
 

@@ -1,0 +1,105 @@
+"""What films are written to: containers by suffix, and the encoders that fit each."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+H264 = ("libx264", "libopenh264", "mpeg4")
+
+
+class Container(NamedTuple):
+    """A container, and FFmpeg's names of what goes into it by default.
+
+    Attributes:
+        muxer: of the container.
+        video: encoders, the best first; which of them there are depends on FFmpeg's build.
+        alpha: as ``video``, of frames with transparency; none where the container has no such.
+        sound, text: encoders of tracks that cannot be copied.
+        steady: every frame has one length.
+        takes: codecs, where the muxer itself would take any and make it unreadable.
+        tagged: whether a time code is kept, as a tag or a track of its own.
+        options: of the muxer.
+    """
+
+    muxer: str
+    video: tuple[str, ...] = H264
+    alpha: tuple[str, ...] = ()
+    sound: tuple[str, ...] = ("aac",)
+    text: tuple[str, ...] = ()
+    steady: bool = False
+    takes: frozenset[str] = frozenset()
+    tagged: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+
+_MP4 = Container("mp4", text=("mov_text",), tagged=True)
+_TS = Container(
+    "mpegts",
+    sound=("aac", "mp2"),
+    takes=frozenset(
+        (
+            *("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "mp1", "mp2", "mp3"),
+            *("aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "pcm_bluray"),
+            *("dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle", "klv", "timed_id3"),
+        )
+    ),
+)
+# What is called .mpg holds MPEG-2, whose container FFmpeg knows as VOB.
+_MPEG = Container("vob", ("mpeg2video", "mpeg1video"), sound=("mp2", "ac3"), steady=True)
+# Its own theora is missing in most builds; VP8 in Ogg is read by what reads FFmpeg's.
+_OGG = Container("ogg", ("libtheora", "libvpx"), sound=("libopus", "libvorbis", "flac"))
+_ASF = Container("asf", ("wmv2", "msmpeg4v3"), sound=("wmav2", "libmp3lame"))
+
+CONTAINERS = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Container("mov", alpha=("prores_ks", "qtrle", "png"), text=("mov_text",), tagged=True),
+    ".mkv": Container(
+        "matroska",
+        alpha=("libvpx-vp9", "ffv1"),
+        sound=("flac", "aac"),
+        text=("ass", "subrip"),
+        tagged=True,
+    ),
+    ".webm": Container(
+        "webm",
+        ("libvpx-vp9", "libvpx", "libsvtav1"),
+        alpha=("libvpx-vp9", "libvpx"),
+        sound=("libopus", "libvorbis"),
+        text=("webvtt",),
+        tagged=True,
+    ),
+    ".avi": Container("avi", ("mpeg4",), sound=("libmp3lame", "ac3", "pcm_s16le"), steady=True),
+    ".ts": _TS,
+    ".mts": _TS,
+    ".m2ts": _TS._replace(options=(("mpegts_m2ts_mode", "1"),)),
+    ".mpg": _MPEG,
+    ".mpeg": _MPEG,
+    ".vob": _MPEG,
+    ".ogv": _OGG._replace(steady=True),
+    ".mxf": Container("mxf", ("mpeg2video",), sound=("pcm_s16le",), steady=True, tagged=True),
+    ".wmv": _ASF,
+    ".asf": _ASF,
+    ".flv": Container("flv", ("libx264", "flv"), sound=("aac", "libmp3lame")),
+    ".3gp": Container("3gp"),
+    # Moving pictures: no tracks but one.
+    ".webp": Container("webp", ("libwebp_anim",), ("libwebp_anim",), sound=()),
+    ".png": Container("apng", ("apng",), ("apng",), sound=()),
+    ".apng": Container("apng", ("apng",), ("apng",), sound=()),
+}
+"""By suffix; GIFs are written by ``frames.GifTarget``."""
+
+_KEPT = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".png", ".apng")
+"""Suffixes that a film made from such a file has, too. The other containers, old ones, are written
+where they are asked for."""
+
+
+def output_name(name: Path) -> Path:
+    """The name of the video made from one of this name."""
+    return name if name.suffix.lower() in _KEPT else name.with_name(f"{name.name}.mp4")
+
+
+def check_video_name(name: Path) -> None:
+    """Raises ValueError where no video can be written under this name."""
+    if name.suffix.lower() not in (*CONTAINERS, ".gif"):
+        written = ", ".join(sorted({*CONTAINERS, ".gif"}))
+        raise ValueError(f"{name}: cannot write such a video; use {written}")
