@@ -49,16 +49,16 @@ def _optimize(options: Mapping[str, Any]) -> int:
     return run(config.from_options(config.OptimizeConfig, options))
 
 
-def _compare(options: Mapping[str, Any]) -> None:
+def _compare(options: Mapping[str, Any]) -> int:
     from fststyle.compare import run
 
-    run(config.from_options(config.CompareConfig, options))
+    return run(config.from_options(config.CompareConfig, options))
 
 
-def _evaluate(options: Mapping[str, Any]) -> None:
+def _evaluate(options: Mapping[str, Any]) -> int:
     from fststyle.evaluation.style import run
 
-    run(config.from_options(config.EvaluateConfig, options))
+    return run(config.from_options(config.EvaluateConfig, options))
 
 
 def _depth_train(options: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Speed, measured side by side in one run: machines differ and drift, ratios hold."""
 
-import json
 import os
 import platform
 import statistics
@@ -18,9 +17,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import fststyle
+from fststyle import figures
 from fststyle.config import BenchTrainConfig
 from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
-from fststyle.files import replacing
+from fststyle.figures import check_free_options
 from fststyle.images import find_images
 from fststyle.loss_network import load_loss_network
 from fststyle.networks.calibration import calibrate, calibration_images
@@ -44,6 +44,7 @@ WEIGHTS = {"content": 1.0, "style": 2.0}
 
 def bench_train(config: BenchTrainConfig) -> None:
     """``fststyle bench train``: prints a table, and writes JSON where asked to."""
+    check_free_options(config, "json")
     device = find_device(config.device)
     precision = find_precision(config.precision, device)
     keep_freed_memory()
@@ -263,8 +264,7 @@ def write_json(file: Path | None, result: Mapping[str, Any]) -> None:
     if file is None:
         return
     described = {"date": date.today().isoformat(), "hardware": hardware(), **result}
-    with replacing(file) as beside:
-        beside.write_text(json.dumps(described, indent=2) + "\n")
+    figures.write_json(file, described)
 
 
 def hardware() -> dict[str, Any]:

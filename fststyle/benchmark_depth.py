@@ -23,6 +23,7 @@ from fststyle.config import BenchDepthConfig
 from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.pairs import differences, sample_pairs
 from fststyle.depth_network import SHIPPED, depth_extractor, for_loss, load_own
+from fststyle.figures import check_free_options
 from fststyle.losses import ranking_loss
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
@@ -47,6 +48,7 @@ KNOWN = 0.08
 
 def bench_depth(config: BenchDepthConfig) -> None:
     """``fststyle bench depth``: prints tables, and writes JSON where asked to."""
+    check_free_options(config, "json")
     device = find_device(config.device)
     precision = find_precision(config.precision, device)
     keep_freed_memory()

@@ -26,6 +26,7 @@ from fststyle.benchmark import (
 from fststyle.checkpoint import load_transform
 from fststyle.config import BenchInferConfig, parse_size
 from fststyle.export import export
+from fststyle.figures import check_free_options
 from fststyle.images import find_images
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.runtime.stylizer import Stylizer
@@ -34,6 +35,7 @@ from fststyle.training.device import find_device
 
 def bench_infer(config: BenchInferConfig) -> None:
     """``fststyle bench infer``: prints a table, and writes JSON where asked to."""
+    check_free_options(config, "json")
     if config.checkpoint is None:
         network, card = TransformNet(config.width).eval(), dict[str, Any]()
     else:

@@ -21,6 +21,7 @@ from fststyle.benchmark import (
 )
 from fststyle.checkpoint import load_transform
 from fststyle.config import BenchOptimizeConfig, parse_size
+from fststyle.figures import check_free_options
 from fststyle.images import centre_box, crop, read_image
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.vgg import VGG19Features
@@ -40,6 +41,7 @@ WEIGHTS = {"content": 1.0, "style": 4.0}
 
 def bench_optimize(config: BenchOptimizeConfig) -> None:
     """``fststyle bench optimize``: prints a table, and writes JSON where asked to."""
+    check_free_options(config, "json")
     device = find_device(config.device)
     precision = find_precision(config.precision, device)
     keep_freed_memory()

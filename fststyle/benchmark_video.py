@@ -15,6 +15,7 @@ from fststyle.benchmark_infer import Memory, percentiles
 from fststyle.checkpoint import load_transform
 from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.export import export
+from fststyle.figures import check_free_options
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.grain import GRAIN
 from fststyle.runtime.stylizer import Stylizer
@@ -28,6 +29,7 @@ KEPT = 48
 
 def bench_video(config: BenchVideoConfig) -> None:
     """``fststyle bench video``: prints a table, and writes JSON where asked to."""
+    check_free_options(config, "json")
     if config.model is None:
         network, card = TransformNet(config.width).eval(), dict[str, Any]()
     elif config.model.suffix == ".onnx":

@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from fststyle.config import CompareConfig
 from fststyle.evaluation.estimators import DepthEstimator, open_estimator
 from fststyle.evaluation.pictures import PictureFolder
+from fststyle.failures import Failures, open_all
+from fststyle.figures import check_free_options, distinct
 from fststyle.images import (
     check_writable,
     importance_from_depth,
@@ -23,6 +26,7 @@ from fststyle.images import (
 from fststyle.runtime.depth import coloured
 from fststyle.runtime.grain import GRAIN, add_grain
 from fststyle.runtime.pictures import stylize
+from fststyle.runtime.signals import watch_signals
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.shipped import style_file
 
@@ -45,43 +49,76 @@ class WeightMap(NamedTuple):
     alpha_max: float
 
 
-def run(config: CompareConfig) -> None:
+def run(config: CompareConfig) -> int:
     """``fststyle compare``: a row for each photo: content, painting, its depth and weight map where
-    results were made with them, every network's picture or every folder's."""
+    results were made with them, every network's picture or every folder's.
+
+    Returns 0, 1 where something could not be drawn, 130 when stopped. Raises ValueError or
+    FileNotFoundError with the reason where nothing can.
+    """
     check_writable(config.output)
-    paintings = [read_image(path) for path in config.style]
-    models = [_open(style_file(path), config) for path in config.models]
+    check_free_options(config, "output")
+    failures = Failures()
+    paintings = open_all(config.style, lambda path: (path, read_image(path)), failures)
+    models: list[Model] = []
+    opened = open_all(config.models, lambda given: (given, _open(given, config)), failures)
+    for given, model in opened:
+        stem = distinct(model.stem, str(given), [other.stem for other in models])
+        models.append(model._replace(stem=stem))
     weight_maps = _weight_maps(models) if config.depth else []
     depth = _depth(config, models, weight_maps)
-    rows = []
-    for path in config.content:
-        content = read_image(path)
-        content = resize(content, (config.stylize_height or config.height) / content.height)
-        row = [content, *paintings]
-        if depth is not None:
-            found = depth(content)
-            row.append(coloured(found))
-        for weights in weight_maps:
-            if weights.kind == "depth":
-                importance = importance_from_depth(found)
-            else:
-                importance = _importance(weights.kind, path, content.size)
-            row.append(Image.fromarray(to_uint8(importance)).resize(content.size))
-        rows.append([*row, *(model.stylize(path, content) for model in models)])
-    titles = ["content", *(path.stem for path in config.style)]
+    shown = [image for _, image in paintings]
+    rows: list[list[Image.Image]] = []
+    with watch_signals() as stop:
+        for path in tqdm(config.content, unit="photo"):
+            if stop.requested:
+                break
+            with failures.noting(path):
+                row = _row(config, path, shown, models, weight_maps, depth)
+                # At the sheet's size, so that many large photos can be drawn.
+                rows.append([resize(image, config.height / image.height) for image in row])
+    status = failures.report()
+    if not rows:
+        return 130 if stop.requested else 2
+    titles = ["content", *(path.stem for path, _ in paintings)]
     titles += ["depth"] if depth is not None else []
     titles += [f"weights {w.alpha_min:g} to {w.alpha_max:g}" for w in weight_maps]
     drawn = sheet(rows, titles=[*titles, *_labels(models)], height=config.height)
     write_image(drawn, config.output, config.quality)
     print(config.output)
+    return 130 if stop.requested else status
 
 
-def _open(path: Path, config: CompareConfig) -> Model:
+def _row(
+    config: CompareConfig,
+    path: Path,
+    paintings: Sequence[Image.Image],
+    models: Sequence[Model],
+    weight_maps: Sequence[WeightMap],
+    depth: DepthEstimator | None,
+) -> list[Image.Image]:
+    content = read_image(path)
+    content = resize(content, (config.stylize_height or config.height) / content.height)
+    row = [content, *paintings]
+    if depth is not None:
+        found = depth(content)
+        row.append(coloured(found))
+    for weights in weight_maps:
+        if weights.kind == "depth":
+            importance = importance_from_depth(found)
+        else:
+            importance = _importance(weights.kind, path, content.size)
+        row.append(Image.fromarray(to_uint8(importance)).resize(content.size))
+    return [*row, *(model.stylize(path, content) for model in models)]
+
+
+def _open(given: Path, config: CompareConfig) -> Model:
+    path = style_file(given)
     if path.is_dir():
-        folder = PictureFolder(path)
+        folder = PictureFolder(path, config.content)
         return Model(
             path.name,
-            lambda photo, _: folder.picture(Path(photo.name)),
+            lambda photo, _: folder.picture(photo),
             folder.card.get("settings", {}),
         )
     if path.suffix == ".onnx":
@@ -108,11 +145,12 @@ def _open(path: Path, config: CompareConfig) -> Model:
 
 
 def _weight_maps(models: Sequence[Model]) -> list[WeightMap]:
-    """Those that the models were trained with, each once."""
+    """Those that the models were trained with, each once, as far as their cards say."""
     found = {
         WeightMap(s["weight_map"], s["alpha_min"], s["alpha_max"]): None
         for s in (model.settings for model in models)
         if s.get("method") in ("weighted", "combined")
+        and s.keys() >= {"weight_map", "alpha_min", "alpha_max"}
     }
     return list(found)
 

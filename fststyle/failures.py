@@ -2,8 +2,12 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+Source = TypeVar("Source")
+Opened = TypeVar("Opened")
 
 NO_MEMORY = re.compile(
     r"out of memory|not enough memory|(can't|cannot|failed to) allocate|bad[_ ]alloc", re.IGNORECASE
@@ -31,13 +35,33 @@ class Failures:
 
     def add(self, source: object, reason: str) -> None:
         """Note ``reason``; it is led by the source's name where it does not say it itself."""
-        self.reasons[str(source)] = reason if str(source) in reason else f"{source}: {reason}"
+        line = reason if str(source) in reason else f"{source}: {reason}"
+        before = self.reasons.get(str(source))
+        self.reasons[str(source)] = line if before is None else f"{before}; {reason}"
 
     def report(self) -> int:
         """A line for each on stderr; returns the exit status, 1 where there are any and else 0."""
         for reason in self.reasons.values():
             print(reason, file=sys.stderr)
         return 1 if self.reasons else 0
+
+
+def open_all(
+    sources: Sequence[Source], open_one: Callable[[Source], Opened], failures: Failures
+) -> list[Opened]:
+    """What can be opened of ``sources``, networks for instance; the others are noted.
+
+    Raises the error of the only one, and ValueError where several are given and none can be.
+    """
+    if len(sources) == 1:
+        return [open_one(sources[0])]
+    found = []
+    for source in sources:
+        with failures.noting(source):
+            found.append(open_one(source))
+    if sources and not found:
+        raise ValueError("\n".join(failures.reasons.values()))
+    return found
 
 
 def one_line(error: Exception) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from fststyle.files import replacing
+from fststyle.files import check_free, replacing
 
 
 def write_json(path: Path, content: Mapping[str, Any], indent: int | None = 2) -> None:
@@ -15,6 +15,15 @@ def write_json(path: Path, content: Mapping[str, Any], indent: int | None = 2) -
     text = json.dumps(_plain(content), indent=indent, allow_nan=False)
     with replacing(path) as beside:
         beside.write_text(text + "\n")
+
+
+def check_free_options(config: Any, *options: str) -> None:
+    """Refuse the files that ``options`` of a command name where they are there already and its
+    ``overwrite`` is not set; raises as ``files.check_free``. Those not given are passed over."""
+    for option in options:
+        path = getattr(config, option)
+        if path is not None:
+            check_free([path], config.overwrite, f"--{option}")
 
 
 def distinct(name: str, whole: str, taken: Collection[str]) -> str:

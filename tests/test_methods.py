@@ -1,6 +1,7 @@
 """The thesis's methods as users run them: training with depth, measuring, comparing."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -190,15 +191,17 @@ def test_networks_are_measured_side_by_side(
     times = [40 * i for i in range(6)]
     shown = [scene[:, i : i + 96] for i in range(6)]
     write_clip(tmp_path / "pan.mp4", times, size=(96, 96), shown=shown)
-    run(
+    (tmp_path / "not.mp4").write_bytes(b"nothing")
+    status = run(
         EvaluateConfig(
-            networks=(networks[0], networks[3]),
+            networks=(networks[0], tmp_path / "none.safetensors", networks[3]),
             photos=unseen,
-            videos=(tmp_path / "pan.mp4",),
+            videos=(tmp_path / "not.mp4", tmp_path / "pan.mp4"),
             frames=4,
             size=64,
             style_size=(64,),
             depth_network=str(HOURGLASS),
+            second_depth=str(shutil.copy(HOURGLASS, tmp_path)),
             vgg_weights=deep_vgg,
             json=tmp_path / "figures.json",
             sheet=tmp_path / "sheet.png",
@@ -206,9 +209,11 @@ def test_networks_are_measured_side_by_side(
         )
     )
     printed = capsys.readouterr()
+    assert status == 1
     assert "3 photos, shorter side 64 px" in printed.out and "| plain | plain |" in printed.out
     assert "| combined | combined |" in printed.out and "content near : far" in printed.out
-    assert "passed over" in printed.err and "broken.jpg" in printed.err
+    for name in ("broken.jpg: not a picture", "none.safetensors: no such", "not.mp4: "):
+        assert sum(name in line for line in printed.err.splitlines()) == 1, name
     result = json.loads((tmp_path / "figures.json").read_text())
     pan = result["videos"]["clips"]["pan"]
     assert pan["frames"] == 4 and pan["pairs"] == 3 and 0 < pan["own"] < 0.02
@@ -221,7 +226,9 @@ def test_networks_are_measured_side_by_side(
     assert low < one["mean"]["content"] < high
     thirds = [one["mean"][f"content {third}"] for third in ("near", "middle", "far")]
     assert sum(thirds) / 3 == pytest.approx(one["mean"]["content"], rel=0.02)
-    assert {"style", "SSIM", "depth error hourglass"} < one["mean"].keys()
+    depths = ["hourglass", str(tmp_path / HOURGLASS.name)]
+    assert result["depth_networks"] == depths
+    assert {"style", "SSIM", *(f"depth error {name}" for name in depths)} < one["mean"].keys()
     apart = two["mean"]["style"] / one["mean"]["style"] - 1
     assert ("Style losses differ by more than 5%" in printed.out) == (abs(apart) > 0.05)
     assert two["change_against_plain"]["style"][0] == pytest.approx(apart)
@@ -273,3 +280,98 @@ def test_a_sheet_of_the_four_methods(
     with Image.open(tmp_path / "sheet.png") as drawn:
         # Content, style (60 wide), depth, weight map, four methods; 64 wide each.
         assert drawn.size == (8 + 60 + 8 + 7 * (64 + 8), 28 + 48 + 8 + 8)
+
+
+def test_a_sheet_is_drawn_of_what_can_be_drawn(
+    networks: list[Path], unseen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    content = [unseen / "0.png", unseen / "broken.jpg", unseen / "none.png", unseen / "1.png"]
+    drawn = ("--no-depth", "--height", 48, "--output", sheet, "--content", *content)
+    models = (networks[0], tmp_path / "none.safetensors", networks[1])
+    status, error = run_here(capsys, "compare", *models, *drawn)
+    assert status == 1
+    for name in ("broken.jpg: not a picture", "none.png: no such", "none.safetensors: no such"):
+        assert sum(name in line for line in error.splitlines()) == 1, name
+    with Image.open(sheet) as image:
+        assert image.size == (8 + 3 * (64 + 8), 28 + 2 * (48 + 8) + 8)
+    before = sheet.read_bytes()
+    status, error = run_here(capsys, "compare", *models, *drawn)
+    assert status == 2 and "sheet.png exists already: add --overwrite" in error
+    assert sheet.read_bytes() == before
+    assert (
+        run_here(capsys, "compare", *models, *drawn[:-1], unseen / "1.png", "--overwrite")[0] == 1
+    )
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_pictures_are_found_by_their_photos_place(tmp_path: Path, flat: bool) -> None:
+    """Never one picture for two photos: by the name alone where no other photo bears it."""
+    from fststyle.evaluation.pictures import PictureFolder
+
+    photos = [Path("x/a.jpg"), Path("y/a.jpg"), Path("y/b.jpg"), Path("c.jpg"), Path("c.png")]
+    for level, name in enumerate(("a.jpg", "b.png", "c.png") if flat else ("x/a.png", "y/a.jpg")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4), (10 * level, 0, 0)).save(tmp_path / name)
+    folder = PictureFolder(tmp_path, photos)
+
+    def level(photo: Path) -> int | None:
+        try:
+            return round(np.asarray(folder.picture(photo))[0, 0, 0] / 10)
+        except FileNotFoundError:
+            return None
+
+    assert [level(photo) for photo in photos] == (
+        [None, None, 1, None, 2] if flat else [0, 1, None, None, None]
+    )
+    # compare names photos by their whole paths.
+    beside = PictureFolder(tmp_path / "x", [Path("../some/x/a.jpg")])
+    if not flat:
+        assert beside.picture(Path("../some/x/a.jpg")).size == (4, 4)
+
+
+def test_what_is_no_number_is_not_taken_for_equal(networks: list[Path]) -> None:
+    from fststyle.evaluation.as_steps import as_steps
+    from fststyle.evaluation.measured import Measured
+    from fststyle.evaluation.report import comparison, figures, style_warning, table
+
+    nothing: Any = None
+
+    def measured(name: str, style: float) -> Measured:
+        lists = {
+            f: [1.0, 2.0, style]
+            for f in ("style", "content", "content near", "content middle", "content far")
+        }
+        return Measured(name, "plain", lambda *_: nothing, nothing, "p", None, lists, [1.0])
+
+    group = [measured("good", 3.0), measured("bad", float("nan"))]
+    assert "bad +nan%" in style_warning(group)
+    assert "| bad | plain | nan [nan, nan] |" in table(group)
+    assert "| bad | +nan [+nan, +nan] |" in comparison(group)
+    assert np.isnan(figures(group)["bad"]["mean"]["style"])
+    assert figures(group)["good"]["interval"]["style"][0] > 0
+    assert as_steps(group, []) == []
+
+
+def test_a_network_whose_pictures_are_no_numbers_spoils_no_others_figures(
+    networks: list[Path],
+    unseen: Path,
+    deep_vgg: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    network, card = load_transform(networks[1])
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    save_transform(networks[1], network, card)
+    status, error = run_here(
+        *(capsys, "evaluate", *networks[:2], "--photos", unseen, "--size", 64, "--style-size", 64),
+        *("--depth-network", HOURGLASS, "--vgg-weights", deep_vgg, "--device", "cpu"),
+        *("--json", tmp_path / "figures.json"),
+    )
+    assert status == 1 and "weighted: pictures that are not finite" in error
+    text = (tmp_path / "figures.json").read_text()
+    result = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    found = result["paintings"]["painting"]
+    assert set(found["weighted"]["mean"].values()) == {None}
+    assert None not in found["plain"]["mean"].values()

@@ -41,6 +41,7 @@ class EvaluateConfig:
     vgg_weights: Path | None = setting("as in train", None)
     json: Path | None = setting("also write the figures to this file", None)
     sheet: Path | None = setting("also draw photos, their depth and every network's picture", None)
+    overwrite: bool = setting("replace --json and --sheet where they are there already", False)
 
     def __post_init__(self) -> None:
         check(self.size is None or self.size >= 64, f"--size must be at least 64, not {self.size}")
@@ -68,6 +69,7 @@ class CompareConfig:
     content: tuple[Path, ...] = setting("photos, a row each")
     style: tuple[Path, ...] = setting("paintings to show beside them", ())
     output: Path = setting("the sheet to write", Path("sheet.png"))
+    overwrite: bool = setting("replace the sheet where it is there already", False)
     height: int = setting("height of every picture in pixels", 320)
     stylize_height: int | None = setting(
         "height to which photos are reduced to be stylized (default: --height); strokes look finer"
@@ -103,6 +105,7 @@ class BenchTrainConfig:
     content: Path | None = setting("photos; with them, reading is timed too", None)
     vgg_weights: Path | None = setting("as in train", None)
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+    overwrite: bool = setting("replace --json where it is there already", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,7 @@ class BenchInferConfig:
     repeats: int = setting("timed pictures of each kind, in turn", 7)
     provider: str = setting("as in infer", "auto")
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+    overwrite: bool = setting("replace --json where it is there already", False)
 
     def __post_init__(self) -> None:
         for name in self.precision:
@@ -144,6 +148,7 @@ class BenchVideoConfig:
     max_size: int | None = setting("as in infer", None)
     provider: str = setting("as in infer", "auto")
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+    overwrite: bool = setting("replace --json where it is there already", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +162,7 @@ class BenchDepthConfig:
     device: str = setting("as in train", "auto")
     vgg_weights: Path | None = setting("as in train", None)
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+    overwrite: bool = setting("replace --json where it is there already", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +183,7 @@ class BenchOptimizeConfig:
     device: str = setting("as in train", "auto")
     vgg_weights: Path | None = setting("as in train", None)
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+    overwrite: bool = setting("replace --json where it is there already", False)
 
     def __post_init__(self) -> None:
         check(min(parse_size(self.size)) >= 32, "--size must be 32x32 or more")

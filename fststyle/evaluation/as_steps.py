@@ -1,6 +1,7 @@
 """Networks beside optimization: how many of its steps, and how much time, a network saves (the
 comparison of Johnson et al. 2016, figure 5)."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,10 @@ def as_steps(group: Sequence[Measured], places: Sequence[Path]) -> list[AsSteps]
         known = [record for record in records if record]
         seconds = [r["seconds"] / max(1, len(r["levels"][0]["curve"]) - 1) for r in known]
         for network in group:
-            if network.folder is None:
+            # What is not finite would be reached never, or at once.
+            if network.folder is None and math.isfinite(
+                network.mean("content") + network.mean("style")
+            ):
                 reached = [
                     _steps_to(
                         record, network.lists["content"][number], network.lists["style"][number]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,9 +19,8 @@ from fststyle.data.depth import DepthData, DepthPicture, open_depth
 from fststyle.data.depth_crops import Size, cut, cut_image
 from fststyle.data.pairs import differences, sample_pairs
 from fststyle.depth_network import at_area, load_depth
-from fststyle.failures import Failures
-from fststyle.figures import distinct, write_json
-from fststyle.files import check_free
+from fststyle.failures import Failures, open_all
+from fststyle.figures import check_free_options, distinct, write_json
 from fststyle.images import Box, check_writable, sheet, to_uint8, write_image
 from fststyle.losses import ranking_loss
 from fststyle.runtime.depth import seen_size, training_size
@@ -83,15 +82,15 @@ def run(config: DepthEvalConfig) -> int:
     """
     if config.sheet:
         check_writable(config.sheet)
-    check_free([path for path in (config.json, config.sheet) if path], config.overwrite)
+    check_free_options(config, "json", "sheet")
     device = find_device(config.device)
     precision = find_precision(config.precision, device)
     failures = Failures()
-    sets = _open_all(config.data, open_depth, failures)
+    sets = open_all(config.data, open_depth, failures)
     names = [data.name for data in sets]
     check(len(set(names)) == len(names), f"two sets bear one name: {', '.join(names)}")
     networks = {name: Judged(network) for name, network in BASELINES.items()}
-    opened = _open_all(config.checkpoints, partial(_open, config, device), failures)
+    opened = open_all(config.checkpoints, partial(_open, config, device), failures)
     for source, judged in opened:
         networks[distinct(_short(source), source, networks)] = judged
     tables = {data.name: Table() for data in sets}
@@ -139,24 +138,6 @@ def _tell(
             "results": results,
         }
         write_json(config.json, content)
-
-
-Source = TypeVar("Source")
-Opened = TypeVar("Opened")
-
-
-def _open_all(
-    sources: Sequence[Source], open_one: Callable[[Source], Opened], failures: Failures
-) -> list[Opened]:
-    """Those that can be opened. Raises the error of the only one."""
-    if len(sources) == 1:
-        return [open_one(sources[0])]
-    found = []
-    for source in sources:
-        with failures.noting(source):
-            found.append(open_one(source))
-    check(bool(found), "\n".join(failures.reasons.values()))
-    return found
 
 
 def _open(config: DepthEvalConfig, device: torch.device, source: str) -> tuple[str, Judged]:

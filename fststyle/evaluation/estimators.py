@@ -17,8 +17,14 @@ class DepthEstimator(NamedTuple):
     card: dict[str, Any]
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        """H×W float32 depth of the picture, which the network sees at its training size."""
-        return estimate_depth(self.estimate, image, self.card)
+        """H×W float32 depth of the picture, which the network sees at its training size.
+
+        Raises ValueError where it is not finite.
+        """
+        depth = estimate_depth(self.estimate, image, self.card)
+        if not np.isfinite(depth).all():
+            raise ValueError(f"the depth that {self.name} tells is not finite")
+        return depth
 
 
 def open_estimator(

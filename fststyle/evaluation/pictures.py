@@ -1,7 +1,8 @@
 """Folders of finished pictures, ``optimize``'s or another program's, beside style networks."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,17 @@ class PictureFolder:
     """Pictures named as the photos they were made from.
 
     Args:
-        folder: below it each picture has its photo's name, or its place below the photos' folder,
-            with any suffix; beside it NAME.SUFFIX.json where ``optimize --record`` made it.
+        folder: below it each picture has its photo's place below the photos' folder, or the last
+            part of it, at least its name, with any suffix; beside it NAME.SUFFIX.json where
+            ``optimize --record`` made it.
+        photos: all there are. What fits several of them is none's picture.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, photos: Iterable[Path] = ()) -> None:
         self.folder = folder
+        self._fits: Counter[Path] = Counter()
+        for photo in set(photos):
+            self._fits.update({name for end in _ends(photo) for name in (end, _bare(end))})
 
     def picture(self, photo: Path) -> Image.Image:
         """That of the photo so named; raises FileNotFoundError where there is none."""
@@ -40,10 +46,35 @@ class PictureFolder:
         return {"style": [{"name": self.folder.name}]}
 
     def _find(self, photo: Path) -> Path:
-        found = find_named(self.folder, photo) or find_named(self.folder, Path(photo.name))
-        if found is None:
-            raise FileNotFoundError(f"{self.folder}: no picture named as the photo {photo}")
-        return found
+        several = False
+        for end in _ends(photo):
+            exact = self.folder / end
+            if exact.is_file():
+                if self._fits[end] <= 1:
+                    return exact
+                several = True
+            elif found := find_named(self.folder, end):
+                if self._fits[_bare(end)] <= 1:
+                    return found
+                several = True
+        raise FileNotFoundError(
+            f"{self.folder}: no picture named as the photo {photo}"
+            + " alone, only one that fits several" * several
+        )
+
+
+def _ends(photo: Path) -> Iterator[Path]:
+    """The path without its first folders: all of it, then less and less, at last the name."""
+    parts = [part for part in photo.parts if part not in ("..", photo.anchor)]
+    return (Path(*parts[start:]) for start in range(len(parts)))
+
+
+def _bare(name: Path) -> Path:
+    return name.with_suffix("")
+
+
+KEYS = {"settings", "style", "levels", "seconds"}
+"""What every record holds; JSON without them is something else."""
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -51,4 +82,4 @@ def _read(file: Path) -> dict[str, Any] | None:
         record = json.loads(file.read_text())
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) and "settings" in record else None
+    return record if isinstance(record, dict) and record.keys() >= KEYS else None

@@ -16,7 +16,10 @@ NEAR_TO_FAR = "content near : far"
 
 
 def interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> tuple[float, float]:
-    """95 % percentile-bootstrap interval of a statistic of paired samples, two or more."""
+    """95 % percentile-bootstrap interval of a statistic of paired samples, two or more; NaN where a
+    sample is not finite."""
+    if not all(np.isfinite(sample).all() for sample in samples):
+        return np.nan, np.nan
     found = bootstrap(
         samples,
         statistic,
@@ -91,7 +94,7 @@ def style_warning(group: Sequence[Measured]) -> str:
     apart = [
         f"{m.name} {m.mean('style') / base.mean('style') - 1:+.0%}"
         for m in group
-        if abs(m.mean("style") / base.mean("style") - 1) > SAME_STYLE
+        if not abs(m.mean("style") / base.mean("style") - 1) <= SAME_STYLE  # NaN is no agreement
     ]
     if not apart:
         return ""

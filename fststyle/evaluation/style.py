@@ -1,7 +1,6 @@
 """Style networks, and pictures optimized one by one, side by side: what each gains and what it
 pays, on photos no network saw."""
 
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,8 @@ from fststyle.evaluation.measured import Measured, Output, style_of
 from fststyle.evaluation.pictures import PictureFolder
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
 from fststyle.evaluation.video import check_clips, measure_videos, video_table
-from fststyle.files import replacing
+from fststyle.failures import Failures, open_all
+from fststyle.figures import check_free_options, distinct, write_json
 from fststyle.images import (
     check_writable,
     find_images,
@@ -39,6 +39,7 @@ from fststyle.images import (
 from fststyle.networks.transform import TransformNet
 from fststyle.objective import MARGIN, StyleObjective, as_tensor, build_objective
 from fststyle.runtime.depth import coloured
+from fststyle.runtime.signals import Stop, watch_signals
 from fststyle.training.device import find_device
 
 SHOWN = 8
@@ -47,26 +48,53 @@ SHORTER = 256
 """Pixels to which photos' shorter sides are reduced by default."""
 
 
-def run(config: EvaluateConfig) -> None:
-    """``fststyle evaluate``."""
+def run(config: EvaluateConfig) -> int:
+    """``fststyle evaluate``; returns 0, 1 where something was not measured, 130 when stopped.
+
+    Raises ValueError or FileNotFoundError with the reason where nothing can be measured.
+    """
     if config.sheet:
         check_writable(config.sheet)
+    check_free_options(config, "json", "sheet")
     device = find_device(config.device)
     files = find_images(config.photos) if config.photos else []
-    if config.videos:
-        check_clips(config.videos, config.networks)
-    networks = _load(config, device)
-    result = _on_photos(config, networks, files, device) if config.photos else {}
-    if config.videos:
-        size = config.size or SHORTER
-        videos = measure_videos(networks, config.videos, size, config.frames)
-        print(f"{len(videos)} video(s), shorter side {size} px; pixels that can be followed\n")
-        print(f"{video_table(networks, videos)}\n")
-        clips = {name: clip._asdict() for name, clip in videos.items()}
-        result["videos"] = {"shorter_side": size, "clips": clips}
-    if config.json:
-        with replacing(config.json) as beside:
-            beside.write_text(json.dumps(result, indent=2) + "\n")
+    failures = Failures()
+    clips = check_clips(config.videos, config.networks, failures)
+    result: dict[str, Any] = {}
+    with watch_signals() as stop:
+        networks = _load(config, files, device, failures)
+        if config.photos:
+            with failures.noting(config.photos):
+                result |= _on_photos(config, networks, files, device, failures, stop)
+            if result and config.json:  # whatever becomes of the videos
+                write_json(config.json, result)
+        if clips and not stop.requested:
+            result |= _on_videos(config, networks, clips, failures, stop)
+    status = failures.report()
+    if result and config.json:
+        write_json(config.json, {**result, "passed_over": failures.reasons})
+    if stop.requested:
+        print("stopped: the figures are those of what was measured so far", file=sys.stderr)
+        return 130
+    return status if result else 2
+
+
+def _on_videos(
+    config: EvaluateConfig,
+    networks: Sequence[Measured],
+    clips: Sequence[Path],
+    failures: Failures,
+    stop: Stop,
+) -> dict[str, Any]:
+    """Measure on videos and print the table; returns what goes into the JSON."""
+    size = config.size or SHORTER
+    videos = measure_videos(networks, clips, size, config.frames, failures, stop)
+    if not videos:
+        return {}
+    print(f"{len(videos)} video(s), shorter side {size} px; pixels that can be followed\n")
+    print(f"{video_table(networks, videos)}\n")
+    named = {name: clip._asdict() for name, clip in videos.items()}
+    return {"videos": {"shorter_side": size, "clips": named}}
 
 
 def _on_photos(
@@ -74,34 +102,33 @@ def _on_photos(
     networks: Sequence[Measured],
     files: Sequence[Path],
     device: torch.device,
+    failures: Failures,
+    stop: Stop,
 ) -> dict[str, Any]:
-    """Measure on photos, print the tables and draw the sheet; returns what goes into the JSON."""
+    """Measure on photos, print the tables and draw the sheet; returns what goes into the JSON.
+
+    Raises ValueError where fewer than two photos can be measured.
+    """
     assert config.photos
-    depths = [open_estimator(config.depth_network, config.vgg_weights, config.device)]
-    if config.second_depth:
-        depths.append(open_estimator(config.second_depth, config.vgg_weights, config.device))
+    depths = _open_depths(config)
     shown: list[list[Image.Image]] = []
-    broken: list[str] = []
     step = max(1, len(files) // SHOWN)
     used: list[Path] = []
     for number, file in enumerate(tqdm(files, unit="photo")):
+        if stop.requested:
+            break
         place = file.relative_to(config.photos)
-        try:
+        with failures.noting(file):
             photo = _reduced(file, _size(networks, place, config), config.size or SHORTER)
-        except ValueError as error:
-            broken.append(str(error))
-            continue
-        used.append(place)
-        row = measure(networks, place, photo, depths, device)
-        if config.sheet and number % step == 0 and len(shown) < SHOWN:
-            shown.append(row)
+            row = measure(networks, place, photo, depths, device)
+            used.append(place)
+            if config.sheet and number % step == 0 and len(shown) < SHOWN:
+                shown.append(row)
     if len(used) < 2:
-        raise ValueError(
-            f"{config.photos}: {len(used)} photo(s) that can be decoded; an interval needs two or"
-            " more" + "".join(f"; {reason}" for reason in broken[:1])
-        )
-    for reason in broken:
-        print(f"passed over: {reason}", file=sys.stderr)
+        raise ValueError(f"{len(used)} photo(s) measured; an interval needs two or more")
+    for measured in networks:
+        if not np.isfinite(measured.mean("style")):
+            failures.add(measured.name, "pictures that are not finite, so its figures are none")
     groups = by_painting(networks)
     size = f"shorter side {config.size or SHORTER} px"
     if _pictures(networks) and not config.size:
@@ -116,7 +143,8 @@ def _on_photos(
             print(f"{equal.sentence()}\n")
     if config.sheet:
         titles = ["photo", "depth", *(n.name for n in networks)]
-        write_image(sheet(shown, titles=titles), config.sheet)
+        with failures.noting(config.sheet):
+            write_image(sheet(shown, titles=titles), config.sheet)
     return {
         "photos": len(used),
         "size": size,
@@ -126,12 +154,25 @@ def _on_photos(
     }
 
 
-def _load(config: EvaluateConfig, device: torch.device) -> list[Measured]:
+def _open_depths(config: EvaluateConfig) -> list[DepthEstimator]:
+    """The depth networks that judge, each of a name of its own."""
+    depths = [open_estimator(config.depth_network, config.vgg_weights, config.device)]
+    if config.second_depth:
+        second = open_estimator(config.second_depth, config.vgg_weights, config.device)
+        name = distinct(second.name, config.second_depth, [depths[0].name])
+        depths.append(second._replace(name=name))
+    return depths
+
+
+def _load(
+    config: EvaluateConfig, files: Sequence[Path], device: torch.device, failures: Failures
+) -> list[Measured]:
     given = {sha256(path): path for path in config.style}
+    places = [file.relative_to(config.photos) for file in files if config.photos]
     objectives: dict[tuple[Path, ...], StyleObjective] = {}
-    found: list[Measured] = []
-    for path in config.networks:
-        folder = PictureFolder(path) if path.is_dir() else None
+
+    def load(path: Path) -> Measured:
+        folder = PictureFolder(path, places) if path.is_dir() else None
         if folder:
             output, card = _finished(folder), folder.card
         else:
@@ -148,18 +189,21 @@ def _load(config: EvaluateConfig, device: torch.device) -> list[Measured]:
             objectives[paintings], _ = build_objective(
                 plain, config.vgg_weights, None, device, torch.float32, MARGIN
             )
-        taken = {measured.name for measured in found}
-        found.append(
-            Measured(
-                str(path) if path.stem in taken else path.stem,
-                card.get("settings", {}).get("method", "–"),
-                output,
-                objectives[paintings],
-                " + ".join(painting.stem for painting in paintings),
-                folder,
-            )
+        return Measured(
+            path.stem,
+            card.get("settings", {}).get("method", "–"),
+            output,
+            objectives[paintings],
+            " + ".join(painting.stem for painting in paintings),
+            folder,
         )
-    return found
+
+    found = open_all(config.networks, lambda path: (path, load(path)), failures)
+    names: list[str] = []
+    for path, measured in found:
+        measured.name = distinct(measured.name, str(path), names)
+        names.append(measured.name)
+    return [measured for _, measured in found]
 
 
 def _through(network: TransformNet, device: torch.device) -> Output:
@@ -237,34 +281,54 @@ def measure(
     content = as_tensor(photo).to(device)
     before = [depth(photo) for depth in depths]
     row = [photo, coloured(before[0])]
+    figures: list[dict[str, float]] = []
+    seconds: list[float] = []
     for measured in networks:
-        judge = measured.objective
         started = time.perf_counter()
         output = _as_output(measured.output(place, photo), content)
         output[0, 0, 0, 0].item()  # waits for the device
-        measured.seconds.append(time.perf_counter() - started)
-        features, targets = judge.maps(output), judge.maps(content)
-        figures = {
-            "style": style_of(judge, features),
-            **content_by_thirds(features, targets, judge.content_layers, before[0]),
-        }
-        picture = Image.fromarray(to_uint8(output[0].permute(1, 2, 0).cpu().numpy()))
-        for depth, target in zip(depths, before, strict=True):
-            found = depth(picture)
-            error = aligned_errors(found, target, metric=False)["ssi_mae"]
-            figures[f"depth error {depth.name}"] = error
-            figures[f"depth loss {depth.name}"] = aligned_square(found, target)
-        figures["SSIM"] = structural_similarity(
-            *(np.asarray(image) for image in (photo, picture)),
-            channel_axis=2,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        for name, value in figures.items():
-            measured.lists.setdefault(name, []).append(float(value))
+        seconds.append(time.perf_counter() - started)
+        pixels = output[0].permute(1, 2, 0).cpu().numpy()
+        picture = Image.fromarray(to_uint8(np.nan_to_num(pixels)))
+        found = _compared(measured.objective, output, content, picture, photo, depths, before)
+        figures.append(found if np.isfinite(pixels).all() else dict.fromkeys(found, np.nan))
         row.append(picture)
+    # Only now, when nothing can fail any more: the networks' figures are of the same photos.
+    for measured, found, taken in zip(networks, figures, seconds, strict=True):
+        measured.seconds.append(taken)
+        for name, value in found.items():
+            measured.lists.setdefault(name, []).append(float(value))
     return row
+
+
+def _compared(
+    judge: StyleObjective,
+    output: Tensor,
+    content: Tensor,
+    picture: Image.Image,
+    photo: Image.Image,
+    depths: Sequence[DepthEstimator],
+    before: Sequence[np.ndarray],
+) -> dict[str, float]:
+    """The figures of an output, which ``picture`` shows, beside the photo and its depths."""
+    features, targets = judge.maps(output), judge.maps(content)
+    found = {
+        "style": style_of(judge, features),
+        **content_by_thirds(features, targets, judge.content_layers, before[0]),
+    }
+    for depth, target in zip(depths, before, strict=True):
+        told = depth(picture)
+        error = aligned_errors(told, target, metric=False)["ssi_mae"]
+        found[f"depth error {depth.name}"] = error
+        found[f"depth loss {depth.name}"] = aligned_square(told, target)
+    found["SSIM"] = structural_similarity(
+        *(np.asarray(image) for image in (photo, picture)),
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    return found
 
 
 def _as_output(picture: Image.Image | Tensor, content: Tensor) -> Tensor:

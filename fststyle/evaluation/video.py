@@ -1,7 +1,6 @@
 """How steady stylized videos are: the warping error between successive frames."""
 
 import contextlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -14,8 +13,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.evaluation.measured import Measured, style_of
+from fststyle.failures import Failures, open_all
+from fststyle.figures import distinct
 from fststyle.images import resize
 from fststyle.runtime.grain import GRAIN, add_grain
+from fststyle.runtime.signals import Stop
 from fststyle.runtime.video import Frame, VideoSource
 
 STYLED = 8
@@ -87,52 +89,82 @@ class ClipFigures(NamedTuple):
     styles: dict[str, float]
 
 
-def check_clips(clips: Sequence[Path], networks: Sequence[Path]) -> None:
-    """Raises FileNotFoundError or ValueError where a clip cannot be read, or what is to be measured
-    is a folder of pictures."""
-    for path in networks:
-        if path.is_dir():
-            raise ValueError(f"{path}: --videos measures networks, not folders of pictures")
-    for clip in clips:
+def check_clips(clips: Sequence[Path], networks: Sequence[Path], failures: Failures) -> list[Path]:
+    """The clips that can be read, each once. Raises FileNotFoundError or ValueError where the only
+    one cannot, or where what is to be measured is a folder of pictures."""
+    if clips:
+        for path in networks:
+            if path.is_dir():
+                raise ValueError(f"{path}: --videos measures networks, not folders of pictures")
+
+    def readable(clip: Path) -> Path:
         VideoSource(str(clip)).close()
+        return clip
+
+    return open_all(list(dict.fromkeys(clips)), readable, failures)
 
 
 @torch.no_grad()
 def measure_videos(
-    networks: Sequence[Measured], clips: Sequence[Path], shorter: int, count: int
+    networks: Sequence[Measured],
+    clips: Sequence[Path],
+    shorter: int,
+    count: int,
+    failures: Failures,
+    stop: Stop,
 ) -> dict[str, ClipFigures]:
-    """Figures by the clips' names.
+    """Figures by the clips' names; of clips that cannot be measured ``failures`` has the reasons.
 
     Frames are reduced to a shorter side of ``shorter`` pixels and have the grain that ``infer``
     adds. The first ``count`` frames of each clip are taken. Only pixels are compared that can be
     followed from frame to frame in the clip.
-
-    Raises FileNotFoundError or ValueError with the reason.
     """
     found: dict[str, ClipFigures] = {}
-    for clip in dict.fromkeys(clips):
-        own: list[float] = []
-        errors: dict[str, list[float]] = {measured.name: [] for measured in networks}
-        styles: dict[str, list[float]] = {measured.name: [] for measured in networks}
-        shown = tqdm(_shown(networks, clip, shorter, count, styles), clip.name, unit="frame")
-        for (before, ours), (after, theirs) in pairwise(shown):
-            forward, backward = optical_flow(before, after), optical_flow(after, before)
-            valid = followed(forward, backward)
-            if valid.mean() < CUT:
-                continue
-            own.append(warping_error(_scaled(before), _scaled(after), forward, valid))
-            for name, values in errors.items():
-                values.append(warping_error(ours[name], theirs[name], forward, valid))
-        if not own:
-            raise ValueError(f"{clip}: no two successive frames of one scene in {shown.n} frame(s)")
-        found[str(clip) if clip.stem in found else clip.stem] = ClipFigures(
-            shown.n,
-            len(own),
-            float(np.mean(own)),
-            {name: float(np.mean(values)) for name, values in errors.items()},
-            {name: float(np.mean(values)) for name, values in styles.items()},
-        )
+    for clip in clips:
+        if stop.requested:
+            break
+        with failures.noting(clip):
+            figures = _measure_clip(networks, clip, shorter, count, failures, stop)
+            found[distinct(clip.stem, str(clip), found)] = figures
     return found
+
+
+def _measure_clip(
+    networks: Sequence[Measured],
+    clip: Path,
+    shorter: int,
+    count: int,
+    failures: Failures,
+    stop: Stop,
+) -> ClipFigures:
+    """Raises ValueError where no frames can be compared."""
+    own: list[float] = []
+    errors: dict[str, list[float]] = {measured.name: [] for measured in networks}
+    styles: dict[str, list[float]] = {measured.name: [] for measured in networks}
+    frames = _shown(networks, clip, shorter, count, styles, failures)
+    shown = tqdm(frames, clip.name, total=count, unit="frame")
+    for (before, ours), (after, theirs) in pairwise(shown):
+        if stop.requested:
+            break
+        forward, backward = optical_flow(before, after), optical_flow(after, before)
+        valid = followed(forward, backward)
+        if valid.mean() < CUT:
+            continue
+        own.append(warping_error(_scaled(before), _scaled(after), forward, valid))
+        for name, values in errors.items():
+            values.append(warping_error(ours[name], theirs[name], forward, valid))
+    if not own:
+        raise ValueError(f"no two successive frames of one scene in {shown.n} frame(s)")
+    for name, values in errors.items():
+        if not np.isfinite(values).all():
+            failures.add(f"{name} on {clip}", "pictures that are not finite")
+    return ClipFigures(
+        shown.n,
+        len(own),
+        float(np.mean(own)),
+        {name: float(np.mean(values)) for name, values in errors.items()},
+        {name: float(np.mean(values)) for name, values in styles.items()},
+    )
 
 
 def video_table(networks: Sequence[Measured], videos: Mapping[str, ClipFigures]) -> str:
@@ -169,6 +201,7 @@ def _shown(
     shorter: int,
     count: int,
     styles: Mapping[str, list[float]],
+    failures: Failures,
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Each frame, and what every network makes of it, in [0,1]; adds to ``styles``."""
     with contextlib.closing(VideoSource(str(clip))) as source:
@@ -187,9 +220,9 @@ def _shown(
                 made[measured.name] = output[0].permute(1, 2, 0).float().cpu().numpy()
             yield frame, made
         if source.corrupt:
-            print(f"{clip}: {source.corrupt} corrupt frame(s) passed over", file=sys.stderr)
+            failures.add(clip, f"{source.corrupt} corrupt frame(s) passed over")
         if source.failure:
-            print(f"{clip}: cannot be read to its end ({source.failure})", file=sys.stderr)
+            failures.add(clip, f"cannot be read to its end ({source.failure})")
 
 
 def _scaled(frame: np.ndarray) -> np.ndarray:

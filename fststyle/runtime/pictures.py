@@ -85,24 +85,30 @@ def place(
     found: Sequence[tuple[Path, Path]], output: Path, suffixes: Collection[str] = WRITERS
 ) -> list[tuple[Path, Path]]:
     """As ``plan``, for what ``find_inputs`` found."""
-    jobs: list[tuple[Path, Path]] = []
+    names = [_written(name, suffixes) for _, name in found]
+    targets: dict[int, Path] = {}
     taken: set[Path] = set()
-    for source, name in found:
-        if name.suffix.lower() not in WRITERS:
-            name = name.with_name(f"{name.name}.png")
-        elif name.suffix.lower() not in suffixes:
-            name = name.with_suffix(".png")
+    # Those that keep their whole name come first: a.png is not to make way for a.jpg.
+    for at in sorted(range(len(found)), key=lambda at: names[at] != found[at][1]):
+        name = names[at]
         target, number = output / name, 2
         while target in taken:
             target = output / name.with_name(f"{name.stem}-{number}{name.suffix}")
             number += 1
         taken.add(target)
-        jobs.append((source, target))
+        targets[at] = target
+    jobs = [(source, targets[at]) for at, (source, _) in enumerate(found)]
     sources = {source.resolve() for source, _ in jobs}
     for _, target in jobs:
         if target.resolve() in sources:
             raise ValueError(f"{target} would be overwritten: choose another folder with --output")
     return jobs
+
+
+def _written(name: Path, suffixes: Collection[str]) -> Path:
+    if name.suffix.lower() not in WRITERS:
+        return name.with_name(f"{name.name}.png")
+    return name if name.suffix.lower() in suffixes else name.with_suffix(".png")
 
 
 def find_inputs(inputs: Sequence[str]) -> list[tuple[Path, Path]]:

@@ -14,6 +14,8 @@ from fststyle.evaluation.video import (
     warped,
     warping_error,
 )
+from fststyle.failures import Failures
+from fststyle.runtime.signals import Stop
 
 
 def test_what_moves_along_is_steady_and_what_stays_is_not() -> None:
@@ -61,10 +63,12 @@ def test_frames_are_not_compared_across_a_cut(tmp_path: Path) -> None:
     shown = [scenes[i // 3] for i in range(6)]
     clip = tmp_path / "cut.mp4"
     write_clip(clip, [40 * i for i in range(6)], size=(96, 96), shown=shown)
-    found = measure_videos([], [clip, clip], 64, 5)["cut"]
-    assert (found.frames, found.pairs) == (5, 3) and found.own < 0.02
-    with pytest.raises(ValueError, match="cut.mp4: no two successive frames of one scene in 1"):
-        measure_videos([], [clip], 64, 1)
+    failures = Failures()
+    found = measure_videos([], [clip], 64, 5, failures, Stop())["cut"]
+    assert (found.frames, found.pairs) == (5, 3) and found.own < 0.02 and not failures.reasons
+    assert measure_videos([], [clip], 64, 1, failures, Stop()) == {}
+    (reason,) = failures.reasons.values()
+    assert "cut.mp4: no two successive frames of one scene in 1" in reason
 
 
 def test_what_cannot_be_measured_is_said_before_anything_is_loaded(
@@ -81,7 +85,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is_loaded(
         assert status == 2 and message in error and error.count("\n") == 1
 
 
-def test_corrupt_frames_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_corrupt_frames_are_told(tmp_path: Path) -> None:
     clip = tmp_path / "damaged.mp4"
     shown = [
         np.random.default_rng(i // 9).integers(0, 256, (96, 96, 3), np.uint8) for i in range(18)
@@ -91,5 +95,6 @@ def test_corrupt_frames_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     middle = len(data) // 2
     data[middle : middle + 4000] = bytes(4000)
     clip.write_bytes(data)
-    measure_videos([], [clip], 64, 25)
-    assert "damaged.mp4: " in capsys.readouterr().err
+    failures = Failures()
+    assert measure_videos([], [clip], 64, 25, failures, Stop()).keys() == {"damaged"}
+    assert "damaged.mp4: " in failures.reasons[str(clip)]

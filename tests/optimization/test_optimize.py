@@ -411,5 +411,6 @@ def test_pictures_are_drawn_with_the_weights_they_were_made_with(
         assert image.size == (8 + 60 + 8 + 3 * (64 + 8), 28 + 48 + 8 + 8)
     other = tmp_path / "other.png"
     picture(6).save(other)
+    sheet.unlink()
     status, error = run_here(capsys, "compare", pictures, "--content", other, *drawn[2:])
     assert status == 2 and "no picture named as the photo" in error
