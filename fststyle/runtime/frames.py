@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from fststyle.images import find_images, fit_within, read_image, write_image
-from fststyle.runtime.video import Colour, Frame
+from fststyle.runtime.conversion import SDR
+from fststyle.runtime.video import Frame
 
 GIF_TICK = Fraction(1, 100)
 """Seconds; GIFs know no smaller unit of time."""
@@ -41,7 +42,7 @@ class FolderSource:
         self.time_base = 1 / self.rate
         self.count, self.corrupt, self.failure = len(self._files), 0, ""
         self.width, self.height = self._read(self._files[0]).size
-        self.aspect, self.colour = Fraction(1), Colour(1, False, 1, 1)
+        self.aspect, self.colour = Fraction(1), SDR
         self.others: Sequence[Any] = []
         self.has_alpha, self.loop, self.start = False, None, Fraction(0)
         self.container = self.stream = None

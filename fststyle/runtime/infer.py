@@ -13,10 +13,11 @@ from fststyle.images import check_writable, fit_within, read_image, write_image
 from fststyle.runtime.frames import FolderSource
 from fststyle.runtime.grain import add_grain
 from fststyle.runtime.live import Latest, TkWindow, show
+from fststyle.runtime.media import is_live, is_video
 from fststyle.runtime.pictures import find_inputs, place, stylize
 from fststyle.runtime.signals import watch_signals
 from fststyle.runtime.stylizer import Stylizer
-from fststyle.runtime.video import VideoSource, is_live, is_video
+from fststyle.runtime.video import VideoSource
 from fststyle.runtime.video_formats import check_video_name, output_name
 from fststyle.runtime.videos import Effect, report, stylize_video
 

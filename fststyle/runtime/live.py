@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from fststyle.runtime.video import CAMERA, Frame, VideoSource, is_live
+from fststyle.runtime.media import CAMERA, is_live
+from fststyle.runtime.video import Frame, VideoSource
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each attempt to connect anew; the last is repeated."""

@@ -1,35 +1,22 @@
 """Videos read through PyAV: frames with their time, and the packets of sound and subtitles."""
 
-import math
-import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from PIL import Image
 
-SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
-"""Files that are taken for videos."""
+from fststyle.runtime.conversion import Converter
+from fststyle.runtime.deinterlace import Deinterlacer
+from fststyle.runtime.media import films, is_live, open_container
+from fststyle.runtime.timeline import MICRO, Timeline
 
-_MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
-"""FFmpeg's AVColorSpace to the scaler's."""
-SCALER_FLAGS = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
-"""Any less of them rounds colours down by more than one of 255 on the way to RGB: white is grey."""
-HD = 720
-"""Pictures of at least this height that do not name their matrix have that of BT.709, smaller ones
-that of BT.601, as players see them."""
+EARLY = 32_000_000
+"""Bytes of sound before the first frame that are kept; where there are more, files are read anew,
+and streams begin without."""
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that know the alpha of codecs whose own decoder leaves it out."""
 
 
 class Frame(NamedTuple):
@@ -48,35 +35,16 @@ class Frame(NamedTuple):
     alpha: np.ndarray | None = None
 
 
-class Colour(NamedTuple):
-    """What a stream says of its colours, as FFmpeg's numbers."""
-
-    matrix: int
-    full_range: bool
-    primaries: int
-    transfer: int
-
-    @property
-    def has_matrix(self) -> bool:
-        """Whether the scaler knows the matrix that is named."""
-        return self.matrix in _MATRICES
-
-    def scaler_matrix(self, height: int) -> Colorspace:
-        """What the scaler is to compute with."""
-        guess = Colorspace.ITU709 if height >= HD else Colorspace.ITU601
-        return _MATRICES.get(self.matrix, guess)
-
-    @property
-    def scaler_range(self) -> ColorRange:
-        """What the scaler is to compute with."""
-        return ColorRange.JPEG if self.full_range else ColorRange.MPEG
-
-
 class VideoSource:
     """The frames of a video, and the packets of what else it holds.
 
+    Of several films in one file it is the one that ffmpeg would take. Frames are those of
+    progressive, standard dynamic range video whatever the file holds; ``notes`` tell.
+
     Attributes:
         width, height: of the upright frames.
+        aspect: width of a pixel by its height.
+        colour: of the frames, and what a video made of them is to say.
         time_base: seconds per unit of ``pts``.
         rate: frames per second on average, as far as known.
         count: frames, as far as the file says; 0 where it does not.
@@ -84,7 +52,9 @@ class VideoSource:
         loop: how often the film is to be played, 0 = for ever; None where the file does not say.
         start: seconds that are taken off all time stamps, those of the packets, too, so that the
             earliest stream begins at 0.
+        live: whether it goes on for as long as its sender likes.
         container: PyAV's, for tags, chapters and the like; None where there is none.
+        stream: PyAV's, of the frames; None where there is none.
         corrupt: frames that could not be decoded, so far.
         failure: what ended reading before the end; empty where nothing did.
         notes: what the file says and is not honoured, or was changed, a line each, so far.
@@ -98,161 +68,223 @@ class VideoSource:
 
     def __init__(self, source: str, max_size: int | None = None) -> None:
         self.source, self._max_size = source, max_size
-        self.container: Any = _open(source)
-        if not self.container.streams.video:
-            self.container.close()
-            raise ValueError(f"{source}: holds no video stream")
-        self._video = self.container.streams.video[0]
-        self._video.thread_type = "AUTO"
-        self.has_alpha, self.loop, self.start = False, None, Fraction(0)
-        self.notes: list[str] = []
-        self.corrupt, self.failure = 0, ""
-        self.time_base: Fraction = self._video.time_base or Fraction(1, 1000)
-        self.rate: Fraction = self._video.average_rate or self._video.base_rate or Fraction(25)
-        self.count = self._video.frames
-        if not self.count and self._video.duration:
-            self.count = round(self._video.duration * self.time_base * self.rate)
-        context = self._video.codec_context
-        self.colour = Colour(
-            int(context.colorspace),
-            int(context.color_range) == 2 or str(context.pix_fmt).startswith("yuvj"),
-            int(context.color_primaries),
-            int(context.color_trc),
-        )
-        self._reformatter = VideoReformatter()
-        self._frames = self._decode()
-        self._first = next(self._frames, None)
-        if self._first is None:
+        self.loop: int | None = None
+        self._converter: Converter | None = None
+        self._items: Iterator[Frame | av.Packet[Any]]
+        self._begin()
+        self.live = is_live(source) and not _ends(self.container)
+        self.rate = _rate(self.stream)
+        self.count = self._count()
+        self._items = self._first_of()
+        assert self._converter is not None
+        self.width, self.height = self._converter.width, self._converter.height
+        self.colour, self.has_alpha = self._converter.colour, self._converter.has_alpha
+        aspect = self.stream.sample_aspect_ratio or Fraction(1)
+        self.aspect = 1 / aspect if self._converter.aspect_turned else aspect
+
+    def _begin(self) -> None:
+        """Open it, before the first packet."""
+        self.container: Any = open_container(self.source)
+        try:
+            found = films(self.container)
+            if not found:
+                raise ValueError(f"{self.source}: {_nothing_in(self.container)}")
+            self.stream = found[0]
+            self._decoder, self._notes = _decoder(self.stream), list[str]()
+        except ValueError:
             self.close()
-            raise ValueError(f"{source}: no frame of it can be decoded")
-        pixels = self._first.pixels
-        self.height, self.width = pixels.shape[:2]
-        aspect = self._video.sample_aspect_ratio or Fraction(1)
-        self.aspect = 1 / aspect if self._turned % 180 else aspect
-        """Width of a pixel by its height."""
+            raise
+        if len(found) > 1:
+            self._notes.append(f"{len(found) - 1} more video stream(s) in it are left out")
+        self.time_base: Fraction = self.stream.time_base or Fraction(1, 1000)
+        self._timeline = Timeline(self.container)
+        self.start = self._timeline.start
+        self.corrupt, self.failure = 0, ""
+        self._items = self._numbered()
 
     @property
-    def stream(self) -> Any:
-        """PyAV's, of the frames."""
-        return self._video
+    def notes(self) -> list[str]:
+        """See above."""
+        return [*self._notes, *(self._converter.notes if self._converter else [])]
 
     @property
     def others(self) -> Sequence[Any]:
-        """Sound and subtitles."""
-        return [s for s in self.container.streams if s.type in ("audio", "subtitle")]
+        """Streams of sound, subtitles and data, whose packets come with the frames."""
+        kinds = ("audio", "subtitle", "data")
+        return [stream for stream in self.container.streams if stream.type in kinds]
 
     def __iter__(self) -> Iterator["Frame | av.Packet[Any]"]:
-        """Frames, and packets of the other streams, in the file's order."""
-        assert self._first is not None
-        yield from self._early
-        yield self._first
-        yield from self._frames
+        """Frames, and packets of the other streams, in the file's order; once."""
+        return self._items
 
     def close(self) -> None:
         """Release the file."""
         self.container.close()
 
-    def _decode(self) -> Iterator[Any]:
-        self._early: list[Any] = []
-        self._turned, started = 0, False
-        number, last = 0, None
-        packets = self.container.demux(self._video, *self.others)
+    def span(self) -> tuple[int, int]:
+        """``pts`` of the first and of the last frame; few containers say them, so the file is read
+        through, without decoding."""
+        times: list[int] = []
+        with open_container(self.source) as container:
+            stream = container.streams[self.stream.index]
+            timeline = Timeline(container)
+            try:
+                for packet in container.demux(stream):
+                    timeline.place(packet)
+                    if packet.size and not packet.is_discard:
+                        times.append(packet.dts if packet.pts is None else packet.pts)
+            except av.error.FFmpegError:
+                pass  # reading the frames will end there, too
+        known = [at for at in times if at is not None]
+        if len(known) > 1:
+            begin = 0 if self.container.start_time is not None or self.others else min(known)
+            return min(known) - begin, max(known) - begin
+        return 0, round((len(times) - 1) / self.rate / self.time_base)
+
+    def _first_of(self) -> Iterator[Any]:
+        """Everything, once there is a frame.
+
+        Raises ValueError where there is none.
+        """
+        early: list[Any] = []
+        items, size = self._items, 0
+        for item in items:
+            if isinstance(item, Frame):
+                early.append(item)
+                break
+            size += item.size
+            if size <= EARLY:
+                early.append(item)
+        else:
+            self.close()
+            why = f" ({self.failure})" if self.failure else ""
+            raise ValueError(f"{self.source}: no frame of it can be decoded{why}")
+        if size > EARLY and not self.live:
+            self.close()
+            self._begin()
+            return self._items
+        return _chained(early, items)
+
+    def _numbered(self) -> Iterator["Frame | av.Packet[Any]"]:
+        """Packets, and frames with their pixels, later than the ones before."""
+        number, last, begin = 0, None, 0
+        for item in self._progressive():
+            if isinstance(item, av.Packet):
+                yield item
+                continue
+            pts = item.pts
+            if pts is None:  # raw streams have no time
+                pts = round(number / self.rate / self.time_base)
+            if not number and self.container.start_time is None and not self.others:
+                begin = pts
+            pts -= begin
+            if last is not None and pts <= last:
+                pts = last + 1
+            number, last = number + 1, pts
+            assert self._converter is not None
+            pixels, alpha = self._converter(item)
+            yield Frame(pixels, pts, item.duration or 0, alpha)
+
+    def _progressive(self) -> Iterator[Any]:
+        """Packets, and FFmpeg's frames, deinterlaced from the first on that needs it."""
+        deinterlacer: Deinterlacer | None = None
+        for item in self._decoded():
+            if isinstance(item, av.Packet):
+                yield item
+                continue
+            if self._converter is None:
+                context = self.stream.codec_context
+                self._converter = Converter(item, context, self._max_size)
+            if deinterlacer is None and item.interlaced_frame:
+                deinterlacer = Deinterlacer(self.time_base)
+                self._notes.append("is interlaced: its fields become whole frames (bwdif)")
+            if deinterlacer is None:
+                yield item
+            else:
+                yield from deinterlacer(item)
+        if deinterlacer is not None:
+            yield from deinterlacer.flush()
+
+    def _decoded(self) -> Iterator[Any]:
+        """Packets of the other streams, and FFmpeg's frames."""
+        packets = self.container.demux(self.stream, *self.others)
         while True:
             try:
-                packet = next(packets)
-            except StopIteration:
-                return
+                packet = next(packets, None)
             except av.error.FFmpegError as error:
-                self.failure = str(error)
+                self.failure, packet = str(error), None
+                yield from self._frames_of(None)
+            if packet is None:
                 return
-            if packet.stream is not self._video:
-                if packet.dts is not None and started:
-                    yield packet
-                elif packet.dts is not None:
-                    self._early.append(packet)
+            self._timeline.place(packet)
+            if packet.stream is self.stream:
+                # What is empty is the end, or an AVI's word for "the frame before".
+                if packet.size or packet.dts is None:
+                    yield from self._frames_of(packet)
                 continue
-            try:
-                decoded = packet.decode()
-            except av.error.FFmpegError:
+            if packet.dts is None:
+                packet.dts = packet.pts
+            if packet.dts is not None:
+                yield packet
+
+    def _frames_of(self, packet: Any) -> Iterator[Any]:
+        try:
+            decoded = self._decoder.decode(packet)
+        except av.error.FFmpegError:
+            self.corrupt += 1
+            return
+        for frame in decoded:
+            if frame.is_corrupt:
                 self.corrupt += 1
-                continue
-            for frame in decoded:
-                if frame.is_corrupt:
-                    self.corrupt += 1
-                    continue
-                if not started:
-                    self._turned = int(frame.rotation)
-                    started = True
-                pts = frame.pts
-                if pts is None:  # raw streams have no time
-                    pts = round(number / self.rate / self.time_base)
-                if last is not None and pts <= last:
-                    pts = last + 1
-                number, last = number + 1, pts
-                yield Frame(self._rgb(frame), pts, frame.duration or 0)
+            else:
+                yield frame
 
-    def _rgb(self, frame: Any) -> np.ndarray:
-        scale = min(1.0, (self._max_size or math.inf) / max(frame.width, frame.height))
-        width, height = frame.width, frame.height
-        if scale < 1:  # to even sides, which every player takes
-            width, height = (max(16, round(side * scale / 2) * 2) for side in (width, height))
-        converted = self._reformatter.reformat(
-            frame,
-            width,
-            height,
-            format="rgb24",
-            src_colorspace=self.colour.scaler_matrix(frame.height),
-            src_color_range=self.colour.scaler_range,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=SCALER_FLAGS,
-        )
-        pixels = converted.to_ndarray()
-        return (
-            np.ascontiguousarray(np.rot90(pixels, self._turned // 90)) if self._turned else pixels
-        )
+    def _count(self) -> int:
+        if self.stream.frames or self.live:
+            return int(self.stream.frames)
+        if self.stream.duration:
+            return round(self.stream.duration * self.time_base * self.rate)
+        # Where streams do not say it, the container's end is counted from its clock's 0.
+        seconds = Fraction(self.container.duration or 0, MICRO) - max(self.start, Fraction(0))
+        return max(0, round(seconds * self.rate))
 
 
-CAMERA = "camera:"
-TIMEOUT = (10.0, 10.0)
-"""Seconds to open a stream, and between its packets."""
+def _chained(early: list[Any], items: Iterator[Any]) -> Iterator[Any]:
+    while early:  # nothing is kept that is passed on
+        yield early.pop(0)
+    yield from items
 
 
-def is_live(source: str) -> bool:
-    """Whether it is a camera or a stream's address instead of a file."""
-    return source.startswith(CAMERA) or "://" in source
+def _nothing_in(container: Any) -> str:
+    """Why there is no film."""
+    unknown = [stream for stream in container.streams.video if stream.codec_context is None]
+    if unknown:
+        return "its video is in a codec that FFmpeg does not know"
+    return "holds no video stream" + (" but a cover picture" * bool(container.streams.video))
 
 
-def _open(source: str) -> Any:
-    """FFmpeg's container for a file, a stream's address or camera:NUMBER (on Windows camera:NAME).
-
-    Raises FileNotFoundError or ValueError with the reason.
-    """
-    try:
-        if source.startswith(CAMERA):
-            name = source.removeprefix(CAMERA)
-            form, device = {
-                "linux": ("v4l2", f"/dev/video{name}"),
-                "darwin": ("avfoundation", name),
-                "win32": ("dshow", f"video={name}"),
-            }.get(sys.platform, ("v4l2", name))
-            return av.open(device, format=form)
-        return av.open(source, timeout=TIMEOUT if is_live(source) else None)
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        if source.startswith(CAMERA):
-            raise ValueError(
-                f"{source}: no such camera, or it is in use ({error}); camera:0 is the first"
-            ) from error
-        if isinstance(error, FileNotFoundError) and not is_live(source):
-            raise FileNotFoundError(f"{source}: no such file") from None
-        raise ValueError(f"{source}: not a video that can be read ({error})") from error
+def _decoder(stream: Any) -> Any:
+    """What decodes a stream, alpha included."""
+    context: Any = stream.codec_context
+    name = _WITH_ALPHA.get(context.name)
+    if name and stream.metadata.get("alpha_mode") == "1" and name in av.codecs_available:
+        context = av.CodecContext.create(name, "r")
+        context.extradata = stream.codec_context.extradata
+        context.thread_count = 0
+        return context
+    context.thread_type = "AUTO"
+    return context
 
 
-def is_video(file: Path) -> bool:
-    """Whether a file is taken for a video: by its name, a GIF where it moves."""
-    if file.suffix.lower() != ".gif":
-        return file.suffix.lower() in SUFFIXES
-    try:
-        with Image.open(file) as image:
-            return getattr(image, "n_frames", 1) > 1
-    except (OSError, ValueError):
-        return False
+def _rate(stream: Any) -> Fraction:
+    # The average is wrong by far in some containers (DV), the guess where times are uneven.
+    rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    return min(rates, default=Fraction(25))
+
+
+def _ends(container: Any) -> bool:
+    """Whether what is behind an address is a file."""
+    if container.duration is not None:
+        return True
+    lists = container.format.name in ("hls", "dash", "rtsp", "sdp", "rtp")
+    return not lists and (container.size or 0) > 0

@@ -12,7 +12,8 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from fststyle.runtime.video import SCALER_FLAGS, Colour, Frame
+from fststyle.runtime.conversion import SCALER_FLAGS, Colour
+from fststyle.runtime.video import Frame
 from fststyle.runtime.video_formats import Container
 
 PRESET = "veryfast"

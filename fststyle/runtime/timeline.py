@@ -1,0 +1,72 @@
+"""When things of a file happen: from 0 on, without the jumps of a broadcast's clock."""
+
+from fractions import Fraction
+from typing import Any
+
+from av.format import Flags
+
+MICRO = 1_000_000
+"""FFmpeg's units of time in a second."""
+JUMP = 10 * MICRO
+"""What is no gap, but another clock (ffmpeg's dts_delta_threshold)."""
+BACK = MICRO // 10
+"""How far a stream of packets may go back; only clocks that were set anew go further."""
+
+
+class Timeline:
+    """Moves the time stamps of a container's packets, all streams alike, as ffmpeg does: the
+    earliest stream begins at 0; where the clock jumps by more than ``JUMP``, or back, what follows
+    is joined to what went before. Containers whose clock is not a broadcast's may have gaps.
+
+    Attributes:
+        start: seconds taken off.
+    """
+
+    def __init__(self, container: Any) -> None:
+        self.start = _start(container)
+        self._jumps = bool(container.format.flags & Flags.ts_discont.value)
+        self._shift = self.start  # seconds to take off
+        self._last: dict[int, int] = {}
+        self._next: dict[int, int] = {}
+        self._latest: int | None = None
+
+    def place(self, packet: Any) -> None:
+        """Set a packet's ``pts`` and ``dts``; a stream's packets come in the order of decoding."""
+        if packet.dts is None and packet.pts is None:
+            return
+        if packet.dts is not None and packet.stream.type in ("audio", "video"):
+            self._follow(packet)
+        if self._shift:
+            ticks = round(self._shift / packet.time_base)
+            if packet.dts is not None:
+                packet.dts -= ticks
+            if packet.pts is not None:
+                packet.pts -= ticks
+
+    def _follow(self, packet: Any) -> None:
+        """Notice a jump."""
+        index, unit = packet.stream_index, packet.time_base * MICRO
+        now = int((packet.dts * unit) - self._shift * MICRO)
+        expected = self._next.get(index, self._latest if self._jumps else None)
+        if expected is not None:
+            ahead = now - expected
+            back = BACK if self._jumps else JUMP
+            if (self._jumps and abs(ahead) > JUMP) or now + back < self._last.get(index, now):
+                self._shift += Fraction(ahead, MICRO)
+                now = expected
+        self._last[index], self._latest = now, now
+        self._next[index] = now + int((packet.duration or 0) * unit)
+
+
+def _start(container: Any) -> Fraction:
+    """Seconds at which the earliest stream begins."""
+    start = container.start_time
+    if start is None:
+        return Fraction(0)
+    # FFmpeg rounds it to microseconds; the stream's own is exact.
+    exact = (
+        stream.start_time * stream.time_base
+        for stream in container.streams
+        if stream.start_time is not None and stream.time_base
+    )
+    return next((at for at in exact if abs(at * MICRO - start) <= 1), Fraction(int(start), MICRO))
