@@ -67,7 +67,7 @@ def open_all(
 def one_line(error: Exception) -> str | None:
     """What to tell of an error that an input can cause; None for one that only we can."""
     if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
-        return "too little memory for it"
+        return "too little memory for it: try a smaller size"
     if isinstance(error, (ValueError, OSError)):
         return str(error).partition("\n")[0] or type(error).__name__
     return None

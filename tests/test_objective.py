@@ -10,6 +10,8 @@ from fststyle.losses import content_loss, gram_matrix, style_loss
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
 from fststyle.objective import StyleObjective
+from fststyle.optimization.descent import Descent
+from fststyle.training.loop import NonFiniteError
 
 WEIGHTS = {"content": 2.0, "style": 3.0, "tv": 0.0}
 
@@ -45,6 +47,20 @@ def test_terms_are_sums_over_layers(vgg_state: dict[str, torch.Tensor]) -> None:
     assert terms.keys() == {"content", "style"}, "a term of weight 0 is not computed"
     total = 2 * terms["content"] + 3 * terms["style"]
     torch.testing.assert_close(judge.weighted_sum(terms), total)
+
+
+def test_no_term_hides_what_is_not_finite(vgg_state: dict[str, torch.Tensor]) -> None:
+    painting, output, content = torch.rand(3, 1, 3, 32, 32)
+    output[0, 1, 5, 5] = torch.nan
+    judge = objective(vgg_state, [painting], depth=brightness)
+    judge.weights["tv"] = 1.0
+    terms = judge(output, content, torch.rand(1, 1, 32, 32))
+    assert terms.keys() == {"content", "style", "depth", "tv"}
+    assert all(term.isnan() for term in terms.values())
+    with pytest.raises(NonFiniteError, match="not finite"):
+        list(
+            Descent(lambda image: (judge.weighted_sum(terms) + image.sum(), terms), content).run(1)
+        )
 
 
 def test_a_photo_of_itself_has_no_content_loss(vgg_state: dict[str, torch.Tensor]) -> None:

@@ -288,6 +288,9 @@ class OptimizeConfig(ObjectiveConfig):
     )
     picture_interval: int = setting("steps between pictures in --progress", 50)
     skip_existing: bool = setting("leave out photos whose picture is there already", False)
+    overwrite: bool = setting(
+        "replace pictures, and what belongs to them, that are there already", False
+    )
     seed: int = setting("seed of noise", 0)
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "arithmetic of the networks; auto takes bf16 where the device is fast at it", "auto"

@@ -1,6 +1,5 @@
 """How a photo is painted: the networks made ready once, a picture from coarse to fine."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ from fststyle.config import OptimizeConfig
 from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.importance_maps import MapFolder
 from fststyle.depth_network import for_loss, load_depth
-from fststyle.files import replacing
+from fststyle.figures import write_json
+from fststyle.files import check_free
 from fststyle.images import (
     find_named,
     fit_within,
@@ -155,7 +155,7 @@ class Studio:
         if stopped():
             print(
                 f"stopped after {bar.n} of {total} steps; {target} holds the best picture so far"
-                f" (to go on: --init {target})"
+                f" (to go on: --init {target} --overwrite)"
             )
 
     def _steps(self, size: int) -> int:
@@ -317,7 +317,10 @@ class Studio:
     def _progress(self, target: Path) -> tuple[Board, Path | None]:
         if self.config.progress is None:
             return Board(None, 0), None
-        folder = self.config.progress / target.name
+        below = target.is_relative_to(self.config.output) and target != self.config.output
+        name = target.relative_to(self.config.output) if below else Path(target.name)
+        folder = self.config.progress / name
+        check_free(folder.glob("*.jpg"), self.config.overwrite, "--progress")
         folder.mkdir(parents=True, exist_ok=True)
         return Board(folder / "tensorboard", 0), folder
 
@@ -334,14 +337,18 @@ class Studio:
                 "levels": work.levels,
                 "seconds": work.seconds,
             }
-            with replacing(target.with_name(f"{target.name}.json")) as beside:
-                beside.write_text(json.dumps(record) + "\n")
+            write_json(record_file(target), record, indent=None)
         best = work.descent
         terms = ", ".join(f"{name} {value:.3f}" for name, value in best.best_terms.items())
         width, height = picture.shape[-1], picture.shape[-2]
         print(
             f"{target}: {width}×{height}, {work.seconds:.0f} s, loss {best.best_loss:.3f} ({terms})"
         )
+
+
+def record_file(picture: Path) -> Path:
+    """Where ``--record`` writes what it knows of ``picture``."""
+    return picture.with_name(f"{picture.name}.json")
 
 
 def _sizes(image: Image.Image, sizes: Sequence[int], least: int) -> list[int]:

@@ -99,7 +99,7 @@ def options(painting: Path, vgg_file: Path, tmp_path: Path) -> Options:
         *("--style", painting, "--vgg-weights", vgg_file, "--no-calibrate", "--method", "plain"),
         *("--style-layers", "relu1_2", "relu2_2", "--style-size", 48, "--style-weight", 100),
         *("--size", 64, "--steps", 6, "--precision", "fp32", "--device", "cpu", "--tv-weight", 0),
-        *("--output", tmp_path / "result.png", "--record"),
+        *("--output", tmp_path / "result.png", "--record", "--overwrite"),
     ]
 
 
@@ -236,6 +236,46 @@ def test_a_folder_of_photos(
     assert (folder / "0.png").stat().st_mtime_ns == before and (folder / "1.png").exists()
     status, error = run_here(capsys, "optimize", mixed, *options)
     assert status == 2 and "names one picture, but there are 3 photos" in error
+
+
+def test_every_photo_has_a_picture_of_its_own_and_one_that_fails_stops_no_other(
+    options: Options,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, output, progress = (tmp_path / name for name in ("photos", "pictures.v2", "progress"))
+    for name, height in (("a.jpg", 48), ("a.png", 56), ("x/a.webp", 64), ("e.png", 72)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(0, 64, height).save(folder / name)
+    (folder / "b.png").symlink_to(tmp_path / "nowhere")
+    Image.new("RGB", (80, 8)).save(folder / "c.png")
+    target_of = studio.Studio._begin
+
+    def begin(self: Any, photo: Path, *rest: Any) -> Any:
+        if photo.name == "e.png":  # in torch's words
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return target_of(self, photo, *rest)
+
+    monkeypatch.setattr(studio.Studio, "_begin", begin)
+    options = options[: options.index("--output")]
+    more = ("--bits", 16, "--steps", 1, "--output", output, "--progress", progress)
+    status, error = run_here(capsys, "optimize", folder, *options, *more)
+    assert status == 1
+    for reason in ("b.png: no such file", "c.png: 80×8 pixels", "e.png: too little memory"):
+        assert sum(reason in line for line in error.splitlines()) == 1, reason
+    made = {
+        str(file.relative_to(output)): cv2.imread(str(file)).shape[0]
+        for file in output.rglob("*.*")
+    }
+    assert made == {"a.png": 56, "a-2.png": 48, "x/a.png": 64}
+    assert {file.parent.relative_to(progress) for file in progress.rglob("00001.jpg")} == {
+        Path(name) for name in made
+    }
+    (output / "a-2.png").write_bytes(b"mine")
+    status, error = run_here(capsys, "optimize", folder, *options, *more)
+    assert status == 2 and "a-2.png exists already (and 2 more): add --overwrite" in error
+    assert (output / "a-2.png").read_bytes() == b"mine"
 
 
 def test_what_belongs_to_a_photo_has_its_place_in_another_folder(
