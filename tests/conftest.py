@@ -1,15 +1,23 @@
-"""What several tests share: small photos, a painting, random VGG-19 weights, the commands."""
+"""What several tests share: small photos, a painting, random VGG-19 weights, the commands, and one
+limit of time for all of them."""
 
+import contextlib
+import faulthandler
+import fcntl
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -20,6 +28,29 @@ ROOT = Path(__file__).parent.parent
 # Two processes run the tests, on things too small to be shared among threads.
 os.environ["OMP_NUM_THREADS"] = "1"  # for the commands they start
 torch.set_num_threads(1)
+
+LIMIT = 2 * 60 * 60
+"""Seconds after which the whole run is taken for hung: many times what a slow and busy machine
+needs. No test has a limit of its own."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Here stderr is the terminal's; while tests run, it is what they print to.
+    terminal = os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w")
+    # Every process shows where it stands, then the one that was started ends them all.
+    faulthandler.dump_traceback_later(LIMIT - 60, file=terminal)
+    if not hasattr(config, "workerinput"):
+        watchdog = threading.Timer(LIMIT, _end, [terminal])
+        watchdog.daemon = True
+        watchdog.start()
+
+
+def _end(terminal: Any) -> None:
+    print(f"\nthe tests hang: ended after {LIMIT / 60:.0f} minutes", file=terminal, flush=True)
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    os._exit(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,13 +67,38 @@ def assets() -> Path:
     return Path(os.environ["FSTSTYLE_ASSETS"])
 
 
-def run_command(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+def _command(arguments: Sequence[object], env: dict[str, str]) -> dict[str, Any]:
+    return {
+        "args": [sys.executable, "-m", "fststyle", *map(str, arguments)],
+        "cwd": ROOT,
+        "env": {**os.environ, "FSTSTYLE_ASSETS": "", **env},
+        "text": True,
+    }
+
+
+def run_command(
+    *arguments: object, env: dict[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """``python -m fststyle ARGUMENTS`` from the project's folder."""
-    command = [sys.executable, "-m", "fststyle", *map(str, arguments)]
-    environment = {**os.environ, "FSTSTYLE_ASSETS": "", **options.pop("env", {})}
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300, **options
-    )
+    return subprocess.run(**_command(arguments, env or {}), capture_output=True, **options)
+
+
+@contextlib.contextmanager
+def started(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """The same, running beside the test, and no longer than that."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(**_command(arguments, {}), **{**pipes, **options}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Until ``condition()`` holds, however long it takes, or the process ends, which fails."""
+    while not condition():
+        assert process.poll() is None or condition(), process.communicate()
+        time.sleep(0.01)
 
 
 def run_here(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
@@ -99,6 +155,65 @@ def write_clip(
                 container.mux(audio.encode(block))
             container.mux(audio.encode())
         container.mux(video.encode())
+
+
+Make = Callable[[Path], object]
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Make], Path]:
+    """``shared(name, make)``: the folder that ``make`` filled, once for all the processes that the
+    tests are spread over; not to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    root.mkdir(exist_ok=True)
+
+    def folder(name: str, make: Make) -> Path:
+        with open(root / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (root / name).exists():
+                beside = root / f"{name}.{os.getpid()}"
+                beside.mkdir()
+                make(beside)
+                beside.rename(root / name)
+        return root / name
+
+    return folder
+
+
+def contrasty() -> Any:
+    """A style network of width 4 with pictures of contrast and norms of their own, as a trained
+    one's."""
+    from fststyle.networks.transform import InstanceNorm, TransformNet
+
+    torch.manual_seed(0)
+    network = TransformNet(4).eval()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, InstanceNorm):
+                for parameter in module.parameters():
+                    parameter += 0.1 * torch.randn_like(parameter)
+        network.out.conv.weight.mul_(64)
+    return network
+
+
+@pytest.fixture(scope="session")
+def exported(shared: Callable[[str, Make], Path]) -> Callable[..., Path]:
+    """``exported(**options)``: ``contrasty`` as an ONNX file, "x.onnx", made with those options of
+    ``export``; what that returned is JSON in "found.json" beside it. Tracing takes seconds, so each
+    kind is made once."""
+
+    def file(**options: Any) -> Path:
+        def make(folder: Path) -> None:
+            from fststyle.export import export
+
+            found = export(contrasty(), {"step": 3}, folder / "x.onnx", **options)
+            (folder / "found.json").write_text(json.dumps(found))
+
+        kinds = [f"{name}={value}".replace(" ", "") for name, value in sorted(options.items())]
+        return shared("-".join(["export", *kinds]), make) / "x.onnx"
+
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from conftest import picture, run_here
+from conftest import contrasty, picture, run_here
 
 from fststyle import export as exporting
 from fststyle.__main__ import main
@@ -18,14 +19,13 @@ from fststyle.onnx_graph import Deployed
 from fststyle.runtime.precision import load_for
 from fststyle.runtime.stylizer import Stylizer
 
+Exported = Callable[..., Path]
+
 
 @pytest.fixture(scope="module")
 def network() -> TransformNet:
-    torch.manual_seed(0)
-    network = TransformNet(4)
-    with torch.no_grad():
-        network.out.conv.weight.mul_(64)  # pictures with contrast, as a trained network's
-    return network.eval()
+    """The one in the files of ``exported``."""
+    return contrasty()
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
@@ -36,25 +36,30 @@ def metadata(path: Path) -> dict[str, object]:
     return json.loads(session(path).get_modelmeta().custom_metadata_map["fststyle"])
 
 
+def found(path: Path, engine: str) -> Agreement:
+    """What ``export`` returned when it wrote ``path``."""
+    agreement = json.loads((path.parent / "found.json").read_text())[engine]
+    assert not isinstance(agreement, str), agreement
+    return Agreement(*agreement)
+
+
 @pytest.mark.parametrize("size", [(1, 16, 16), (2, 33, 50), (1, 18, 95)])
 def test_onnx_runtime_gives_torchs_pictures(
-    network: TransformNet, size: tuple[int, int, int], tmp_path: Path
+    network: TransformNet, size: tuple[int, int, int], exported: Exported
 ) -> None:
-    export(network, {"step": 3}, tmp_path / "x.onnx")
     content = np.random.default_rng(0).random((size[0], 3, *size[1:]), np.float32)
-    (output,) = session(tmp_path / "x.onnx").run(None, {"content": content})
+    (output,) = session(exported()).run(None, {"content": content})
     with torch.no_grad():
         expected = network(torch.from_numpy(content)).clamp(0, 1).numpy()
     np.testing.assert_allclose(output, expected, atol=1e-4)
     assert (output == 0).any() or (output == 1).any(), "clamping is inside"
-    card = metadata(tmp_path / "x.onnx")
+    card = metadata(exported())
     assert card["step"] == 3 and card["agreement"]["largest_difference"] < 1e-4  # type: ignore[index]
 
 
-def test_uint8_in_and_out(network: TransformNet, tmp_path: Path) -> None:
-    export(network, {}, tmp_path / "x.onnx", uint8=True)
+def test_uint8_in_and_out(network: TransformNet, exported: Exported) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 37, 21, 3), np.uint8)
-    (output,) = session(tmp_path / "x.onnx").run(None, {"content": frames})
+    (output,) = session(exported(uint8=True)).run(None, {"content": frames})
     assert output.shape == frames.shape and output.dtype == np.uint8
     with torch.no_grad():
         content = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
@@ -62,45 +67,40 @@ def test_uint8_in_and_out(network: TransformNet, tmp_path: Path) -> None:
     assert np.abs(output.astype(int) - expected).max() <= 1
 
 
-def test_fp16_is_half_as_large_and_keeps_instance_norm(
-    network: TransformNet, tmp_path: Path
-) -> None:
-    export(network, {}, tmp_path / "32.onnx")
-    agreement = export(network, {}, tmp_path / "16.onnx", fp16=True)["ONNX Runtime"]
-    assert isinstance(agreement, Agreement)
-    assert agreement.psnr >= 45
-    graph = onnx.load(tmp_path / "16.onnx").graph
+def test_fp16_is_half_as_large_and_keeps_instance_norm(exported: Exported) -> None:
+    file = exported(uint8=True, fp16=True)
+    assert found(file, "ONNX Runtime").psnr >= 45
+    graph = onnx.load(file).graph
     of_type = {init.name: init.data_type for init in graph.initializer}
     for node in graph.node:
         if node.op_type == "Conv":
             assert of_type[node.input[1]] == onnx.TensorProto.FLOAT16
         if node.op_type == "InstanceNormalization":
             assert of_type[node.input[1]] == onnx.TensorProto.FLOAT
-    weights = [sum(len(i.raw_data) for i in onnx.load(tmp_path / f"{bits}.onnx").graph.initializer)
-               for bits in ("16", "32")]  # fmt: skip
-    assert weights[0] < 0.55 * weights[1]
+    half, whole = (
+        sum(len(tensor.raw_data) for tensor in onnx.load(path).graph.initializer)
+        for path in (file, exported(uint8=True))
+    )
+    assert half < 0.55 * whole
 
 
-def test_on_the_cpu_half_precision_is_widened(network: TransformNet, tmp_path: Path) -> None:
-    export(network, {}, tmp_path / "16.onnx", uint8=True, fp16=True)
-    widened = load_for(tmp_path / "16.onnx", "cpu")
+def test_on_the_cpu_half_precision_is_widened(exported: Exported) -> None:
+    file = exported(uint8=True, fp16=True)
+    widened = load_for(file, "cpu")
     half = onnx.TensorProto.FLOAT16
     assert all(tensor.data_type != half for tensor in widened.graph.initializer)
     assert all(a.i != half for n in widened.graph.node if n.op_type == "Cast" for a in n.attribute)
     frames = np.array(picture(9, 50, 37))[None]
-    (expected,) = session(tmp_path / "16.onnx").run(None, {"content": frames})
-    output = Stylizer(tmp_path / "16.onnx", "cpu")(frames)
+    (expected,) = session(file).run(None, {"content": frames})
+    stylizer = Stylizer(file, "cpu")
+    output = stylizer(frames)
     assert np.abs(output - expected.astype(int)).max() <= 8
-    assert (
-        np.abs(Stylizer(tmp_path / "16.onnx").tiled(frames[0], 800) - output[0].astype(int)).max()
-        <= 1
-    )
+    assert np.abs(stylizer.tiled(frames[0], 800) - output[0].astype(int)).max() <= 1
 
 
-def test_the_graph_is_plain(network: TransformNet, tmp_path: Path) -> None:
+def test_the_graph_is_plain(exported: Exported) -> None:
     """What reshapes kernels was computed at export; batch, height and width are free."""
-    export(network, {}, tmp_path / "x.onnx")
-    model = onnx.load(tmp_path / "x.onnx")
+    model = onnx.load(exported())
     kinds = {node.op_type for node in model.graph.node}
     assert kinds <= {
         *("Conv", "InstanceNormalization", "Relu", "Add", "Pad", "DepthToSpace"),
@@ -111,30 +111,29 @@ def test_the_graph_is_plain(network: TransformNet, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uint8", [False, True])
-def test_opencv_runs_the_same_file(network: TransformNet, uint8: bool, tmp_path: Path) -> None:
-    found = export(network, {}, tmp_path / "x.onnx", uint8=uint8)["OpenCV"]
-    assert isinstance(found, Agreement), found
-    assert found.largest_difference < (1.1 / 255 if uint8 else 1e-4)
+def test_opencv_runs_the_same_file(uint8: bool, exported: Exported) -> None:
+    difference = found(exported(**({"uint8": True} if uint8 else {})), "OpenCV").largest_difference
+    assert difference < (1.1 / 255 if uint8 else 1e-4)
 
 
 @pytest.mark.parametrize("opset", [15, 23])
 def test_other_operator_sets_and_one_size(
-    network: TransformNet, opset: int, tmp_path: Path
+    network: TransformNet, opset: int, exported: Exported
 ) -> None:
-    export(network, {}, tmp_path / "x.onnx", opset=opset, size=(40, 56), uint8=True)
-    model = onnx.load(tmp_path / "x.onnx")
+    file = exported(opset=opset, size=(40, 56), uint8=True)
+    model = onnx.load(file)
     assert [i.version for i in model.opset_import if i.domain == ""] == [opset]
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert [dim.dim_value for dim in dims] == [1, 40, 56, 3]
     frames = np.random.default_rng(0).integers(0, 256, (1, 40, 56, 3), np.uint8)
-    (output,) = session(tmp_path / "x.onnx").run(None, {"content": frames})
+    (output,) = session(file).run(None, {"content": frames})
     with torch.no_grad():
         content = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
         expected = (network(content).clamp(0, 1) * 255).round().permute(0, 2, 3, 1).numpy()
     assert np.abs(output.astype(int) - expected).max() <= 1
     for other in (np.repeat(frames, 2, 0), frames[:, :, :48]):
         with pytest.raises(ValueError, match="takes 1 picture of 56x40 pixels at a time"):
-            Stylizer(tmp_path / "x.onnx")(other)
+            Stylizer(file)(other)
 
 
 def test_int8_is_calibrated_on_photos(tmp_path: Path) -> None:
@@ -143,8 +142,9 @@ def test_int8_is_calibrated_on_photos(tmp_path: Path) -> None:
         picture(seed, 70, 64).save(path)
     torch.manual_seed(0)
     network, model = TransformNet(8).eval(), tmp_path / "x.onnx"
-    found = export(network, {}, model, uint8=True, photos=photos)["ONNX Runtime"]
-    assert isinstance(found, Agreement) and 30 <= found.psnr < 70
+    engines = export(network, {}, model, uint8=True, photos=photos)
+    agreement = engines["ONNX Runtime"]
+    assert isinstance(agreement, Agreement) and 30 <= agreement.psnr < 70
     assert metadata(model)["precision"] == "int8"
     kinds = [node.op_type for node in onnx.load(model).graph.node]
     assert kinds.count("Conv") == 2 and kinds.count("QLinearConv") == 14

@@ -1,27 +1,22 @@
 """GIFs and folders of frames, in and out."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import picture, run_here, write_clip
 from PIL import Image
 
-from fststyle.export import export
-from fststyle.networks.transform import TransformNet
 from fststyle.runtime.frames import FolderSource
 from fststyle.runtime.video import Frame, VideoSource
 
 TIMES = [0, 40, 130, 200, 400, 410]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "a.onnx"
-    torch.manual_seed(0)
-    export(TransformNet(4).eval(), {}, path, uint8=True)
-    return path
+@pytest.fixture
+def model(exported: Callable[..., Path]) -> Path:
+    return exported(uint8=True)
 
 
 def infer(capsys: pytest.CaptureFixture[str], *arguments: object) -> None:

@@ -1,13 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import picture, run_here, write_clip
 from PIL import Image
 
-from fststyle.export import export
-from fststyle.networks.transform import TransformNet
 from fststyle.runtime.grain import BAND, GRAIN, add_grain
 from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
@@ -28,15 +26,9 @@ def test_grain_stays_in_range_and_in_its_place() -> None:
     assert np.array_equal(add_grain(frames[:1], 4), grained[:1])
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network = TransformNet(4).eval()
-    with torch.no_grad():
-        network.out.conv.weight.mul_(64)
-    path = tmp_path_factory.mktemp("grain") / "x.onnx"
-    export(network, {}, path, uint8=True)
-    return path
+@pytest.fixture
+def model(exported: Callable[..., Path]) -> Path:
+    return exported(uint8=True)
 
 
 def test_plain_surfaces_get_strokes(model: Path) -> None:

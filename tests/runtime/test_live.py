@@ -4,18 +4,15 @@ import http.server
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from conftest import run_command, write_clip
 
-from fststyle.export import export
-from fststyle.networks.transform import TransformNet
 from fststyle.runtime import live
 from fststyle.runtime.live import Latest, Pace, show
 from fststyle.runtime.video import Frame, VideoSource
@@ -132,15 +129,16 @@ def test_streams_are_read_over_http(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.path.exists("/dev/video99"), reason="that camera is there")
-def test_without_camera_or_display_it_is_said(tmp_path: Path) -> None:
-    export(TransformNet(4).eval(), {}, tmp_path / "x.onnx", uint8=True)
-    torch.manual_seed(0)
+def test_without_camera_or_display_it_is_said(
+    exported: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = exported(uint8=True)
     out = ("--output", tmp_path / "out.mp4")
-    done = run_command("infer", tmp_path / "x.onnx", "camera:99", *out)
+    done = run_command("infer", model, "camera:99", *out)
     assert done.returncode == 2 and "camera:99: no such camera, or it is in use" in done.stderr
     hidden = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
-    done = run_command("infer", tmp_path / "x.onnx", "camera:99", "--show", env=hidden)
+    done = run_command("infer", model, "camera:99", "--show", env=hidden)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "--show needs" in done.stderr
-    done = run_command("infer", tmp_path / "x.onnx", "camera:99")
+    done = run_command("infer", model, "camera:99")
     assert done.returncode == 2 and "add --show, or --output FILE.mp4" in done.stderr
