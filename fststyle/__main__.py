@@ -1,14 +1,18 @@
 """``python -m fststyle COMMAND``: every command. Importing torch is left to those that need it."""
 
 import argparse
-import os
-import select
+import contextlib
+import signal
+import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import fststyle
 from fststyle import config
+from fststyle.console import console, printable
 
 
 class Command(NamedTuple):
@@ -205,40 +209,56 @@ def _add(parser: argparse.ArgumentParser, commands: Mapping[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 1 (some pictures failed), 2 (bad input), 130
     (interrupted)."""
+    with console() as output, _cleaning_up_when_terminated():
+        status = _run(arguments)
+        output.flush()
+        lost = output.error  # of a reader that has left nothing is lost: | head
+        if lost and not isinstance(lost, BrokenPipeError):
+            status = status or _fail(f"standard output cannot be written ({lost.strerror})")
+        return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = vars(_parser().parse_args(arguments))
     run = options.pop("_run")
     try:
-        status = run(options) or 0
-        sys.stdout.flush()
-        return status
+        return run(options) or 0
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in TRAINING_PACKAGES:
             raise
         return _fail(f"{error.name} is not installed: pip install 'fststyle[train]'")
-    except BrokenPipeError as error:
-        return 0 if _reader_has_gone() else _fail(str(error))
+    except MemoryError as error:
+        return _fail(str(error) or "there is too little memory for that")
+    except RecursionError:
+        return _fail("a file is nested too deeply; is it damaged?")
     except (ValueError, OSError) as error:
         return _fail(str(error))
-
-
-def _reader_has_gone() -> bool:
-    """Whether whoever read our output has closed it, as ``| head`` does; if so, no more is
-    written."""
-    if not hasattr(select, "poll"):  # Windows, where such a pipe breaks in other ways
-        return False
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    gone = any(event & select.POLLERR for _, event in poll.poll(0))
-    if gone:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return gone
+    except (EOFError, struct.error, zlib.error) as error:
+        return _fail(f"a file is damaged ({error})")
 
 
 def _fail(message: str) -> int:
-    print(f"fststyle: {message}", file=sys.stderr)
+    print("\n".join(map(printable, f"fststyle: {message}".splitlines())), file=sys.stderr)
     return 2
+
+
+@contextlib.contextmanager
+def _cleaning_up_when_terminated() -> Iterator[None]:
+    """SIGTERM ends the process as an exception does, so that no half files stay."""
+
+    def leave(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # others cannot have handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

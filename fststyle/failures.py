@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from fststyle.console import printable
+
 Source = TypeVar("Source")
 Opened = TypeVar("Opened")
 
@@ -23,21 +25,18 @@ class Failures:
 
     @contextmanager
     def noting(self, source: object) -> Iterator[None]:
-        """What goes wrong inside is noted as about ``source`` and ends there: bad input, a disk
-        that refuses, too little memory. Mistakes of the program go on up."""
+        """What goes wrong inside is noted as about ``source`` and ends there, whatever it is: no
+        input is to keep others from being done."""
         try:
             yield
         except Exception as error:
-            reason = one_line(error)
-            if reason is None:
-                raise
-            self.add(source, reason)
+            self.add(source, one_line(error))
 
     def add(self, source: object, reason: str) -> None:
         """Note ``reason``; it is led by the source's name where it does not say it itself."""
         line = reason if str(source) in reason else f"{source}: {reason}"
         before = self.reasons.get(str(source))
-        self.reasons[str(source)] = line if before is None else f"{before}; {reason}"
+        self.reasons[str(source)] = printable(line if before is None else f"{before}; {reason}")
 
     def report(self) -> int:
         """A line for each on stderr; returns the exit status, 1 where there are any and else 0."""
@@ -64,10 +63,13 @@ def open_all(
     return found
 
 
-def one_line(error: Exception) -> str | None:
-    """What to tell of an error that an input can cause; None for one that only we can."""
+def one_line(error: Exception) -> str:
+    """What to tell of an error that an input caused."""
     if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
         return "too little memory for it: try a smaller size"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    message = str(error).strip().partition("\n")[0]
     if isinstance(error, (ValueError, OSError)):
-        return str(error).partition("\n")[0] or type(error).__name__
-    return None
+        return message or type(error).__name__
+    return f"{type(error).__name__}: {message}"  # of other people's libraries, or our own mistake

@@ -1,8 +1,9 @@
 """Reading and writing pictures with Pillow; no torch here, since the deployed runtime uses it."""
 
+import functools
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ import PIL
 from PIL import Image, ImageCms, ImageOps
 
 from fststyle.files import replacing
+from fststyle.opening import (
+    HEIF,
+    check_memory,
+    draft_within,
+    has_heif,
+    open_of_any_size,
+    what_it_is,
+)
 
 _JPEG = {"quality": 95, "subsampling": 0}
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -29,6 +38,10 @@ DEEP = (".png", ".tif", ".tiff")
 _WITH_ALPHA = {"PNG", "WEBP", "TIFF"}
 
 
+_NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG"}
+"""What Pillow has names for and cannot read."""
+
+
 def find_images(folder: Path) -> list[Path]:
     """Files below ``folder``, at any depth, that bear a suffix Pillow reads; sorted, hidden ones
     left out. Links to folders are followed once.
@@ -37,31 +50,50 @@ def find_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; give a folder of pictures")
-    Image.init()
-    suffixes = {s for s, name in Image.registered_extensions().items() if name in Image.OPEN}
-    found = [
-        path
-        for path in _walk(folder)
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    ]
+    found = [path for path in walk(folder) if is_picture_name(path)]
     if not found:
         raise FileNotFoundError(
             f"{folder}: no picture in it or below it (looked for .jpg, .png and every other"
             f" suffix that Pillow {PIL.__version__} reads)"
         )
-    return sorted(found)
+    return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    seen = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
+def is_picture_name(path: Path) -> bool:
+    """Whether a file bears a suffix that Pillow reads."""
+    return path.suffix.lower() in _suffixes()
+
+
+@functools.cache
+def _suffixes() -> frozenset[str]:
+    Image.init()
+    readable = Image.OPEN.keys() - _NO_PICTURES
+    found = {s for s, name in Image.registered_extensions().items() if name in readable}
+    return frozenset(found.union(HEIF if has_heif() else ()))
+
+
+def is_unreadable_heif(path: Path) -> bool:
+    """Whether a file is called a HEIC photo, and Pillow does without pillow-heif."""
+    return path.suffix.lower() in HEIF and not is_picture_name(path)
+
+
+def walk(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list[Path]:
+    """Everything below ``folder``, at any depth, that is no folder; sorted, what is hidden left
+    out. Links to folders are followed once.
+
+    Args:
+        onerror: told of folders that cannot be read.
+    """
+    seen, found = set(), []
+    for root, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
         real = os.path.realpath(root)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in names)
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def find_named(folder: Path, name: Path) -> Path | None:
@@ -73,37 +105,61 @@ def find_named(folder: Path, name: Path) -> Path | None:
 
 
 def read_image(
-    path: Path, *, at_least: int | None = None, alpha: bool = False, srgb: bool = False
+    path: Path,
+    *,
+    at_least: int | None = None,
+    max_size: int | None = None,
+    alpha: bool = False,
+    srgb: bool = False,
 ) -> Image.Image:
     """The picture as 8-bit RGB, upright (EXIF orientation applied).
 
     Grayscale, palette, CMYK, 16-bit, 32-bit and floating-point pictures are converted; what is
     transparent is laid on white, unless ``alpha`` asks for RGBA where the file has transparency.
 
+    Pictures may be of any size that fits into memory, told by their first bytes.
+
     Args:
         at_least: where the decoder can (JPEG), decode at a reduced size whose shorter side is still
             at least this many pixels: several times as fast for large photos.
+        max_size: reduce the picture so that its longer side is at most so many pixels.
         srgb: convert from the file's colour profile, where it has one, to sRGB, in which the
             networks were trained; otherwise values stay as they are, and so does the profile.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a picture, or a damaged one.
+        OSError: it cannot be opened.
+        ValueError: not a picture, or a damaged one, or one too large for memory.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        with Image.open(path) as image:
-            if at_least is not None:
-                image.draft("RGB", (at_least, at_least))
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _to_rgb(_to_srgb(upright) if srgb else upright, alpha)
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"{path}: not a picture that can be decoded ({reason})") from error
+        raise FileNotFoundError(_what_instead(path))
+    with open(path, "rb") as file:
+        try:
+            with open_of_any_size(file) as image:
+                whole = image.width * image.height
+                if at_least is not None:
+                    image.draft("RGB", (at_least, at_least))
+                if max_size is not None:
+                    draft_within(image, max_size)
+                check_memory(image, whole)
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                read = _to_rgb(_to_srgb(upright) if srgb else upright, alpha)
+                return fit_within(read, max_size) if max_size else read
+        except MemoryError as error:
+            reason = f" ({error})" if str(error) else ""
+            raise ValueError(f"{path}: too large to be read into memory{reason}") from error
+        except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            if isinstance(error, PIL.UnidentifiedImageError):
+                reason = what_it_is(path)
+            raise ValueError(f"{path}: not a picture that can be decoded ({reason})") from error
+
+
+def _what_instead(path: Path) -> str:
+    if path.is_symlink() and not os.path.exists(path):
+        return f"{path}: a link to what is not there"
+    return f"{path}: {'no file, but a folder, pipe or device' if path.exists() else 'no such file'}"
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
@@ -145,19 +201,34 @@ def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
 
 def _from_wide_grey(image: Image.Image) -> Image.Image:
     """Pillow's own conversion of these modes clips instead of scaling."""
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("it holds values that are not finite")
-    if image.mode.startswith("I;16"):
-        top = 65535.0
-    else:
-        # 32-bit and floating-point files do not say their range: 1, 8 or 16 bits, or what is there.
-        peak = values.max(initial=0)
-        top = next((limit for limit in (1.0, 255.0, 65535.0) if peak <= limit), float(peak))
-        if image.mode == "I" and top == 1.0:
-            top = 255.0
-    grey = np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8)
+    top = 65535.0 if image.mode.startswith("I;16") else _range(image)
+    grey = np.empty((image.height, image.width), np.uint8)
+    for first, values in _strips(image):
+        scaled = np.clip(values / top * 255 + 0.5, 0, 255)
+        grey[first : first + len(values)] = scaled
     return Image.fromarray(grey).convert("RGB")
+
+
+def _range(image: Image.Image) -> float:
+    """32-bit and floating-point files do not say their range: 1, 8 or 16 bits, or what is there.
+
+    Raises ValueError for values that are not finite.
+    """
+    peak = 0.0
+    for _, values in _strips(image):
+        if not np.isfinite(values).all():
+            raise ValueError("it holds values that are not finite")
+        peak = max(peak, values.max(initial=0))
+    top = next((limit for limit in (1.0, 255.0, 65535.0) if peak <= limit), peak)
+    return 255.0 if image.mode == "I" and top == 1.0 else top
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, h×W float64) of stretches of rows, since eight bytes a value are many."""
+    rows = max(1, (1 << 20) // max(1, image.width))
+    for first in range(0, image.height, rows):
+        box = (0, first, image.width, min(first + rows, image.height))
+        yield first, np.asarray(image.crop(box)).astype(np.float64)
 
 
 def fit_within(image: Image.Image, long_side: int) -> Image.Image:

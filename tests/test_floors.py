@@ -27,7 +27,8 @@ FLOORS = [
     ["networks"],
     ["runtime"],
     ["config", "images", "figures"],
-    ["shipped", "files", "failures"],
+    ["opening", "failures"],
+    ["shipped", "console", "files", "memory"],
     ["__init__"],
 ]
 """Rooms, the highest first: files, folders, and files that stand on another floor than their folder
@@ -39,6 +40,10 @@ TORCH_FREE = [
     "shipped",
     "figures",
     "failures",
+    "console",
+    "files",
+    "memory",
+    "opening",
     "__init__",
     "__main__",
 ]
