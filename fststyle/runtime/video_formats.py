@@ -15,7 +15,8 @@ class Container(NamedTuple):
         alpha: as ``video``, of frames with transparency; none where the container has no such.
         sound, text: encoders of tracks that cannot be copied.
         steady: every frame has one length.
-        takes: codecs, where the muxer itself would take any and make it unreadable.
+        takes: codecs, where the muxer itself would take others and make them unreadable.
+        single: it has one track of sound at most.
         tagged: whether a time code is kept, as a tag or a track of its own.
         options: of the muxer.
     """
@@ -27,6 +28,7 @@ class Container(NamedTuple):
     text: tuple[str, ...] = ()
     steady: bool = False
     takes: frozenset[str] = frozenset()
+    single: bool = False
     tagged: bool = False
     options: tuple[tuple[str, str], ...] = ()
 
@@ -47,7 +49,34 @@ _TS = Container(
 _MPEG = Container("vob", ("mpeg2video", "mpeg1video"), sound=("mp2", "ac3"), steady=True)
 # Its own theora is missing in most builds; VP8 in Ogg is read by what reads FFmpeg's.
 _OGG = Container("ogg", ("libtheora", "libvpx"), sound=("libopus", "libvorbis", "flac"))
-_ASF = Container("asf", ("wmv2", "msmpeg4v3"), sound=("wmav2", "libmp3lame"))
+_ASF = Container(
+    "asf",
+    ("wmv2", "msmpeg4v3"),
+    sound=("wmav2", "libmp3lame"),
+    takes=frozenset(
+        (
+            *("wmv1", "wmv2", "wmv3", "vc1", "msmpeg4v2", "msmpeg4v3", "mpeg4", "h264", "mjpeg"),
+            *("wmav1", "wmav2", "wmapro", "wmavoice", "wmalossless", "mp3", "aac", "ac3"),
+            *("pcm_u8", "pcm_s16le", "adpcm_ms", "adpcm_ima_wav"),
+        )
+    ),
+)
+_AVI = Container(
+    "avi",
+    ("mpeg4",),
+    sound=("libmp3lame", "ac3", "pcm_s16le"),
+    steady=True,
+    takes=frozenset(
+        (
+            *("mpeg4", "h264", "hevc", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "mpeg1video"),
+            *("mpeg2video", "vp8", "vp9", "av1", "mjpeg", "ffv1", "huffyuv", "ffvhuff", "utvideo"),
+            *("png", "rawvideo", "magicyuv", "dvvideo", "cinepak", "flv1", "qtrle", "xsub"),
+            *("mp2", "mp3", "aac", "ac3", "eac3", "dts", "wmav1", "wmav2", "gsm_ms", "pcm_u8"),
+            *("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_alaw", "pcm_mulaw", "adpcm_ms"),
+            "adpcm_ima_wav",
+        )
+    ),
+)
 
 CONTAINERS = {
     ".mp4": _MP4,
@@ -68,7 +97,7 @@ CONTAINERS = {
         text=("webvtt",),
         tagged=True,
     ),
-    ".avi": Container("avi", ("mpeg4",), sound=("libmp3lame", "ac3", "pcm_s16le"), steady=True),
+    ".avi": _AVI,
     ".ts": _TS,
     ".mts": _TS,
     ".m2ts": _TS._replace(options=(("mpegts_m2ts_mode", "1"),)),
@@ -79,7 +108,13 @@ CONTAINERS = {
     ".mxf": Container("mxf", ("mpeg2video",), sound=("pcm_s16le",), steady=True, tagged=True),
     ".wmv": _ASF,
     ".asf": _ASF,
-    ".flv": Container("flv", ("libx264", "flv"), sound=("aac", "libmp3lame")),
+    ".flv": Container(
+        "flv",
+        ("libx264", "flv"),
+        sound=("aac", "libmp3lame"),
+        takes=frozenset(("h264", "hevc", "av1", "vp9", "flv1", "aac", "mp3")),
+        single=True,
+    ),
     ".3gp": Container("3gp"),
     # Moving pictures: no tracks but one.
     ".webp": Container("webp", ("libwebp_anim",), ("libwebp_anim",), sound=()),

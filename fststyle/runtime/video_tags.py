@@ -1,5 +1,6 @@
 """What a file says of itself: titles, dates and places, chapters, languages, marks, covers."""
 
+import itertools
 import re
 from fractions import Fraction
 from typing import Any
@@ -86,16 +87,12 @@ def covers(source: Any) -> list[tuple[Any, bytes]]:
     """(stream, picture) of each cover, which files have as a video stream of one packet."""
     if source.container is None:
         return []
-    found = [
-        stream
-        for stream in source.container.streams.video
-        if stream.disposition & av.stream.Disposition.attached_pic
-    ]
     made = []
-    for stream in found:
-        with av.open(source.container.name) as again:  # its packets may be read through already
-            for packet in again.demux(again.streams[stream.index]):
-                if packet.size:
-                    made.append((stream, bytes(packet)))
-                    break
+    for stream in source.container.streams.video:
+        if stream.disposition & av.stream.Disposition.attached_pic:
+            # Its packet may be read through already.
+            with av.open(source.container.name) as again:
+                packets = again.demux(again.streams[stream.index])
+                pictures = (bytes(packet) for packet in packets if packet.size)
+                made += [(stream, picture) for picture in itertools.islice(pictures, 1)]
     return made

@@ -47,15 +47,21 @@ def ways(stream: Any, form: Container) -> Iterator[Way]:
     name = codec.canonical_name if codec else stream.name
     if not form.takes or name in form.takes:
         yield Way(partial(Copied, template=stream))
+    if not codec:
+        return
     kinds: dict[str, tuple[Any, tuple[str, ...]]] = {
         "audio": (Sound, form.sound),
-        "subtitle": (Text, form.text if codec and codec.text_sub else ()),
+        "subtitle": (Text, form.text if codec.text_sub else ()),
     }
     kind, encoders = kinds.get(stream.type, (None, ()))
-    for encoder in encoders if codec else ():
+    for encoder in encoders:
         yield Way(partial(kind, template=stream, encoder=encoder), encoder)
         if kind is Sound:  # MXF has no other rate
             yield Way(partial(Sound, template=stream, encoder=encoder, rate=BROADCAST), encoder)
+
+
+_USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""Layouts of so many channels, as FFmpeg guesses them."""
 
 
 class Copied:
@@ -63,6 +69,11 @@ class Copied:
 
     def __init__(self, container: Any, template: Any) -> None:
         self.stream = container.add_stream_from_template(template, opaque=True)
+        if template.type == "audio":
+            context = self.stream.codec_context
+            count = context.layout.nb_channels
+            if context.layout.name == f"{count} channels" and count in _USUAL:
+                context.layout = _USUAL[count]  # muxers fail where it is not said
 
     def packets(self, packet: Any) -> Iterator[Any]:
         """See ``Track``; the packet is taken up."""
@@ -73,6 +84,33 @@ class Copied:
     def flush(self) -> Iterator[Any]:
         """See ``Track``."""
         return iter(())
+
+
+class Cover:
+    """A picture of the film as a whole."""
+
+    def __init__(self, container: Any, template: Any, picture: bytes) -> None:
+        self._attached, self._picture = container.format.name == "matroska", picture
+        if self._attached:  # which has pictures among the files that are attached
+            codec = template.codec_context.name
+            suffix, kind = {"mjpeg": ("jpg", "jpeg")}.get(codec, (codec, codec))
+            name = template.metadata.get("filename", f"cover.{suffix}")
+            self.stream = container.add_attachment(name, f"image/{kind}", picture)
+        else:
+            self.stream = container.add_stream_from_template(template, opaque=True)
+            self.stream.disposition = int(av.stream.Disposition.attached_pic)
+
+    def packets(self, packet: Any) -> Iterator[Any]:
+        """See ``Track``; there is one, written at the end."""
+        return iter(())
+
+    def flush(self) -> Iterator[Any]:
+        """See ``Track``."""
+        if not self._attached:
+            packet: Any = av.Packet(self._picture)
+            packet.pts = packet.dts = 0
+            packet.stream, packet.is_keyframe = self.stream, True
+            yield packet
 
 
 class Sound:
@@ -207,7 +245,8 @@ class _Decoder:
 
 def label(stream: Any) -> str:
     """What the user knows a stream by."""
-    name = stream.name if stream.codec_context is None else stream.codec_context.name
+    codec = stream.codec_context.codec if stream.codec_context else None
+    name = codec.canonical_name if codec else stream.name
     kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
     language = stream.metadata.get("language", "und")
     told = [name or "of unknown kind"] + [language] * (language != "und")

@@ -6,6 +6,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ from fststyle.runtime.video_tags import (
     muxer_options,
     timecode,
 )
-from fststyle.runtime.video_tracks import Clock, Track, Way, label, ways
+from fststyle.runtime.video_tracks import Clock, Cover, Track, Way, label, ways
 
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EPIPE)
 _BROKEN = 100
 """Packets that a container may refuse one after the other before the film is given up."""
 _CHAPTERS_LAST = ("mp4", "mov", "3gp", "matroska", "webm")
 """Muxers that take chapters at the end, too, when it is known how long the film became."""
+
+_WITH_COVER = ("mp4", "matroska")
 
 
 class VideoTarget:
@@ -73,11 +76,6 @@ class VideoTarget:
             raise ValueError(f"{name}: cannot be written ({reason(error)})") from error
         self._clocks = {index: Clock() for index in self._tracks}
         self.frames = 0
-        for stream, picture in self._covers:
-            packet: Any = av.Packet(picture)
-            packet.pts = packet.dts = 0
-            packet.time_base, packet.is_keyframe = stream.time_base, True
-            self._write(stream, self._tracks[stream.index].packets(packet))
 
     def put(self, item: "Frame | av.Packet[Any]") -> None:
         """Write a frame, or a packet of the source.
@@ -85,18 +83,17 @@ class VideoTarget:
         Raises ValueError where the encoder or the container fails, OSError where the disk does.
         """
         if isinstance(item, av.Packet):
-            track = self._tracks.get(item.stream.index)
+            stream, track = self._tracks.get(item.stream.index, (None, None))
             if track is not None:
-                self._write(item.stream, track.packets(item))
+                self._write(stream, track.packets(item))
             return
         self._encode(self._video.encode(item))
         self.frames += 1
 
     def close(self) -> None:
         """Write what is left; after that the file can be played."""
-        for stream in self._source.others:
-            if stream.index in self._tracks:
-                self._write(stream, self._tracks[stream.index].flush())
+        for stream, track in self._tracks.values():
+            self._write(stream, track.flush())
         self._encode(self._video.flush())
         if self._form.muxer in _CHAPTERS_LAST:
             self._container.set_chapters(chapters(self._source, self._video.seconds))
@@ -104,9 +101,9 @@ class VideoTarget:
             self._container.close()
         except (av.error.FFmpegError, ValueError) as error:
             self._fail(error)
-        for track, count in self._refused.items():
+        for what, count in self._refused.items():
             print(
-                f"{self._name}: {count} packet(s) of {track} are left out, which the container"
+                f"{self._name}: {count} packet(s) of {what} are left out, which the container"
                 " refuses",
                 file=sys.stderr,
             )
@@ -119,31 +116,27 @@ class VideoTarget:
     def _plan(self, notes: list[str]) -> list[tuple[Any, Way]]:
         """How each of the source's streams becomes a track; what does not is noted."""
         given = self._source.container
+        suffix = self._name.suffix
         attached = given.streams.attachments if given is not None else ()
         planned: list[tuple[Any, Way]] = []
         for stream in [*self._source.others, *attached]:
             if stream.type == "data" and _is_made_anew(stream):
                 continue
-            for way in ways(stream, self._form):
+            full = self._form.single and any(s.type == stream.type for s, _ in planned)
+            for way in () if full else ways(stream, self._form):
                 if self._takes([*planned, (stream, way)]):
                     planned.append((stream, way))
                     if way.encoder:
                         notes.append(f"{label(stream)} is converted by {way.encoder}")
                     break
             else:
-                notes.append(
-                    f"{label(stream)} is left out, which {self._name.suffix} does not take"
-                )
-        self._covers = []
+                notes.append(f"{label(stream)} is left out, which {suffix} does not take")
         for stream, picture in covers(self._source):
-            copy = [(stream, way) for way in ways(stream, self._form)][:1]
-            if copy and self._takes([*planned, *copy]):
-                planned += copy
-                self._covers.append((stream, picture))
+            cover = (stream, Way(partial(Cover, template=stream, picture=picture)))
+            if self._form.muxer in _WITH_COVER and self._takes([*planned, cover]):
+                planned.append(cover)
             else:
-                notes.append(
-                    f"the cover picture is left out, which {self._name.suffix} does not take"
-                )
+                notes.append(f"the cover picture is left out, which {suffix} does not take")
         return planned
 
     def _takes(self, planned: list[tuple[Any, Way]]) -> bool:
@@ -158,9 +151,9 @@ class VideoTarget:
 
     def _open(
         self, where: Any, planned: list[tuple[Any, Way]]
-    ) -> tuple[Any, VideoEncoder, dict[int, Track]]:
-        """(container, the film's stream, other tracks by the source's index), with the header
-        written: whatever is refused is refused here."""
+    ) -> tuple[Any, VideoEncoder, dict[int, tuple[Any, Track]]]:
+        """(container, the film's stream, the source's streams and their tracks by index), with the
+        header written: whatever is refused is refused here."""
         container: Any = av.open(
             where,
             "w",
@@ -175,15 +168,17 @@ class VideoTarget:
             container.set_chapters(chapters(self._source))
         tracks = {}
         for stream, way in planned:
-            track = tracks[stream.index] = way.add(container)
-            describe_track(track.stream, stream)
+            track = way.add(container)
+            tracks[stream.index] = stream, track
+            if not isinstance(track, Cover):
+                describe_track(track.stream, stream)
         container.start_encoding()
         return container, video, tracks
 
     def _write(self, source: Any, packets: Iterable[Any]) -> None:
         """Write a track's packets."""
         for packet in packets:
-            track = self._tracks[source.index]
+            _, track = self._tracks[source.index]
             if self._clocks[source.index].set(packet, track.stream.time_base):
                 self._mux(packet, label(source))
             else:
