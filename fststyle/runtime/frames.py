@@ -155,11 +155,7 @@ class GifTarget:
         self._times: list[Fraction] = []
         self._end = Fraction(0)
         left_out(name, source)
-        if source.has_alpha:
-            print(
-                f"{name}: of half transparent pixels a GIF makes clear or solid ones",
-                file=sys.stderr,
-            )
+        self._name, self._rounded = name, False
 
     @property
     def frames(self) -> int:
@@ -170,6 +166,8 @@ class GifTarget:
         """Take a frame."""
         if isinstance(item, Frame):
             self._images.append(_with_palette(item))
+            if item.alpha is not None and not self._rounded:
+                self._rounded = bool(((item.alpha > 0) & (item.alpha < 255)).any())
             length = item.duration * self._source.time_base or 1 / self._source.rate
             self._times.append(item.pts * self._source.time_base)
             self._end = self._times[-1] + length
@@ -178,6 +176,12 @@ class GifTarget:
         """Write the file."""
         if not self._images:
             return
+        if self._rounded:
+            print(
+                f"{self._name}: half transparent pixels become clear or solid, as GIFs know no"
+                " others",
+                file=sys.stderr,
+            )
         # Rounded as moments, not as durations, or the errors would add up.
         moments = [*self._times, self._end]
         ticks = [round((time - moments[0]) / GIF_TICK) for time in moments]
