@@ -128,6 +128,12 @@ def _bench_optimize(options: Mapping[str, Any]) -> None:
     bench_optimize(config.from_options(config.BenchOptimizeConfig, options))
 
 
+def _bench_robustness(options: Mapping[str, Any]) -> int:
+    from fststyle.benchmark_robustness import bench_robustness
+
+    return bench_robustness(config.from_options(config.BenchRobustnessConfig, options))
+
+
 def _bench_video(options: Mapping[str, Any]) -> None:
     from fststyle.benchmark_video import bench_video
 
@@ -171,6 +177,11 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "depth": Command("time what depth costs", config.BenchDepthConfig, _bench_depth),
         "optimize": Command(
             "time per-image optimization", config.BenchOptimizeConfig, _bench_optimize
+        ),
+        "robustness": Command(
+            "count how commands end on damaged files, and trainings that are killed",
+            config.BenchRobustnessConfig,
+            _bench_robustness,
         ),
     },
 }

@@ -13,7 +13,8 @@ from fststyle.__main__ import TRAINING_PACKAGES
 
 FLOORS = [
     ["__main__"],
-    ["benchmark_video"],
+    ["benchmark_robustness", "benchmark_video"],
+    ["robustness"],
     ["benchmark_depth", "benchmark_infer", "benchmark_optimize"],
     ["benchmark", "compare", "depth_convert", "publish"],
     ["optimization"],

@@ -188,3 +188,26 @@ class BenchOptimizeConfig:
     def __post_init__(self) -> None:
         check(min(parse_size(self.size)) >= 32, "--size must be 32x32 or more")
         check(self.steps >= 10 and self.steps % 10 == 0, "--steps takes multiples of 10")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRobustnessConfig:
+    """``bench robustness``: damaged files through commands, and trainings killed and resumed."""
+
+    inputs: int = setting("files that are damaged", 1000)
+    kills: int = setting("trainings that are killed", 100)
+    seed: int = setting("of what is damaged and of when is killed", 0)
+    only: tuple[str, ...] = setting(
+        "of the inputs, only those for these commands or of these kinds: infer, video …", ()
+    )
+    jobs: int | None = setting("commands at a time (default: one for each core)", None)
+    seconds: float = setting("after which a command hangs", 120.0)
+    megabytes: float = setting("of memory that a command may take", 2500.0)
+    output: Path | None = setting("folder that keeps what did not end as it should", None)
+    json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "kills", "seed"):
+            check(getattr(self, name) >= 0, f"--{name} must not be negative")
+        check(self.jobs is None or self.jobs >= 1, f"--jobs must be at least 1, not {self.jobs}")
+        check(self.seconds > 0 and self.megabytes > 0, "--seconds and --megabytes are above 0")
