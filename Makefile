@@ -16,9 +16,10 @@ demo: .venv/train.installed
 	$(BIN)/python train.py --style "$(STYLE)" --content "$(CONTENT)" --name demo \
 	  --run-dir demo/run --resume $(DEMO_OPTIONS)
 	$(BIN)/python export.py demo/run/demo.safetensors --uint8 --output demo/demo.onnx
-	$(BIN)/python infer.py demo/demo.onnx $(PHOTOS) --output demo/pictures --max-size 1024
+	$(BIN)/python infer.py demo/demo.onnx $(PHOTOS) --output demo/pictures --max-size 1024 \
+	  --overwrite
 	$(BIN)/python -m fststyle compare demo/demo.onnx --content $(PHOTOS) --style "$(STYLE)" \
-	  --output demo/sheet.png
+	  --output demo/sheet.png --overwrite
 	@echo "The sheet: $(CURDIR)/demo/sheet.png"
 
 DEMO_OPTIONS := --loss-network small --style-weight 1 --steps 800 --image-size 192 --batch-size 2

@@ -1,5 +1,6 @@
 """Many inputs, some of which fail: the rest is done, and a line says why for each that is not."""
 
+import errno
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +19,20 @@ NO_MEMORY = re.compile(
 
 
 class Failures:
-    """Inputs that could not be used, and why."""
+    """Inputs that could not be used, and why.
 
-    def __init__(self) -> None:
+    Attributes:
+        reasons: a line for each input.
+        disk_full: whether no later one can be written either.
+
+    Args:
+        memory: what to do where there is too little of it.
+    """
+
+    def __init__(self, memory: str = "try a smaller size") -> None:
         self.reasons: dict[str, str] = {}
+        self.disk_full = False
+        self._memory = memory
 
     @contextmanager
     def noting(self, source: object) -> Iterator[None]:
@@ -30,13 +41,21 @@ class Failures:
         try:
             yield
         except Exception as error:
-            self.add(source, one_line(error))
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            self.disk_full = self.disk_full or full
+            if is_about_memory(error):
+                self.add(source, f"too little memory for it: {self._memory}")
+            else:
+                self.add(source, one_line(error))
 
     def add(self, source: object, reason: str) -> None:
         """Note ``reason``; it is led by the source's name where it does not say it itself."""
         line = reason if str(source) in reason else f"{source}: {reason}"
         before = self.reasons.get(str(source))
-        self.reasons[str(source)] = printable(line if before is None else f"{before}; {reason}")
+        if before is None:
+            self.reasons[str(source)] = printable(line)
+        elif printable(reason) not in before:
+            self.reasons[str(source)] = printable(f"{before}; {reason}")
 
     def report(self) -> int:
         """A line for each on stderr; returns the exit status, 1 where there are any and else 0."""
@@ -63,10 +82,13 @@ def open_all(
     return found
 
 
+def is_about_memory(error: Exception) -> bool:
+    """Whether there was too little of it."""
+    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))
+
+
 def one_line(error: Exception) -> str:
     """What to tell of an error that an input caused."""
-    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
-        return "too little memory for it: try a smaller size"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror + (f": {error.filename}" if error.filename else "")
     message = str(error).strip().partition("\n")[0]

@@ -102,3 +102,16 @@ def names_folder(output: str, suffixes: Collection[str]) -> bool:
         or os.path.isdir(output)
         or Path(output).suffix.lower() not in suffixes
     )
+
+
+NAME_MAX = 255
+"""Bytes of a file's name on nearly all file systems."""
+
+
+def fitting(path: Path, addition: str = "") -> Path:
+    """``path`` with ``addition`` before its suffix, its name cut where it is longer than file
+    systems take."""
+    stem, suffix = path.stem, path.suffix
+    while len(os.fsencode(stem + addition + suffix)) > NAME_MAX and len(stem) > 1:
+        stem = stem[:-1]
+    return path.with_name(f"{stem}{addition}{suffix}")

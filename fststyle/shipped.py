@@ -19,7 +19,9 @@ def shipped_styles() -> dict[str, Path]:
 
 
 def style_file(name: str | Path) -> Path:
-    """The file of the style that ships as ``name``; where none does, or where ``name`` names
-    something of its own, just that."""
-    shipped = shipped_styles().get(str(name))
-    return shipped if shipped and not Path(name).exists() else Path(name)
+    """The file of the style that ships as ``name``; where none does, ``name`` itself.
+
+    A file or folder of that name changes nothing, since a result may bear it: ``--output udnie``.
+    ``./udnie`` names the file.
+    """
+    return shipped_styles().get(str(name), Path(name))

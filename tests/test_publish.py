@@ -105,15 +105,23 @@ def test_a_name_that_is_no_style_is_told_those_that_are(capsys: pytest.CaptureFi
         assert status == 2 and re.search(message, error) and error.count("\n") == 1
 
 
-def test_a_file_of_a_styles_name_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_styles_are_styles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a folder is called so, as ``--output great_wave`` makes one, unless nothing else
+    is there to be stylized."""
     monkeypatch.chdir(tmp_path)
-    inputs = ("starry_night", "mine.onnx", "great_wave")
-    assert [path.name for path in InferConfig(inputs=(*inputs, "a.jpg")).models] == [
-        *("starry_night.onnx", "mine.onnx", "great_wave.onnx")
-    ]
-    (tmp_path / "great_wave").mkdir()  # a folder of photos, say
-    config = InferConfig(inputs=inputs)
-    assert len(config.models) == 2 and config.media == ("great_wave",)
+
+    def parted(*inputs: str) -> tuple[list[str], tuple[str, ...]]:
+        config = InferConfig(inputs=inputs)
+        return [path.name for path in config.models], config.media
+
+    styles = ["starry_night.onnx", "mine.onnx", "great_wave.onnx"]
+    for _ in ("nothing there", "a folder there"):
+        for photo in ("a.jpg", "./great_wave", "great_wave/"):
+            inputs = ("starry_night", "mine.onnx", "great_wave", photo)
+            assert parted(*inputs) == (styles, (photo,))
+        (tmp_path / "great_wave").mkdir(exist_ok=True)
+    assert parted("starry_night", "great_wave") == (styles[:1], ("great_wave",))
+    assert InferConfig(inputs=("great_wave",), list=True).models[0].parent.name == "styles"
 
 
 def test_the_styles_that_ship_can_be_listed() -> None:

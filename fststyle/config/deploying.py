@@ -1,6 +1,7 @@
 """Trained styles on their way to those who use them."""
 
 import itertools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -72,11 +73,13 @@ class InferConfig:
         "instead of stylizing, name the styles that ship; with styles, print their whole cards",
         False,
     )
-    output: Path = setting(
+    output: str = setting(
         "folder for the results, with one below it for each of several styles; or the file to"
         " write",
-        Path("out"),
+        "out",
     )
+    overwrite: bool = setting("replace results that exist already", False)
+    skip_existing: bool = setting("leave out results that exist already", False)
     strength: float = setting("1 for the stylized picture, 0 for the original", 1.0)
     keep_colour: bool = setting("keep the original's colours", False)
     grain: int = setting(
@@ -138,15 +141,26 @@ class InferConfig:
         check(bool(self.models), f"infer STYLE photo.jpg: {self._no_style()}")
         check(bool(self.media), "what is to be stylized? name pictures or videos")
         check(
+            not (self.overwrite and self.skip_existing),
+            "--overwrite or --skip-existing: choose one",
+        )
+        check(
             not self.crossfade or len(self.models) == 2,
             f"--crossfade takes two styles, not {len(self.models)}",
         )
 
     @property
     def models(self) -> tuple[Path, ...]:
-        """The files of the styles, with which the inputs begin."""
+        """The files of the styles, with which the inputs begin.
+
+        Where nothing else is given, the last one is no style but what is there of that name.
+        """
         files = map(style_file, self.inputs)
-        return tuple(itertools.takewhile(lambda file: file.suffix == ".onnx", files))
+        found = tuple(itertools.takewhile(lambda file: file.suffix == ".onnx", files))
+        last = self.inputs[-1] if self.inputs else ""
+        if not self.list and 1 < len(found) == len(self.inputs) and last != str(found[-1]):
+            return found[:-1] if os.path.exists(last) else found
+        return found
 
     @property
     def media(self) -> tuple[str, ...]:

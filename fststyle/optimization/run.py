@@ -11,7 +11,7 @@ from fststyle.files import check_free, names_folder
 from fststyle.images import DEEP, WRITERS, check_deep, check_writable
 from fststyle.networks.vgg import check_layers
 from fststyle.optimization.studio import Studio, record_file
-from fststyle.runtime.pictures import find_inputs, plan
+from fststyle.runtime.inputs import find_inputs, plan
 from fststyle.runtime.signals import watch_signals
 from fststyle.training.device import keep_freed_memory
 

@@ -12,7 +12,7 @@ from fststyle.config import DepthPredictConfig, parse_size
 from fststyle.failures import Failures
 from fststyle.files import check_free, replacing
 from fststyle.images import read_image, sheet, to_uint8, write_image
-from fststyle.runtime.pictures import plan
+from fststyle.runtime.inputs import plan
 from fststyle.runtime.session import open_session
 from fststyle.runtime.signals import watch_signals
 

@@ -1,7 +1,7 @@
 """``fststyle infer``: pictures and videos through exported networks."""
 
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,20 +9,20 @@ import numpy as np
 from tqdm import tqdm
 
 from fststyle.config import InferConfig
-from fststyle.images import check_writable, fit_within, read_image, write_image
+from fststyle.failures import Failures
+from fststyle.files import check_free
+from fststyle.images import read_image, write_image
 from fststyle.runtime.frames import FolderSource
 from fststyle.runtime.grain import add_grain
 from fststyle.runtime.live import Latest, TkWindow, show
-from fststyle.runtime.media import is_live, is_video
-from fststyle.runtime.pictures import find_inputs, place, stylize
+from fststyle.runtime.media import is_live
+from fststyle.runtime.pictures import stylize
 from fststyle.runtime.signals import watch_signals
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import VideoSource
-from fststyle.runtime.video_formats import check_video_name, output_name
+from fststyle.runtime.video_formats import check_video_name
 from fststyle.runtime.videos import Effect, report, stylize_video
-
-Job = tuple[str, list[Path]]
-"""An input and the files to write, one for each style, or one for a cross-fade."""
+from fststyle.runtime.work import Job, output_is_folder, plan_work
 
 
 def run(config: InferConfig) -> int:
@@ -37,69 +37,112 @@ def run(config: InferConfig) -> int:
         return 0
     if config.show or any(map(is_live, config.media)):
         return _live(config)
-    pictures, videos = _plan(config)
-    stylizers = [Stylizer(path, config.provider, config.threads) for path in config.models]
-    grain = _grain(config)
-    parts = [f"{len(pictures)} picture(s)"] * bool(pictures) + [f"{len(videos)} video(s)"] * bool(
-        videos
-    )
-    print(f"{', '.join(parts)}, provider {stylizers[0].provider}", flush=True)
-    failures: list[str] = []
-    with watch_signals() as stop:
-        for source, targets in tqdm(pictures, unit="picture", disable=not pictures):
-            try:
-                image = read_image(Path(source), alpha=True)
-                if config.max_size:
-                    image = fit_within(image, config.max_size)
-                for stylizer, target in zip(stylizers, targets, strict=True):
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    stylized = stylize(
-                        stylizer,
-                        image,
-                        strength=config.strength,
-                        keep_colour=config.keep_colour,
-                        grain=grain,
-                        tile=config.tile,
-                        folder=target.parent,
-                        stopped=lambda: stop.requested,
-                    )
-                    write_image(stylized, target)
-            except ValueError as error:
-                failures.append(_about(source, error))
-            if stop.requested:
-                return 130
-        effect = _effect(stylizers, config)
-        for source, targets in videos:
-            try:
-                done = stylize_video(
-                    _open(source, config),
-                    targets,
-                    effect,
-                    codec=config.codec,
-                    quality=config.quality,
-                    stopped=lambda: stop.requested,
-                    grain=grain,
-                    batch_size=config.batch_size,
-                    frames=config.frames,
+    failures = Failures("try a smaller --max-size, and of pictures a smaller --tile")
+    work = plan_work(config, failures)
+    missing = len(failures.reasons)
+    done: list[Path] = []
+    stopped = False
+    if work.pictures or work.videos:
+        batch = _Batch(config, failures)
+        names = [(len(work.pictures), "picture(s)"), (len(work.videos), "video(s)")]
+        parts = ", ".join(f"{count} {name}" for count, name in names if count)
+        print(f"{parts}, provider {batch.provider}", flush=True)
+        stopped = batch.run(work.pictures, work.videos, done)
+    status = failures.report() or work.tell_passed()
+    count = len(work.pictures) + len(work.videos) + missing
+    made = sum(str(source) not in failures.reasons for source in done)
+    there = f"; {work.there} there already" * bool(work.there)
+    print(f"{made} of {count} stylized into {config.output}{there}")
+    if stopped:
+        print("stopped; --skip-existing goes on", file=sys.stderr)
+    return 130 if stopped else status
+
+
+class _Batch:
+    """What is done with each input. What fails of one is noted, and the others are done."""
+
+    def __init__(self, config: InferConfig, failures: Failures) -> None:
+        self._config, self._failures, self._grain = config, failures, _grain(config)
+        self._stylizers = [
+            Stylizer(path, config.provider, config.threads) for path in config.models
+        ]
+
+    @property
+    def provider(self) -> str:
+        """The one that runs."""
+        return self._stylizers[0].provider
+
+    def run(self, pictures: Sequence[Job], videos: Sequence[Job], done: list[Path]) -> bool:
+        """Append to ``done`` what was tried; returns whether the user ended it before the end."""
+        with watch_signals() as stop:
+            kinds = ((tqdm(pictures, unit="picture", disable=not pictures), self._picture),)
+            for jobs, make in (*kinds, (videos, self._video)):
+                for job in jobs:
+                    try:
+                        with self._failures.noting(job.source):
+                            make(job, lambda: stop.requested)
+                    except KeyboardInterrupt:  # between two tiles
+                        return True
+                    if stop.requested and make == self._video:
+                        return True
+                    done.append(job.source)
+                    if stop.requested or self._failures.disk_full:
+                        return stop.requested
+        return False
+
+    def _picture(self, job: Job, stopped: Callable[[], bool]) -> None:
+        config = self._config
+        image = read_image(job.source, alpha=True, max_size=config.max_size)
+        for number, target in job.targets.items():
+            with self._failures.noting(job.source):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                stylized = stylize(
+                    self._stylizers[number],
+                    image,
+                    strength=config.strength,
+                    keep_colour=config.keep_colour,
+                    grain=self._grain,
+                    tile=config.tile,
+                    folder=target.parent,
+                    stopped=stopped,
                 )
-            except ValueError as error:
-                failures.append(_about(source, error))
-                continue
-            if report(done, source, targets):
-                failures.append(f"{source}: not whole")
-            if stop.requested:
-                return 130
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    count = len(pictures) + len(videos)
-    print(f"{count - len(failures)} of {count} stylized into {config.output}")
-    return 1 if failures else 0
+                write_image(stylized, target)
 
+    def _video(self, job: Job, stopped: Callable[[], bool]) -> None:
+        try:
+            self._film(job, stopped)
+        except Exception:
+            if len(job.targets) == 1:
+                raise
+            # One style may do what another one cannot.
+            for number, target in job.targets.items():
+                with self._failures.noting(job.source):
+                    self._film(Job(job.source, {number: target}), stopped)
 
-def _open(source: str, config: InferConfig) -> VideoSource | FolderSource:
-    if config.fps and Path(source).is_dir():
-        return FolderSource(Path(source), config.fps, config.max_size)
-    return VideoSource(source, config.max_size)
+    def _film(self, job: Job, stopped: Callable[[], bool]) -> None:
+        config, source = self._config, str(job.source)
+        if config.fps and job.source.is_dir():
+            opened: VideoSource | FolderSource
+            opened = FolderSource(job.source, config.fps, config.max_size)
+        else:
+            opened = VideoSource(source, config.max_size)
+        targets = list(job.targets.values())
+        stylizers = self._stylizers
+        if not config.crossfade:
+            stylizers = [stylizers[number] for number in job.targets]
+        made = stylize_video(
+            opened,
+            targets,
+            _effect(stylizers, config),
+            codec=config.codec,
+            quality=config.quality,
+            stopped=stopped,
+            grain=self._grain,
+            batch_size=config.batch_size,
+            frames=config.frames,
+        )
+        if report(made, source, targets):
+            self._failures.add(source, "not whole")
 
 
 def _live(config: InferConfig) -> int:
@@ -110,9 +153,11 @@ def _live(config: InferConfig) -> int:
     stylizer, grain = Stylizer(config.models[0], config.provider, config.threads), _grain(config)
     effect = partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
     if not config.show:
-        if not config.output.suffix or config.output.is_dir():
+        output = Path(config.output)
+        if output_is_folder(config):
             raise ValueError(f"{source}: add --show, or --output FILE.mp4 to write it")
-        check_video_name(config.output)
+        check_video_name(output)
+        check_free([output], config.overwrite)
     with watch_signals() as stop:
         if config.show:
             window = TkWindow()
@@ -132,25 +177,20 @@ def _live(config: InferConfig) -> int:
         print(f"provider {stylizer.provider}; Ctrl-C ends", flush=True)
         done = stylize_video(
             VideoSource(source, config.max_size),
-            [config.output],
+            [output],
             lambda frames, _: [effect(frames)],
             codec=config.codec,
             quality=config.quality,
             stopped=lambda: stop.requested,
             grain=grain,
         )
-        status = report(done, source, [config.output])
+        status = report(done, source, [output])
         return 130 if stop.requested else status
 
 
 def _grain(config: InferConfig) -> int:
     """Levels; none where the original itself is to come out."""
     return config.grain if config.strength else 0
-
-
-def _about(source: str, error: Exception) -> str:
-    message = str(error)
-    return message if message.startswith(source) else f"{source}: {message}"
 
 
 def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
@@ -171,63 +211,3 @@ def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
         return [(first + (second - first) * part + 0.5).astype(np.uint8)]
 
     return faded if config.crossfade else all_of
-
-
-def _plan(config: InferConfig) -> tuple[list[Job], list[Job]]:
-    """(pictures, videos) to make.
-
-    Raises FileNotFoundError for an input that names nothing, ValueError where files cannot be
-    written as they should.
-    """
-    folders_in = [Path(name) for name in config.media if config.fps and Path(name).is_dir()]
-    rest = [name for name in config.media if Path(name) not in folders_in]
-    found = find_inputs(rest)
-    videos = [(file, output_name(name)) for file, name in found if is_video(file)]
-    videos += [(folder, Path(f"{folder.resolve().name}.mp4")) for folder in folders_in]
-    moving = {file for file, _ in videos}
-    files = [(file, name) for file, name in found if file not in moving]
-    if config.output.suffix and not config.output.is_dir():
-        return _single(config, [*moving, *(file for file, _ in files)], moving)
-    folders = [config.output]
-    if len(config.models) > 1 and not config.crossfade:
-        folders = [config.output / path.stem for path in config.models]
-        if len({folder.name for folder in folders}) < len(folders):
-            raise ValueError("two of the styles have one name: rename one, it names a folder")
-    planned = [place(files, folder) for folder in folders]
-    pictures = [
-        (str(jobs[0][0]), [target for _, target in jobs]) for jobs in zip(*planned, strict=True)
-    ]
-    made: list[Job] = []
-    for file, name in videos:
-        if config.frames:
-            name = name.with_suffix("")
-        targets = [folder / name for folder in folders]
-        if any(target.resolve() == file.resolve() for target in targets):
-            raise ValueError(f"{file} would be overwritten: choose another folder with --output")
-        if any(targets == others for _, others in made):
-            raise ValueError(f"two videos are called {name.name}: stylize them one by one")
-        made.append((str(file), targets))
-    if config.crossfade and pictures:
-        raise ValueError("--crossfade changes from style to style in time: it takes videos only")
-    return pictures, made
-
-
-def _single(
-    config: InferConfig, files: Sequence[Path], moving: Collection[Path]
-) -> tuple[list[Job], list[Job]]:
-    """--output names a file."""
-    if len(files) != 1 or (len(config.models) > 1 and not config.crossfade):
-        raise ValueError(
-            f"--output {config.output} names one file, but there are {len(files)} input(s) and"
-            f" {len(config.models)} style(s): give a folder"
-        )
-    if files[0].resolve() == config.output.resolve():
-        raise ValueError(f"{config.output} would be overwritten: choose another --output")
-    job = [(str(files[0]), [config.output])]
-    if files[0] in moving:
-        if config.frames:
-            raise ValueError("--frames writes a folder, so --output names one, without a suffix")
-        check_video_name(config.output)
-        return [], job
-    check_writable(config.output)
-    return job, []

@@ -12,7 +12,8 @@ from conftest import ROOT, picture, run_command
 from PIL import Image
 
 from fststyle.runtime import session
-from fststyle.runtime.pictures import plan, stylize
+from fststyle.runtime.inputs import plan
+from fststyle.runtime.pictures import stylize
 from fststyle.runtime.stylizer import Stylizer
 
 BUILDS = {dist.name.replace("-", "_") for dist in metadata.distributions()}
