@@ -6,6 +6,7 @@ import faulthandler
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -81,6 +82,20 @@ def run_command(
 ) -> subprocess.CompletedProcess[str]:
     """``python -m fststyle ARGUMENTS`` from the project's folder."""
     return subprocess.run(**_command(arguments, env or {}), capture_output=True, **options)
+
+
+def interrupting(function: Callable[..., Any], call: int) -> Callable[..., Any]:
+    """``function``, after whose ``call``-th call somebody presses Ctrl-C."""
+    calls = []
+
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        result = function(*arguments, **options)
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    return wrapped
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import picture, run_command
+from conftest import picture, run_here
 
 from fststyle.benchmark import WEIGHTS, OurStep, PlainStep, median_ratio
 from fststyle.networks.transform import TransformNet
@@ -32,13 +32,13 @@ def test_ratios_are_of_pairs() -> None:
     assert median_ratio([1, 10, 2], [1, 5, 1]) == 2
 
 
-def test_bench_infer_writes_its_figures(tmp_path: Path) -> None:
+def test_bench_infer_writes_its_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in range(8):
         picture(seed, 70, 64).save(tmp_path / f"{seed}.png")
     options = ["--width", 4, "--size", "64x48", "--repeats", 2, "--json", tmp_path / "x.json"]
     options += ["--precision", "fp32", "int8", "--photos", tmp_path]
-    done = run_command("bench", "infer", *options)
-    assert done.returncode == 0, done.stderr
+    status, error = run_here(capsys, "bench", "infer", *options)
+    assert status == 0, error
     result = json.loads((tmp_path / "x.json").read_text())
     assert [row["size"] for row in result["infer"]] == ["64x48"] * 5
     for row in result["infer"]:
@@ -49,11 +49,13 @@ def test_bench_infer_writes_its_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.assets
-def test_bench_train_writes_its_figures(assets: Path, tmp_path: Path) -> None:
+def test_bench_train_writes_its_figures(
+    assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--image-size", 32, "--batch-size", 1, "--width", 4, "--repeats", 1]
     options += ["--content", assets / "photos/val", "--json", tmp_path / "x.json"]
-    done = run_command("bench", "train", *options, env={"FSTSTYLE_ASSETS": str(assets)})
-    assert done.returncode == 0, done.stderr
+    status, error = run_here(capsys, "bench", "train", *options)
+    assert status == 0, error
     result = json.loads((tmp_path / "x.json").read_text())
     assert [row["step"] for row in result["train"]] == ["plain", "fststyle", "fststyle, small"]
     assert result["photos_read_per_second"] > 0

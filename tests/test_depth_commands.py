@@ -2,10 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -13,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, picture, run_command, run_here
+from conftest import ROOT, interrupting, picture, run_here
 from PIL import Image
 
 from fststyle.__main__ import main
@@ -22,6 +18,7 @@ from fststyle.data import depth_formats
 from fststyle.depth_network import load_depth, save_depth
 from fststyle.images import read_image
 from fststyle.networks.hourglass import HourglassDepth
+from fststyle.training.depth import DepthTask
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +45,8 @@ def options(depth_data: Path, tmp_path: Path) -> list[Any]:
     ]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    done = run_command(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
 def here(*arguments: object) -> None:
-    """As ``run``, in this process, which saves seconds of imports."""
+    """A command in this process, which saves seconds of imports."""
     assert main([str(argument) for argument in arguments]) == 0
 
 
@@ -68,23 +59,21 @@ def tensors_of(file: Path) -> dict[str, torch.Tensor]:
     return load_tensors(file)[0]
 
 
-@pytest.mark.slow
-def test_an_interrupted_run_goes_on_bit_for_bit(options: list[Any], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fststyle", "depth", "train", *map(str, options)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    state = tmp_path / "run" / "state.safetensors"
-    deadline = time.monotonic() + 120
-    while not state.exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate()
-    assert process.returncode == 130 and b"go on with: depth train --name tiny --resume" in out
-    assert load_tensors(state)[1]["step"] < 6, "stopped too late for this test to mean anything"
-    run("depth", "train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run")
+def test_an_interrupted_run_goes_on_bit_for_bit(
+    options: list[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(DepthTask, "save", interrupting(DepthTask.save, 1))
+        assert main(["depth", "train", *map(str, options)]) == 130
+    assert "go on with: depth train --name tiny --resume" in capsys.readouterr().out
+    assert 2 <= load_tensors(tmp_path / "run" / "state.safetensors")[1]["step"] < 6
+    here("depth", "train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run")
     other = list(options)
     other[other.index("--run-dir") + 1] = tmp_path / "whole"
-    run("depth", "train", *other)
+    here("depth", "train", *other)
     for name in ("tiny.safetensors", "state.safetensors"):
         one, two = tensors_of(tmp_path / "run" / name), tensors_of(tmp_path / "whole" / name)
         assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
@@ -153,22 +142,25 @@ def test_a_head_on_vgg_trains_and_exports(
     assert status == 2 and "holds a 'vgg_head', not a 'hourglass'" in error
 
 
-@pytest.mark.slow
-def test_fine_tuning_begins_with_the_network_given(options: list[Any], tmp_path: Path) -> None:
+def test_fine_tuning_begins_with_the_network_given(
+    options: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = HourglassDepth()
     save_depth(tmp_path / "init.safetensors", network, {})
     options[options.index("--steps") + 1] = 1
     init = tmp_path / "init.safetensors"
-    run("depth", "train", *options, "--init", init, "--lr", 1e-9, "--weight-decay", 0)
+    here("depth", "train", *options, "--init", init, "--lr", 1e-9, "--weight-decay", 0)
     init.unlink()  # a run that is resumed has no more need of it
-    again = ("depth", "train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run")
-    assert "is complete" in run(*again).stdout
+    here("depth", "train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run")
+    assert "is complete" in capsys.readouterr().out
     trained = tensors_of(tmp_path / "run" / "state.safetensors")
     for name, parameter in network.named_parameters():
         torch.testing.assert_close(trained[f"network.{name}"], parameter.data, atol=1e-6, rtol=0)
 
 
-def test_bad_files_are_named_and_passed_over(options: list[Any], tmp_path: Path) -> None:
+def test_bad_files_are_named_and_passed_over(
+    options: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "mixed"
     for kind in ("image", "depth"):
         (folder / kind).mkdir(parents=True)
@@ -179,10 +171,11 @@ def test_bad_files_are_named_and_passed_over(options: list[Any], tmp_path: Path)
     Image.new("L", (64, 48), 7).save(folder / "depth" / "2.png")
     options[options.index("--data") + 1] = f"mixed={folder}"
     options[options.index("--steps") + 1] = 4
-    done = run("depth", "train", *options)
-    assert "2 picture(s) passed over" in done.stderr
-    assert "1.png: a depth map is greyscale" in done.stderr
-    assert "2.png: an empty depth map" in done.stderr
+    here("depth", "train", *options)
+    error = capsys.readouterr().err
+    assert "2 picture(s) passed over" in error
+    assert "1.png: a depth map is greyscale" in error
+    assert "2.png: an empty depth map" in error
 
 
 @pytest.mark.parametrize(

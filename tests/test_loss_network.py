@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import picture, run_command
+from conftest import picture, run_here
 
 from fststyle.checkpoint import load_card
 from fststyle.loss_network import SMALL, load_loss_network
@@ -99,41 +99,75 @@ def test_what_is_no_loss_network_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.assets
-def test_it_is_made_and_used(assets: Path, pictures: Path, painting: Path, tmp_path: Path) -> None:
+def test_it_is_made_and_used(
+    assets: Path,
+    pictures: Path,
+    painting: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     file = tmp_path / "tiny.safetensors"
-    done = run_command(
-        *("loss", "train", "--data", pictures, pictures, "--val", pictures, "--output", file),
+    status, error = run_here(
+        *(
+            capsys,
+            "loss",
+            "train",
+            "--data",
+            pictures,
+            pictures,
+            "--val",
+            pictures,
+            "--output",
+            file,
+        ),
         *("--widths", 4, 6, 8, 10, "--image-size", 64, "--pictures", 6, "--samples", 2000),
-        env={"FSTSTYLE_ASSETS": str(assets)},
     )
-    assert done.returncode == 0, done.stderr
+    assert status == 0, error
+    monkeypatch.setenv("FSTSTYLE_ASSETS", "")
     card = load_card(file)
     assert len(card["figures"]) == 8 and str(tmp_path) not in json.dumps(card)
     # A style is trained against it, with depth, where no VGG-19 is.
-    done = run_command(
-        *("train", "--style", painting, "--content", pictures, "--name", "s", "--width", 4),
+    status, error = run_here(
+        *(capsys, "train", "--style", painting, "--content", pictures, "--name", "s", "--width", 4),
         *("--run-dir", tmp_path / "s", "--steps", 2, "--image-size", 48, "--batch-size", 2),
         *("--style-size", 48, "--loss-network", file, "--depth-cache", "off"),
     )
-    assert done.returncode == 0, done.stderr
+    assert status == 0, error
     style = load_card(tmp_path / "s/s.safetensors")
     assert style["loss_network"] == "tiny.safetensors"
     assert style["depth_network"]["kind"] == "hourglass"
-    done = run_command(
-        *("evaluate", tmp_path / "s/s.safetensors", "--photos", pictures, "--style", painting),
+    status, error = run_here(
+        *(
+            capsys,
+            "evaluate",
+            tmp_path / "s/s.safetensors",
+            "--photos",
+            pictures,
+            "--style",
+            painting,
+        ),
         *("--style-size", 48, "--loss-network", file, "--json", tmp_path / "x.json"),
     )
-    assert done.returncode == 0, done.stderr
+    assert status == 0, error
     assert json.loads((tmp_path / "x.json").read_text())["photos"] == 4
 
 
 def test_the_one_that_ships_optimizes_a_picture(
-    pictures: Path, painting: Path, tmp_path: Path
+    pictures: Path, painting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert SMALL.stat().st_size < 4e6
-    done = run_command(
-        *("optimize", pictures / "0.png", "--style", painting, "--output", tmp_path / "x.png"),
+    status, error = run_here(
+        *(
+            capsys,
+            "optimize",
+            pictures / "0.png",
+            "--style",
+            painting,
+            "--output",
+            tmp_path / "x.png",
+        ),
         *("--steps", 3, "--size", 64, "--loss-network", "small", "--method", "plain"),
     )
-    assert done.returncode == 0, done.stderr
+    assert status == 0, error
     assert (tmp_path / "x.png").is_file()

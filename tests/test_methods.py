@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import picture, run_command, run_here, write_clip
+from conftest import picture, run_here, write_clip
 from PIL import Image
 from test_train_command import assert_same_runs, with_option
 
+from fststyle.__main__ import main
 from fststyle.checkpoint import load_transform, save_transform, sha256
 from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
 from fststyle.networks.transform import TransformNet
@@ -30,23 +31,22 @@ def combined(train_options: Options, tmp_path: Path) -> Options:
 
 @pytest.mark.slow
 def test_a_combined_run_is_taken_up_exactly_and_computes_depth_once(
-    combined: Options, photos: Path, tmp_path: Path
+    combined: Options, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    whole = run_command("train", *with_option(combined, "--run-dir", tmp_path / "whole"))
-    assert whole.returncode == 0, whole.stderr
-    assert "the depth loss adds " in whole.stdout and "depth of photos: 100%" in whole.stderr
+    assert main(["train", *map(str, with_option(combined, "--run-dir", tmp_path / "whole"))]) == 0
+    whole = capsys.readouterr()
+    assert "the depth loss adds " in whole.out and "depth of photos: 100%" in whole.err
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.png")}
     assert len(kept) == len(list(photos.iterdir()))
 
-    first = run_command("train", *with_option(combined, "--steps", 3))
-    assert first.returncode == 0, first.stderr
-    assert "depth of photos" not in first.stderr
+    status, error = run_here(capsys, "train", *with_option(combined, "--steps", 3))
+    assert status == 0 and "depth of photos" not in error, error
     again = ("train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run", "--steps", 8)
     # The learning rate falls over the last steps of all there are to be: begun with 3, it differs.
-    done = run_command(*again)
-    assert done.returncode == 0, done.stderr
+    status, error = run_here(capsys, *again)
+    assert status == 0, error
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.png")} == kept
 
     _, card = load_transform(tmp_path / "whole/tiny.safetensors")

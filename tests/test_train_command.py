@@ -9,33 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import ROOT, picture, run_command, run_here, tiny_run
+from conftest import ROOT, interrupting, picture, run_command, run_here, tiny_run
 
+from fststyle.__main__ import main
 from fststyle.checkpoint import load_tensors, load_transform
+from fststyle.training.style import StyleTask
 
 Options = list[Any]
 Capture = pytest.CaptureFixture[str]
-
-
-def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "fststyle", *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
-
-
-def wait_for(condition: Any, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def step_of(folder: Path) -> int:
@@ -60,8 +46,7 @@ def uninterrupted(
 ) -> Path:
     """The folder of the same run, never interrupted; not to be changed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    done = run_command("train", *tiny_run(painting, photos, vgg_file, folder))
-    assert done.returncode == 0, done.stderr
+    assert main(["train", *map(str, tiny_run(painting, photos, vgg_file, folder))]) == 0
     return folder
 
 
@@ -114,54 +99,71 @@ def test_stability_is_trained_for(
     assert losses[1e4]["stability"] < 0.5 * losses[1e-6]["stability"]
 
 
+KILLED = """
+import os, signal, sys
+from fststyle.__main__ import main
+replace, written = os.replace, []
+def kill(source, target, **options):
+    if os.fspath(target).endswith("state.safetensors"):
+        written.append(target)
+        if len(written) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target, **options)
+os.replace = kill
+main(sys.argv[1:])
+"""
+
+
 @pytest.mark.slow
 def test_after_kill_9_it_goes_on_bit_for_bit(
     train_options: Options, uninterrupted: Path, tmp_path: Path
 ) -> None:
+    """Killed when the second checkpoint is written, but not yet in its place."""
     folder = tmp_path / "run"
-    process = start("train", *train_options)
-    wait_for(lambda: step_of(folder) >= 3, process)
-    process.kill()
-    process.communicate()
-    assert step_of(folder) < 8, "killed too late for this test to mean anything"
+    command = [sys.executable, "-c", KILLED, "train", *map(str, train_options)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert step_of(folder) == 3 and list(folder.glob(".*"))
     # The name alone: everything else is known.
-    done = run_command("train", "--resume", "--name", "tiny", "--run-dir", folder)
+    again = ("train", "--resume", "--name", "tiny", "--run-dir", folder)
+    done = run_command(*again)
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stdout
     assert_same_runs(folder, uninterrupted)
     assert not list(folder.glob(".*")), "nothing half written is left"
-    done = run_command("train", "--resume", "--name", "tiny", "--run-dir", folder)
+    done = run_command(*again)
     assert done.returncode == 0 and "complete: to go on, give more --steps" in done.stdout
 
 
-@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(
-    train_options: Options, uninterrupted: Path, tmp_path: Path
+    train_options: Options,
+    uninterrupted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
 ) -> None:
     folder = tmp_path / "run"
     options = with_option(train_options, "--checkpoint-interval", 1000)
-    process = start("train", *options)
-    wait_for(lambda: (folder / "validation.png").exists(), process)  # step 4
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate()
-    assert process.returncode == 130
+    with monkeypatch.context() as patched:
+        validate = interrupting(StyleTask.validate, 1)  # step 4
+        patched.setattr(StyleTask, "validate", validate)
+        assert main(["train", *map(str, options)]) == 130
+    output = capsys.readouterr().out
     assert re.search(r"stopped at step \d, .*go on with: train --name tiny --resume", output)
-    assert "Traceback" not in output
     assert 4 <= step_of(folder) < 8
     # A setting that may change is given anew.
-    done = run_command(
-        "train", "--resume", "--name", "tiny", "--run-dir", folder, "--checkpoint-interval", 3
-    )
-    assert done.returncode == 0, done.stderr
+    again = ("train", "--resume", "--name", "tiny", "--run-dir", folder)
+    status, error = run_here(capsys, *again, "--checkpoint-interval", 3)
+    assert status == 0, error
     assert_same_runs(folder, uninterrupted)
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(
-    train_options: Options, tmp_path: Path
+    train_options: Options, tmp_path: Path, capsys: Capture
 ) -> None:
     """A limit on the size of files makes the system refuse to write the second checkpoint."""
-    done = run_command("train", *with_option(train_options, "--steps", 3))
-    assert done.returncode == 0, done.stderr
+    status, error = run_here(capsys, "train", *with_option(train_options, "--steps", 3))
+    assert status == 0, error
     folder = tmp_path / "run"
     before = {file.name: file.read_bytes() for file in folder.glob("*.safetensors")}
     limit = min(map(len, before.values())) // 2
@@ -176,10 +178,12 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only folders")
-def test_a_read_only_folder_is_said_at_once(train_options: Options, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_said_at_once(
+    train_options: Options, tmp_path: Path, capsys: Capture
+) -> None:
     (tmp_path / "run").mkdir(mode=0o500)
-    done = run_command("train", *train_options)
-    assert done.returncode == 2 and "not writable" in done.stderr
+    status, error = run_here(capsys, "train", *train_options)
+    assert status == 2 and "not writable" in error
 
 
 def test_a_run_is_not_overwritten_nor_resumed_under_other_settings(
@@ -209,16 +213,16 @@ def test_broken_photos_are_named_at_the_end(
 
 
 def test_photos_that_are_all_broken_are_one_line(
-    train_options: Options, photos: Path, tmp_path: Path
+    train_options: Options, photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "1.jpg").write_bytes(b"nothing")
     options = with_option(with_option(train_options, "--content", broken), "--val", photos)
-    done = run_command("train", *options)
-    assert done.returncode == 2
-    assert "none of the 1 photos can be used: " in done.stderr and "1.jpg" in done.stderr
-    assert done.stderr.count("\n") == 1
+    status, error = run_here(capsys, "train", *options)
+    assert status == 2
+    assert "none of the 1 photos can be used: " in error and "1.jpg" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -263,7 +267,6 @@ def test_two_processes_match_one(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     one, card_one = load_transform(uninterrupted / "tiny.safetensors")
@@ -318,14 +321,14 @@ GOLDEN = [
 ]
 
 
-def test_golden_losses(train_options: Options, tmp_path: Path) -> None:
+def test_golden_losses(train_options: Options, tmp_path: Path, capsys: Capture) -> None:
     """The style loss after each of ten steps on a fixed seed: a change not meant to alter results
     leaves them as they are."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     options = with_option(train_options, "--steps", 10)
-    done = run_command("train", *with_option(options, "--picture-interval", 1))
-    assert done.returncode == 0, done.stderr
+    status, error = run_here(capsys, "train", *with_option(options, "--picture-interval", 1))
+    assert status == 0, error
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     losses = [event.value for event in events.Scalars("val/style")]
