@@ -116,6 +116,12 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) ->
         time.sleep(0.01)
 
 
+def rounding(terms: int, dtype: torch.dtype = torch.float32) -> float:
+    """How far apart, relatively, two sums of the same ``terms`` positive numbers can be: processors
+    add them in orders of their own, and each addition rounds by half of eps at most."""
+    return terms * torch.finfo(dtype).eps
+
+
 def run_here(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
     """(exit status, stderr) of a command run in this process, which saves seconds of imports."""
     from fststyle.__main__ import main

@@ -13,6 +13,8 @@ from fststyle.content_weights import (
 from fststyle.images import importance_from_depth
 from fststyle.networks.vgg import CONVS, VGG19Features
 
+pytestmark = pytest.mark.numerical
+
 
 def test_the_nearest_pixel_gets_alpha_max_the_farthest_alpha_min_on_a_log_scale() -> None:
     depth = np.array([[0, 1, 2], [4, 3, 4]], np.float32)  # larger = farther

@@ -26,6 +26,8 @@ from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.vgg_weights import weights_id
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture(scope="module")
 def head_file(tmp_path_factory: pytest.TempPathFactory, deep_vgg: Path) -> Path:

@@ -321,6 +321,7 @@ GOLDEN = [
 ]
 
 
+@pytest.mark.numerical
 def test_golden_losses(train_options: Options, tmp_path: Path, capsys: Capture) -> None:
     """The style loss after each of ten steps on a fixed seed: a change not meant to alter results
     leaves them as they are."""

@@ -5,6 +5,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from fststyle.networks.depth_head import LAYERS, VGGDepthHead
 from fststyle.networks.vgg import BLOCKS
 
+pytestmark = pytest.mark.numerical
+
 WIDTHS = dict(zip(LAYERS, (64, 128, 256, 512), strict=True))
 
 

@@ -4,6 +4,8 @@ from torch import nn
 
 from fststyle.networks.hourglass import BLOCKS, HourglassDepth, Inception
 
+pytestmark = pytest.mark.numerical
+
 TABLE = [
     ("A", 128, 64, 64, (3, 7, 11)),
     ("B", 128, 128, 32, (3, 5, 7)),

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from fststyle.networks.transform import InstanceNorm, OutputConv, TransformNet, UpsampleConvNorm
 
+pytestmark = pytest.mark.numerical
+
 
 def test_parameter_count_is_the_papers() -> None:
     assert sum(p.numel() for p in TransformNet().parameters()) == 1_679_235

@@ -8,6 +8,8 @@ from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features, check_layers
 from fststyle.networks.vgg_weights import load_vgg19_state, read_tensors
 
+pytestmark = pytest.mark.numerical
+
 State = dict[str, torch.Tensor]
 
 

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from fststyle.optimization.lbfgs import LBFGS
 
+pytestmark = pytest.mark.numerical
+
 
 def bowl(size: int, seed: int) -> tuple[Tensor, Tensor]:
     """A positive definite matrix with eigenvalues from 0.5 to 1.5, and a centre, partly outside
