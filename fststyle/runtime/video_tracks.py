@@ -44,8 +44,7 @@ class Way(NamedTuple):
 def ways(stream: Any, form: Container) -> Iterator[Way]:
     """How a source's stream can become a track, the best first."""
     codec = stream.codec_context.codec if stream.codec_context else None
-    name = codec.canonical_name if codec else stream.name
-    if not form.takes or name in form.takes:
+    if not form.takes or _codec_name(stream) in form.takes:
         yield Way(partial(Copied, template=stream))
     if not codec:
         return
@@ -245,12 +244,18 @@ class _Decoder:
 
 def label(stream: Any) -> str:
     """What the user knows a stream by."""
-    codec = stream.codec_context.codec if stream.codec_context else None
-    name = codec.canonical_name if codec else stream.name
+    name = _codec_name(stream)
     kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
     language = stream.metadata.get("language", "und")
     told = [name or "of unknown kind"] + [language] * (language != "und")
     return f"{kind} ({', '.join(told)})"
+
+
+def _codec_name(stream: Any) -> str | None:
+    """None where FFmpeg does not know it."""
+    if stream.codec_context:
+        return stream.codec_context.codec.canonical_name
+    return getattr(stream, "name", None)  # which data has, and sound without a codec has not
 
 
 class Clock:
