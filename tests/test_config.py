@@ -16,6 +16,27 @@ def test_settings_survive_json() -> None:
         from_json(StyleTrainConfig, {**to_json(settings), "colour": 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("steps", "8"), ("steps", True), ("steps", 1.5), ("steps", None), ("lr", "fast")),
+        *(("style", "a.jpg"), ("style", [1]), ("content", None), ("content", ["a"])),
+        *(("compile", 1), ("precision", []), ("precision", "fp8"), ("style_size", [[256]])),
+    ],
+)
+def test_settings_of_damaged_files_are_refused(name: str, value: object) -> None:
+    values = to_json(StyleTrainConfig(**NEEDED))
+    with pytest.raises(ValueError, match=f"setting {name} cannot be"):
+        from_json(StyleTrainConfig, {**values, name: value})
+
+
+def test_settings_that_are_missing_are_named() -> None:
+    with pytest.raises(ValueError, match="settings are missing: content, name, style"):
+        from_json(StyleTrainConfig, {})
+    with pytest.raises(ValueError, match="settings cannot be None"):
+        from_json(StyleTrainConfig, None)
+
+
 def test_a_missing_option_is_named() -> None:
     with pytest.raises(ValueError, match="--content is needed: folder of photos"):
         from_options(StyleTrainConfig, {k: v for k, v in NEEDED.items() if k != "content"})

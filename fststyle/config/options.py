@@ -110,21 +110,40 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
-def from_json(config: type[Config], values: Mapping[str, Any]) -> Config:
-    """The inverse of ``to_json``; settings this version does not know are refused."""
+def from_json(config: type[Config], values: Any) -> Config:
+    """The inverse of ``to_json``.
+
+    Raises ValueError where settings are missing, unknown to this version or of another type, or
+    where the dataclass's own checks do.
+    """
+    check(isinstance(values, dict), f"settings cannot be {values!r:.60}")
     hints = typing.get_type_hints(config)
     unknown = sorted(values.keys() - hints.keys())
     check(not unknown, f"settings of another version: {', '.join(unknown)}")
-    return config(**{name: _typed(hints[name], value) for name, value in values.items()})
+    missing = sorted(needed(config) - values.keys())
+    check(not missing, f"settings are missing: {', '.join(missing)}")
+    return config(**{name: _typed(name, hints[name], value) for name, value in values.items()})
 
 
-def _typed(hint: Any, value: Any) -> Any:
+def _typed(name: str, hint: Any, value: Any) -> Any:
     kind, many = _element_type(hint)
-    if value is None:
+    if value is None and type(None) in typing.get_args(hint):
         return None
-    if many:
-        return tuple(kind(v) for v in value)
-    return kind(value) if kind in (Path, str) else value
+    values = value if many and isinstance(value, list) else [value]
+    right = isinstance(value, list) == many and all(_is(kind, v) for v in values)
+    check(right, f"setting {name} cannot be {value!r:.60}")
+    made = [Path(v) if kind is Path else v for v in values]
+    return tuple(made) if many else made[0]
+
+
+def _is(kind: Any, value: Any) -> bool:
+    """Whether a JSON value can be one of a setting of type ``kind``."""
+    if typing.get_origin(kind) is Literal:
+        return value in typing.get_args(kind)
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    kinds: dict[Any, Any] = {float: (int, float), Path: str}
+    return isinstance(value, kinds.get(kind, kind))
 
 
 def changed(old: Any, new: Any, ignore: Sequence[str]) -> list[str]:
