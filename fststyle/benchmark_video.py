@@ -18,8 +18,9 @@ from fststyle.export import export
 from fststyle.figures import check_free_options
 from fststyle.networks.transform import TransformNet
 from fststyle.runtime.grain import GRAIN
+from fststyle.runtime.sources import Source, open_source
 from fststyle.runtime.stylizer import Stylizer
-from fststyle.runtime.video import Frame, VideoSource
+from fststyle.runtime.video import Frame
 from fststyle.runtime.video_writer import VideoTarget
 from fststyle.runtime.videos import grained, stylize_video
 
@@ -43,7 +44,7 @@ def bench_video(config: BenchVideoConfig) -> None:
             export(network, card, model, uint8=True, fp16=config.fp16)
         assert model is not None
         stylizer = Stylizer(model, config.provider)
-        source = VideoSource(str(config.clip), config.max_size)
+        source = open_source(str(config.clip), config.max_size)
         kept: list[Frame] = []
         count = 0
         for item in source:
@@ -54,8 +55,8 @@ def bench_video(config: BenchVideoConfig) -> None:
         stylizer(kept[0].pixels[None])  # warms up
         delays = [_seconds(lambda f=frame: stylizer(f.pixels[None])) for frame in kept]  # type: ignore[misc]
 
-        def reopened() -> VideoSource:
-            return VideoSource(str(config.clip), config.max_size)
+        def reopened() -> Source:
+            return open_source(str(config.clip), config.max_size)
 
         rates = {
             "decode": count / _seconds(lambda: _drain(grained(reopened(), GRAIN))),
@@ -121,7 +122,7 @@ def _drain(items: Iterable[object]) -> None:
         pass
 
 
-def _encode(frames: Iterable[Frame], source: VideoSource, path: Path) -> None:
+def _encode(frames: Iterable[Frame], source: Source, path: Path) -> None:
     target = VideoTarget(path, Path("out.mp4"), source, None, InferConfig.quality)
     for frame in frames:
         target.put(frame)

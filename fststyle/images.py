@@ -143,8 +143,7 @@ def read_image(
                     draft_within(image, max_size)
                 check_memory(image, whole)
                 image.load()
-                upright = ImageOps.exif_transpose(image)
-                read = _to_rgb(_to_srgb(upright) if srgb else upright, alpha)
+                read = as_rgb(image, alpha=alpha, srgb=srgb)
                 return fit_within(read, max_size) if max_size else read
         except MemoryError as error:
             reason = f" ({error})" if str(error) else ""
@@ -160,6 +159,12 @@ def _what_instead(path: Path) -> str:
     if path.is_symlink() and not os.path.exists(path):
         return f"{path}: a link to what is not there"
     return f"{path}: {'no file, but a folder, pipe or device' if path.exists() else 'no such file'}"
+
+
+def as_rgb(image: Image.Image, *, alpha: bool = False, srgb: bool = False) -> Image.Image:
+    """An opened picture as ``read_image`` returns it."""
+    upright = ImageOps.exif_transpose(image)
+    return _to_rgb(_to_srgb(upright) if srgb else upright, alpha)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

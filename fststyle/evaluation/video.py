@@ -18,7 +18,8 @@ from fststyle.figures import distinct
 from fststyle.images import resize
 from fststyle.runtime.grain import GRAIN, add_grain
 from fststyle.runtime.signals import Stop
-from fststyle.runtime.video import Frame, VideoSource
+from fststyle.runtime.sources import open_source
+from fststyle.runtime.video import Frame
 
 STYLED = 8
 """Of every so many frames the style loss is measured, which takes longer than all the rest."""
@@ -98,7 +99,7 @@ def check_clips(clips: Sequence[Path], networks: Sequence[Path], failures: Failu
                 raise ValueError(f"{path}: --videos measures networks, not folders of pictures")
 
     def readable(clip: Path) -> Path:
-        VideoSource(str(clip)).close()
+        open_source(str(clip)).close()
         return clip
 
     return open_all(list(dict.fromkeys(clips)), readable, failures)
@@ -204,7 +205,7 @@ def _shown(
     failures: Failures,
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Each frame, and what every network makes of it, in [0,1]; adds to ``styles``."""
-    with contextlib.closing(VideoSource(str(clip))) as source:
+    with contextlib.closing(open_source(str(clip))) as source:
         frames = (item.pixels for item in source if isinstance(item, Frame))
         for number, pixels in enumerate(islice(frames, count)):
             image = Image.fromarray(pixels)

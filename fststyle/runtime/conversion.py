@@ -120,7 +120,7 @@ class Converter:
             self._size = width, height
         self._turn = self._turn_of(first)
         self.aspect_turned = self._turn.transposed
-        self.width, self.height = self._size[:: -1 if self._turn.transposed else 1]
+        self.width, self.height = self._size[::-1] if self._turn.transposed else self._size
         self._colour = _colour_of(first, context)
         self._reformatter = VideoReformatter()
         self.has_alpha = _has_alpha(first)

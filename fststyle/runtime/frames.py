@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fststyle.images import find_images, fit_within, read_image, write_image
-from fststyle.runtime.conversion import SDR
+from fststyle.images import find_images, read_image, write_image
+from fststyle.opening import open_of_any_size
+from fststyle.runtime.conversion import SDR, white_where_hidden
 from fststyle.runtime.video import Frame
 
 GIF_TICK = Fraction(1, 100)
@@ -23,50 +24,97 @@ GIF_TICK = Fraction(1, 100)
 
 
 class FolderSource:
-    """The pictures of a folder, in the order of their names, as ``VideoSource`` gives frames.
+    """The pictures of a folder, as ``VideoSource`` gives frames, in the order of their names, in
+    which numbers count: 2 comes before 10.
 
-    Pictures that cannot be read, or are not of the first one's size, count as corrupt.
+    Pictures that cannot be read count as corrupt; those of another size are scaled to the first's.
 
     Args:
         folder: of the pictures.
         rate: frames per second.
         max_size: as ``VideoSource`` has it.
 
-    Raises FileNotFoundError where there is no picture, ValueError where the first is none.
+    Raises FileNotFoundError where there is no picture, ValueError where none can be read.
     """
 
     def __init__(self, folder: Path, rate: float, max_size: int | None = None) -> None:
         self.source, self._max_size = str(folder), max_size
-        self._files = find_images(folder)
+        self._files = sorted(find_images(folder), key=by_number)
         self.rate = Fraction(rate).limit_denominator(1001)
         self.time_base = 1 / self.rate
         self.count, self.corrupt, self.failure = len(self._files), 0, ""
-        self.width, self.height = self._read(self._files[0]).size
+        self.width, self.height = self._first_size()
         self.aspect, self.colour = Fraction(1), SDR
         self.others: Sequence[Any] = []
-        self.has_alpha, self.loop, self.start = False, None, Fraction(0)
+        self.has_alpha = any(map(_has_transparency, self._files))
+        self.loop, self.start, self.live = None, Fraction(0), False
         self.container = self.stream = None
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames; where one is missing, the one before stays longer."""
+        size, scaled = (self.width, self.height), 0
         for number, file in enumerate(self._files):
             try:
                 image = self._read(file)
-            except ValueError:
+            except (ValueError, OSError):
                 self.corrupt += 1
                 continue
-            if image.size != (self.width, self.height):
-                self.corrupt += 1
-                continue
-            yield Frame(np.asarray(image), number, 1)
+            if image.size != size:
+                image = image.resize(size, Image.Resampling.LANCZOS)
+                scaled += 1
+                self.notes = [
+                    f"{scaled} of its pictures are scaled to the first's {size[0]}×{size[1]}"
+                ]
+            pixels, alpha = np.array(image.convert("RGB")), None
+            if self.has_alpha:
+                alpha = np.array(image.convert("RGBA").getchannel("A"))
+                pixels = white_where_hidden(pixels, alpha)
+            yield Frame(pixels, number, 1, alpha)
 
-    def _read(self, file: Path) -> Image.Image:
-        image = read_image(file, srgb=True)
-        return fit_within(image, self._max_size) if self._max_size else image
+    def span(self) -> tuple[int, int]:
+        """``pts`` of the first and of the last frame."""
+        return 0, self.count - 1
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _read(self, file: Path) -> Image.Image:
+        return read_image(file, max_size=self._max_size, alpha=True, srgb=True)
+
+    def _first_size(self) -> tuple[int, int]:
+        reason = ""
+        for file in self._files:
+            try:
+                return self._read(file).size
+            except (ValueError, OSError) as error:
+                reason = reason or str(error)
+        raise ValueError(f"{self.source}: none of its pictures can be read; {reason}")
+
+
+Part = str | tuple[int, str]
+
+
+def by_number(file: Path) -> list[tuple[list[Part], str]]:
+    """Sorts paths by their names' parts, digits as the numbers that they are, of any length."""
+
+    def parts(name: str) -> list[Part]:
+        found: list[Part] = []
+        for place, part in enumerate(re.split(r"([0-9]+)", name)):  # text and digits in turn
+            digits = part.lstrip("0")
+            found.append((len(digits), digits) if place % 2 else part)
+        return found
+
+    return [(parts(name), name) for name in file.parts]
+
+
+def _has_transparency(file: Path) -> bool:
+    """By the header alone."""
+    try:
+        with file.open("rb") as opened, open_of_any_size(opened) as image:
+            return image.has_transparency_data
+    except Exception:  # Pillow's decoders raise nearly anything on damaged files
+        return False
 
 
 def left_out(name: Path, source: Any) -> None:

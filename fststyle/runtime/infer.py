@@ -12,14 +12,13 @@ from fststyle.config import InferConfig
 from fststyle.failures import Failures
 from fststyle.files import check_free
 from fststyle.images import read_image, write_image
-from fststyle.runtime.frames import FolderSource
 from fststyle.runtime.grain import add_grain
 from fststyle.runtime.live import Latest, TkWindow, show
 from fststyle.runtime.media import is_live
 from fststyle.runtime.pictures import stylize
 from fststyle.runtime.signals import watch_signals
+from fststyle.runtime.sources import open_source
 from fststyle.runtime.stylizer import Stylizer
-from fststyle.runtime.video import VideoSource
 from fststyle.runtime.video_formats import check_video_name
 from fststyle.runtime.videos import Effect, report, stylize_video
 from fststyle.runtime.work import Job, output_is_folder, plan_work
@@ -121,17 +120,12 @@ class _Batch:
 
     def _film(self, job: Job, stopped: Callable[[], bool]) -> None:
         config, source = self._config, str(job.source)
-        if config.fps and job.source.is_dir():
-            opened: VideoSource | FolderSource
-            opened = FolderSource(job.source, config.fps, config.max_size)
-        else:
-            opened = VideoSource(source, config.max_size)
         targets = list(job.targets.values())
         stylizers = self._stylizers
         if not config.crossfade:
             stylizers = [stylizers[number] for number in job.targets]
         made = stylize_video(
-            opened,
+            open_source(source, config.max_size, config.fps),
             targets,
             _effect(stylizers, config),
             codec=config.codec,
@@ -139,6 +133,7 @@ class _Batch:
             stopped=stopped,
             grain=self._grain,
             batch_size=config.batch_size,
+            timed=config.crossfade,
             frames=config.frames,
         )
         if report(made, source, targets):
@@ -170,13 +165,16 @@ def _live(config: InferConfig) -> int:
                     window,
                     lambda: stop.requested,
                 )
+                broken = frames.failure if frames.ended else ""
             finally:
                 frames.close()
                 window.close()
-            return 130 if stop.requested else 0
+            for line in [*frames.notes, *([broken] if broken else [])]:
+                print(f"{source}: {line}", file=sys.stderr)
+            return 130 if stop.requested else int(bool(broken))
         print(f"provider {stylizer.provider}; Ctrl-C ends", flush=True)
         done = stylize_video(
-            VideoSource(source, config.max_size),
+            open_source(source, config.max_size),
             [output],
             lambda frames, _: [effect(frames)],
             codec=config.codec,

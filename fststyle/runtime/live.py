@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from fststyle.runtime.media import CAMERA, is_live
-from fststyle.runtime.video import Frame, VideoSource
+from fststyle.runtime.media import CAMERA
+from fststyle.runtime.sources import Source, open_source
+from fststyle.runtime.video import Frame
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each attempt to connect anew; the last is repeated."""
@@ -21,20 +22,25 @@ class Latest:
     """Reads a source in a thread as fast as it comes and keeps its newest frame alone, so that
     however slow the rest is, what is shown is never older than it must be.
 
-    A stream that breaks is opened again, after growing ``PAUSES``; a file or a camera that ends is
-    the end. Files are read at their own pace.
+    A live stream that breaks is opened again, after growing ``PAUSES``; a file, local or behind an
+    address, or a camera that ends is the end. Files are read at their own pace.
+
+    Attributes:
+        failure: why less came than there is, once ``ended``; empty where all did.
+        notes: as ``VideoSource`` has them.
 
     Args:
-        source: as ``VideoSource`` takes it; opened here, errors are its own.
+        source: as ``open_source`` takes it; opened here, errors are its own.
     """
 
     def __init__(
         self,
         source: str,
         max_size: int | None = None,
-        open_source: Callable[[str, int | None], VideoSource] = VideoSource,
+        open_source: Callable[[str, int | None], Source] = open_source,
     ) -> None:
         self.source, self._max_size, self._open = source, max_size, open_source
+        self.failure = ""
         self._current = open_source(source, max_size)
         self._changed = threading.Condition()
         self._frame: tuple[np.ndarray, float] | None = None
@@ -63,12 +69,17 @@ class Latest:
         self._left.set()
         self._thread.join(timeout=12)
 
+    @property
+    def notes(self) -> list[str]:
+        """See above."""
+        return self._current.notes
+
     def _read(self) -> None:
         attempt = 0
         try:
             while not self._left.is_set():
                 came = self._read_through()
-                if not is_live(self.source) or self.source.startswith(CAMERA):
+                if not self._current.live or self.source.startswith(CAMERA):
                     return
                 attempt = 0 if came else attempt + 1
                 pause = PAUSES[min(attempt, len(PAUSES) - 1)]
@@ -80,6 +91,8 @@ class Latest:
                     except (ValueError, OSError):
                         attempt += 1
                         pause = PAUSES[min(attempt, len(PAUSES) - 1)]
+        except Exception as error:  # in a thread nobody else would hear of it
+            self.failure = str(error) or type(error).__name__
         finally:
             with self._changed:
                 self._ended = True
@@ -96,7 +109,7 @@ class Latest:
                     break
                 if not isinstance(item, Frame):
                     continue
-                if not is_live(self.source):  # a file would be over at once
+                if not source.live:  # a file would be over at once
                     at = float(item.pts * source.time_base)
                     started = time.perf_counter() - at if started is None else started
                     self._left.wait(max(0.0, started + at - time.perf_counter()))
@@ -106,7 +119,17 @@ class Latest:
                     self._changed.notify()
         finally:
             source.close()
+        self.failure = self._what_is_missing()
         return came
+
+    def _what_is_missing(self) -> str:
+        """Of a source that has ended."""
+        source = self._current
+        if source.failure and not source.live:
+            return f"cannot be read to its end ({source.failure})"
+        if self.source.startswith(CAMERA):
+            return f"the camera has ended ({source.failure or 'no more frames'}): is it unplugged?"
+        return f"{source.corrupt} corrupt frame(s) passed over" if source.corrupt else ""
 
 
 class Window(Protocol):

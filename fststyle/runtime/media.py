@@ -9,6 +9,8 @@ import av
 from av.stream import Disposition
 from PIL import Image
 
+from fststyle.opening import open_of_any_size
+
 CAMERA = "camera:"
 TIMEOUT = (10.0, 10.0)
 """Seconds to open a stream, and between its packets."""
@@ -92,7 +94,7 @@ def is_video(file: Path) -> bool:
     if not file.is_file():
         return False
     try:
-        with Image.open(file) as image:
+        with file.open("rb") as opened, open_of_any_size(opened) as image:
             if image.format in MOVING:
                 return moves(image)
             suffix = Image.registered_extensions().get(file.suffix.lower())

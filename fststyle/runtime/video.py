@@ -77,7 +77,8 @@ class VideoSource:
         self.count = self._count()
         self._items = self._first_of()
         assert self._converter is not None
-        self.width, self.height = self._converter.width, self._converter.height
+        self.width: int = self._converter.width
+        self.height: int = self._converter.height
         self.colour, self.has_alpha = self._converter.colour, self._converter.has_alpha
         aspect = self.stream.sample_aspect_ratio or Fraction(1)
         self.aspect = 1 / aspect if self._converter.aspect_turned else aspect
@@ -286,5 +287,5 @@ def _ends(container: Any) -> bool:
     """Whether what is behind an address is a file."""
     if container.duration is not None:
         return True
-    lists = container.format.name in ("hls", "dash", "rtsp", "sdp", "rtp")
-    return not lists and (container.size or 0) > 0
+    # What has no duration may have a size, but for lists, whose size is not the film's.
+    return container.format.name not in ("hls", "dash") and container.size > 0

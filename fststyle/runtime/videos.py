@@ -12,10 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from fststyle.files import replacing
-from fststyle.runtime.frames import FolderSource, FolderTarget, GifTarget
+from fststyle.runtime.frames import FolderTarget, GifTarget
 from fststyle.runtime.grain import add_grain
+from fststyle.runtime.sources import Source
 from fststyle.runtime.threads import Behind, ahead
-from fststyle.runtime.video import Frame, VideoSource
+from fststyle.runtime.video import Frame
 from fststyle.runtime.video_writer import VideoTarget, copied
 
 Effect = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
@@ -47,7 +48,7 @@ class Target(Protocol):
 def open_target(
     stack: contextlib.ExitStack,
     path: Path,
-    source: VideoSource | FolderSource,
+    source: Source,
     *,
     frames: bool,
     codec: str | None,
@@ -67,7 +68,7 @@ def open_target(
 
 
 def stylize_video(
-    source: VideoSource | FolderSource,
+    source: Source,
     targets: Sequence[Path],
     effect: Effect,
     *,
@@ -77,13 +78,15 @@ def stylize_video(
     grain: int = 0,
     batch_size: int = 1,
     frames: bool = False,
+    timed: bool = False,
 ) -> Done:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
     stylized at once, with ``grain`` levels of ``add_grain``.
 
     ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
-    rate factor.
+    rate factor. ``timed`` says that ``effect`` asks how far into the video frames lie: to know its
+    end may take reading it through.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there. Raises ValueError where a frame or a file is refused, OSError where the disk does.
@@ -91,6 +94,7 @@ def stylize_video(
     done = Done()
     with contextlib.ExitStack() as stack:
         stack.callback(source.close)
+        first, last = source.span() if timed else (0, 0)
         encoders = []
         for path in targets:
             writer = open_target(stack, path, source, frames=frames, codec=codec, quality=quality)
@@ -104,7 +108,8 @@ def stylize_video(
         waiting: list[Frame] = []
 
         def stylize() -> None:
-            places = (done.frames + np.arange(len(waiting))) / max(1, source.count - 1)
+            times = np.array([frame.pts for frame in waiting])
+            places = (times - first) / max(1, last - first)
             made = effect(np.stack([frame.pixels for frame in waiting]), places.clip(max=1))
             for encoder, frames in zip(encoders, made, strict=True):
                 for pixels, frame in zip(frames, waiting, strict=True):
@@ -134,7 +139,7 @@ def stylize_video(
     return done
 
 
-def grained(source: VideoSource | FolderSource, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
+def grained(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
     """What ``source`` yields, its frames with grain.
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
