@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -176,6 +177,15 @@ def write_clip(
                 container.mux(audio.encode(block))
             container.mux(audio.encode())
         container.mux(video.encode())
+
+
+def turned(clip: Path, matrix: tuple[float, float, float, float]) -> None:
+    """Set an MP4's matrix: x′ = a x + c y, y′ = b x + d y."""
+    data = bytearray(clip.read_bytes())
+    a, b, c, d = (round(value * 65536) for value in matrix)
+    at = data.index(b"tkhd") + 4 + 40
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    clip.write_bytes(data)
 
 
 Make = Callable[[Path], object]

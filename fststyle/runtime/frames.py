@@ -95,7 +95,7 @@ class FolderSource:
 Part = str | tuple[int, str]
 
 
-def by_number(file: Path) -> list[tuple[list[Part], str]]:
+def by_number(file: Path) -> tuple[list[list[Part]], Path]:
     """Sorts paths by their names' parts, digits as the numbers that they are, of any length."""
 
     def parts(name: str) -> list[Part]:
@@ -105,7 +105,7 @@ def by_number(file: Path) -> list[tuple[list[Part], str]]:
             found.append((len(digits), digits) if place % 2 else part)
         return found
 
-    return [(parts(name), name) for name in file.parts]
+    return [parts(name) for name in file.with_suffix("").parts], file
 
 
 def _has_transparency(file: Path) -> bool:

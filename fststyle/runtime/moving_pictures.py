@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 
 from fststyle.images import as_rgb, fit_within
+from fststyle.opening import open_of_any_size
 from fststyle.runtime.conversion import SDR, white_where_hidden
 from fststyle.runtime.media import MOVING, moves
 from fststyle.runtime.video import Frame
 
-SHORTEST = 10
-"""Milliseconds; a frame that says so, or less, is shown for ``INSTEAD``, as players have it."""
-INSTEAD = 100
+NO_TIME = Fraction(100)
+"""Milliseconds for which players show a frame that is to take none."""
 
 
 class MovingPicture:
@@ -35,9 +35,9 @@ class MovingPicture:
         self.container = self.stream = None
         self.others: Sequence[Any] = []
         self.start, self.live = Fraction(0), False
-        self._image: Any = Image.open(file)
-        self.loop = _loop(self._image)
-        self.width, self.height = self._image.size
+        with file.open("rb") as content, open_of_any_size(content) as opened:
+            self.loop = _loop(opened)
+            self.width, self.height = opened.size
         durations: list[Fraction] = []
         self.has_alpha = False
         for image, duration in self._read():
@@ -46,7 +46,6 @@ class MovingPicture:
             if not self.has_alpha and image.has_transparency_data:
                 self.has_alpha = bool((np.asarray(image.convert("RGBA"))[..., 3] < 255).any())
         if not durations:
-            self.close()
             raise ValueError(f"{file}: no frame of it can be decoded ({self.failure})")
         self.count, seconds = len(durations), sum(durations) / 1000
         self.rate = self.count / seconds
@@ -74,23 +73,23 @@ class MovingPicture:
         return 0, self._last
 
     def close(self) -> None:
-        """Release the file."""
-        self._image.close()
+        """Nothing is held open."""
 
     def _read(self) -> Iterator[tuple[Image.Image, Fraction]]:
         """Upright RGB or RGBA frames, as large as they are to be, and their milliseconds."""
         self.failure = ""
         try:
-            first = int(bool(self._image.info.get("default_image")))
-            for number in range(first, self._image.n_frames):
-                self._image.seek(number)
-                self._image.load()
-                duration = Fraction(self._image.info.get("duration") or 0)
-                duration = duration.limit_denominator(90)  # Pillow has floats of 1/60 s
-                image = as_rgb(self._image, alpha=True, srgb=True)
-                if self._max_size:
-                    image = fit_within(image, self._max_size)
-                yield image, duration if duration > SHORTEST else Fraction(INSTEAD)
+            with open(self.source, "rb") as file, open_of_any_size(file) as opened:
+                first = int(bool(opened.info.get("default_image")))
+                for number in range(first, getattr(opened, "n_frames", 1)):
+                    opened.seek(number)
+                    opened.load()
+                    image = as_rgb(opened, alpha=True, srgb=True)
+                    # Pillow has floats of 1/60 s.
+                    duration = Fraction(opened.info.get("duration") or 0).limit_denominator(90)
+                    if self._max_size:
+                        image = fit_within(image, self._max_size)
+                    yield image, duration or NO_TIME
         except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
             self.failure = str(error).partition("\n")[0] or type(error).__name__
 
@@ -98,7 +97,7 @@ class MovingPicture:
 def is_moving_picture(source: str) -> bool:
     """Whether a file is what ``MovingPicture`` takes."""
     try:
-        with Image.open(source) as image:
+        with open(source, "rb") as file, open_of_any_size(file) as image:
             return image.format in MOVING and moves(image)
     except Exception:  # as above
         return False

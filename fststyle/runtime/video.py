@@ -268,7 +268,8 @@ def _decoder(stream: Any) -> Any:
     """What decodes a stream, alpha included."""
     context: Any = stream.codec_context
     name = _WITH_ALPHA.get(context.name)
-    if name and stream.metadata.get("alpha_mode") == "1" and name in av.codecs_available:
+    tags = {name.lower(): value for name, value in stream.metadata.items()}
+    if name and tags.get("alpha_mode") == "1" and name in av.codecs_available:
         context = av.CodecContext.create(name, "r")
         context.extradata = stream.codec_context.extradata
         context.thread_count = 0

@@ -70,8 +70,46 @@ def test_a_video_becomes_frames_and_back(
 
 
 def test_frames_of_a_folder(photos: Path, tmp_path: Path) -> None:
-    """Widths from 60 to 65: all but the first are of another size."""
+    """Widths from 60 to 65: all but the first are scaled, which is said."""
     source = FolderSource(photos, 24)
-    assert [frame.pts for frame in source] == [0] and source.corrupt == 5
+    frames = list(source)
+    assert [frame.pts for frame in frames] == list(range(6)) and source.corrupt == 0
+    assert {frame.pixels.shape for frame in frames} == {(50, 60, 3)} and frames[0].alpha is None
+    assert source.notes == ["5 of its pictures are scaled to the first's 60×50"]
+    assert source.span() == (0, 5)
     with pytest.raises(FileNotFoundError, match="no picture"):
         FolderSource(tmp_path, 24)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"frame{i}" for i in (1, 2, 9, 10, 11, 100)],
+        ["frame0008", "frame0009", "frame0010"],
+        ["9", "10", "99999999999999999999", "100000000000000000000"],
+        ["shot1_9", "shot1_10", "shot2_1", "shot10_1"],
+        ["a", "a1", "a2b", "a2c", "b"],
+        ["1/10", "2/1", "10/2"],
+    ],
+)
+def test_frames_come_in_the_order_of_their_numbers(names: list[str], tmp_path: Path) -> None:
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (16, 16), (10 * number,) * 3).save(tmp_path / f"{name}.png")
+    shown = [int(frame.pixels[0, 0, 0]) for frame in FolderSource(tmp_path, 25)]
+    assert shown == [10 * number for number in range(len(names))]
+
+
+def test_transparent_frames_of_a_folder_keep_their_alpha(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), (1, 2, 3)).save(tmp_path / "1.png")
+    Image.new("RGBA", (16, 16), (255, 0, 0, 0)).save(tmp_path / "2.png")
+    Image.new("RGBA", (16, 16), (9, 8, 7, 128)).save(tmp_path / "3.png")
+    source = FolderSource(tmp_path, 25)
+    frames = list(source)
+    assert source.has_alpha
+    assert [int(np.asarray(frame.alpha)[0, 0]) for frame in frames] == [255, 0, 128]
+    assert [frame.pixels[0, 0].tolist() for frame in frames] == [
+        [1, 2, 3],
+        [255, 255, 255],
+        [9, 8, 7],
+    ]

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import run_command, write_clip
+from conftest import run_command, run_here, write_clip
 
-from fststyle.runtime import live
+from fststyle.runtime import infer, live
 from fststyle.runtime.live import Latest, Pace, show
 from fststyle.runtime.video import Frame, VideoSource
 
@@ -21,15 +21,20 @@ EVEN = [40 * i for i in range(12)]
 
 
 class Source:
-    """Frames whose pixels are their number, one every 5 ms."""
+    """Frames whose pixels are their number, one every 5 ms; at the end the ``error``."""
 
-    def __init__(self, count: int) -> None:
-        self.count, self.time_base = count, Fraction(1, 1000)
+    def __init__(
+        self, count: int, live: bool = True, failure: str = "", error: Exception | None = None
+    ) -> None:
+        self.count, self.time_base, self.live = count, Fraction(1, 1000), live
+        self.corrupt, self.failure, self.notes, self._error = 0, failure, list[str](), error
 
     def __iter__(self) -> Iterator[Frame]:
         for number in range(self.count):
             time.sleep(0.005)
             yield Frame(np.full((2, 2, 3), number, np.uint8), number)
+        if self._error is not None:
+            raise self._error
 
     def close(self) -> None:
         pass
@@ -110,8 +115,9 @@ def test_a_file_is_shown_at_its_own_pace(tmp_path: Path) -> None:
     assert time.perf_counter() - started >= 0.4
 
 
-def test_streams_are_read_over_http(tmp_path: Path) -> None:
-    write_clip(tmp_path / "clip.mp4", EVEN)
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Where what lies in ``tmp_path`` is served."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: Any) -> None:
@@ -122,10 +128,57 @@ def test_streams_are_read_over_http(tmp_path: Path) -> None:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        source = VideoSource(f"http://127.0.0.1:{server.server_port}/clip.mp4")
-        assert sum(isinstance(item, Frame) for item in source) == len(EVEN)
-        source.close()
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def test_a_file_behind_an_address_is_a_file(tmp_path: Path, address: str) -> None:
+    """Shown at its own pace, and once."""
+    for name in ("clip.mp4", "clip.ts"):
+        write_clip(tmp_path / name, EVEN)
+        source = VideoSource(f"{address}/{name}")
+        assert not source.live and sum(isinstance(item, Frame) for item in source) == len(EVEN)
+        source.close()
+    started = time.perf_counter()
+    frames = Latest(f"{address}/clip.mp4")
+    assert show(frames, lambda frame: frame, Window(), lambda: False) >= 1
+    assert time.perf_counter() - started >= 0.4 and frames.failure == ""
+    frames.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "said"),
+    [
+        ("clip.mp4", Source(3, live=False), ""),
+        ("clip.mp4", Source(3, live=False, failure="torn"), "cannot be read to its end (torn)"),
+        ("http://a/clip.mp4", Source(3, live=False, failure="cut"), "to its end (cut)"),
+        ("camera:0", Source(3, failure="gone"), "the camera has ended (gone): is it unplugged?"),
+        ("camera:0", Source(3), "the camera has ended"),
+        ("rtsp://a", Source(3, error=MemoryError("no memory")), "no memory"),
+    ],
+)
+def test_what_ends_early_says_why(name: str, source: Any, said: str) -> None:
+    frames = Latest(name, None, lambda *_: source)
+    assert show(frames, lambda frame: frame, Window(), lambda: False) >= 1
+    assert frames.ended and said in frames.failure and bool(said) == bool(frames.failure)
+
+
+def test_show_of_a_damaged_file_ends_with_a_word_and_status_1(
+    exported: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(infer, "TkWindow", Window)
+    clip = tmp_path / "clip.mkv"
+    write_clip(clip, [20 * i for i in range(40)])
+    model = exported(uint8=True)
+    status, error = run_here(capsys, "infer", model, clip, "--show")
+    assert status == 0, error
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3] + bytes(4000))
+    monkeypatch.setattr(Latest, "_what_is_missing", lambda _: "torn")
+    status, error = run_here(capsys, "infer", model, clip, "--show")
+    assert status == 1 and f"{clip}: torn" in error
 
 
 @pytest.mark.skipif(os.path.exists("/dev/video99"), reason="that camera is there")
