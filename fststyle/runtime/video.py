@@ -1,5 +1,6 @@
 """Videos read through PyAV: frames with their time, and the packets of sound and subtitles."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -15,6 +16,9 @@ from fststyle.runtime.timeline import MICRO, Timeline
 EARLY = 32_000_000
 """Bytes of sound before the first frame that are kept; where there are more, files are read anew,
 and streams begin without."""
+_ORDER_ONLY = ("avi",)
+"""Containers that say when packets are decoded, not when frames are shown. What FFmpeg guesses is
+right without B frames; with them frames, which come in order, take those times in turn."""
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that know the alpha of codecs whose own decoder leaves it out."""
 
@@ -100,8 +104,13 @@ class VideoSource:
         self.time_base: Fraction = self.stream.time_base or Fraction(1, 1000)
         self._timeline = Timeline(self.container)
         self.start = self._timeline.start
+        self._turns: deque[int | None] | None = deque() if self._order_only else None
         self.corrupt, self.failure = 0, ""
         self._items = self._numbered()
+
+    @property
+    def _order_only(self) -> bool:
+        return self.container.format.name in _ORDER_ONLY
 
     @property
     def notes(self) -> list[str]:
@@ -133,7 +142,8 @@ class VideoSource:
                 for packet in container.demux(stream):
                     timeline.place(packet)
                     if packet.size and not packet.is_discard:
-                        times.append(packet.dts if packet.pts is None else packet.pts)
+                        by_order = self._order_only or packet.pts is None
+                        times.append(packet.dts if by_order else packet.pts)
             except av.error.FFmpegError:
                 pass  # reading the frames will end there, too
         known = [at for at in times if at is not None]
@@ -229,12 +239,18 @@ class VideoSource:
                 yield packet
 
     def _frames_of(self, packet: Any) -> Iterator[Any]:
+        if self._turns is not None and packet is not None and packet.size:
+            self._turns.append(packet.dts)
         try:
             decoded = self._decoder.decode(packet)
         except av.error.FFmpegError:
             self.corrupt += 1
+            if self._turns:
+                self._turns.popleft()
             return
         for frame in decoded:
+            if self._turns:
+                frame.pts = self._turns.popleft()
             if frame.is_corrupt:
                 self.corrupt += 1
             else:

@@ -188,6 +188,18 @@ def test_an_avi_with_gaps_keeps_its_times(tmp_path: Path) -> None:
     assert seconds(source, frames) == pytest.approx([0, 0.04, 0.16, 0.2, 0.36])
 
 
+def test_frames_of_an_avi_with_b_frames_come_evenly(tmp_path: Path) -> None:
+    """It says when they are decoded, and nothing of when they are shown."""
+    clip = tmp_path / "clip.avi"
+    shown = [grey(i) for i in range(10)]
+    write(clip, "libx264", "yuv420p", shown, options={"bf": "3", "b-adapt": "0"})
+    source, frames, _ = read(clip)
+    assert seconds(source, frames) == pytest.approx([0.04 * i for i in range(10)], abs=0.001)
+    assert source.span() == (frames[0].pts, frames[-1].pts)
+    brightness = [frame.pixels.mean() for frame in frames]
+    assert brightness == sorted(brightness)
+
+
 TURNS: dict[str, tuple[tuple[int, int, int, int], Callable[[np.ndarray], np.ndarray]]] = {
     "as it is": ((1, 0, 0, 1), lambda p: p),
     "mirrored": ((-1, 0, 0, 1), lambda p: p[:, ::-1]),
