@@ -73,7 +73,9 @@ def _walk(module: Any, prefix: str, seen: set[TorchObject]) -> Iterator[tuple[st
     contents = module.contents if isinstance(module.contents, dict) else {}
     if isinstance(deviation := contents.get("running_std"), Tensor):
         # Batch norms of 2015 have 1/sqrt(variance + eps) (nn/BatchNormalization.lua converts, too).
-        contents = {**contents, "running_var": deviation**-2 - contents.get("eps", 1e-5)}
+        eps = contents.get("eps")
+        eps = eps if isinstance(eps, float) else 1e-5
+        contents = {**contents, "running_var": deviation.float() ** -2 - eps}
     for part in PARTS:
         if isinstance(tensor := contents.get(part), Tensor):
             yield prefix + part, tensor

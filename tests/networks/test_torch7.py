@@ -76,6 +76,13 @@ def test_modules_give_their_tensors_in_order(tmp_path: Path) -> None:
     assert found["3.3.running_var"].item() == 3.5  # 1/0.5² − eps
 
 
+@pytest.mark.parametrize("eps", [None, "x", [1]])
+def test_a_damaged_eps_is_the_usual_one(eps: object) -> None:
+    norm = {"running_std": torch.tensor([2]), "eps": eps}
+    found = dict(module_tensors(TorchObject("nn.SpatialBatchNormalization", norm)))
+    assert found["running_var"].item() == pytest.approx(0.25 - 1e-5)
+
+
 def test_what_is_no_module_is_refused(tmp_path: Path) -> None:
     for value, name in (([1], "dict"), (torch.ones(1), "Tensor"), (Module("tds.X", None), "tds.X")):
         write_torch7(tmp_path / "x.t7", value)
