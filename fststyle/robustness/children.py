@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -124,17 +125,21 @@ def serve() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # what is there stays shared
-    for line in sys.stdin:
-        order = Order(*json.loads(line))
-        started = time.monotonic()
-        child = os.fork()
-        if child == 0:
-            _become(order)
-        try:
+    groups: list[int] = []
+    try:
+        for line in sys.stdin:
+            order = Order(*json.loads(line))
+            started = time.monotonic()
+            child = os.fork()
+            if child == 0:
+                _become(order)
+            groups.append(child)
             end = _watch(child, order, started)
-        finally:
-            _kill_group(child)  # readers of photos that survived, too
-        print(json.dumps(end), flush=True)
+            if end.how != "killed":  # whose readers of photos, orphaned, meet the next command
+                _end(groups)
+            print(json.dumps(end), flush=True)
+    finally:
+        _end(groups)
 
 
 def _become(order: Order) -> NoReturn:
@@ -200,11 +205,11 @@ def _resident(process: int) -> float:
         return 0.0
 
 
-def _kill_group(leader: int) -> None:
-    try:
-        os.killpg(leader, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+def _end(groups: list[int]) -> None:
+    """Kill what is left of commands and their processes."""
+    while groups:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(groups.pop(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
