@@ -157,7 +157,7 @@ def read_image(
 
 def _what_instead(path: Path) -> str:
     if path.is_symlink() and not os.path.exists(path):
-        return f"{path}: a link to what is not there"
+        return f"{path}: no such file, but a link to one"
     return f"{path}: {'no file, but a folder, pipe or device' if path.exists() else 'no such file'}"
 
 

@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 from conftest import picture
 from PIL import Image, ImageCms
 
+from fststyle import opening
 from fststyle.images import find_images, fit_within, read_image, sheet, write_image
 
 
@@ -123,3 +126,37 @@ def test_colours_of_another_profile_become_srgb(tmp_path: Path) -> None:
     assert read_image(path, srgb=True, alpha=True).getpixel((0, 0))[3] == 128
     Image.new("RGB", (4, 4), (255, 0, 0)).save(path, icc_profile=b"nonsense")
     assert read_image(path, srgb=True).getpixel((0, 0)) == (255, 0, 0)
+
+
+def header_only(width: int, height: int) -> bytes:
+    """A PNG that says it is so large, and holds next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        ends = struct.pack(">I", len(data)), struct.pack(">I", zlib.crc32(kind + data))
+        return ends[0] + kind + data + ends[1]
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+def test_the_bound_of_size_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bomb.png").write_bytes(header_only(200_000, 200_000))
+    with pytest.raises(ValueError, match="too large to be read into memory .200000x200000 pixels"):
+        read_image(tmp_path / "bomb.png")
+    picture(0, 800, 600).save(tmp_path / "a.jpg")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow's own refuses twice as much
+    assert read_image(tmp_path / "a.jpg").size == (800, 600)
+    assert Image.MAX_IMAGE_PIXELS == 100
+    monkeypatch.setattr(opening, "memory_limit", lambda: 4_000_000)
+    with pytest.raises(ValueError, match="too large to be read into memory"):
+        read_image(tmp_path / "a.jpg")
+    assert read_image(tmp_path / "a.jpg", max_size=100).size == (100, 75)  # decoded reduced
+
+
+def test_heic_and_empty_files_are_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    (tmp_path / "b.jpg").touch()
+    for name, message in {"a.jpg": "HEIC|heic|decoded", "b.jpg": "the file is empty"}.items():
+        with pytest.raises(ValueError, match=message):
+            read_image(tmp_path / name)

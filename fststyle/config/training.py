@@ -259,7 +259,7 @@ class OptimizeConfig(ObjectiveConfig):
     """``optimize``: one picture at a time, its pixels in a network's place."""
 
     inputs: tuple[str, ...] = setting("photos, folders or globs", positional=True)
-    output: Path = setting("the picture to write; for several photos a folder", Path("out"))
+    output: str = setting("the picture to write; for several photos a folder", "out")
     size: tuple[int, ...] = setting(
         "longer side of the picture in pixels, never enlarged; several, from coarse to fine: each"
         " begins with what the one before found",

@@ -48,21 +48,22 @@ def _plan(config: OptimizeConfig) -> list[tuple[Path, Path]]:
     Raises FileExistsError where something would be overwritten unasked.
     """
     deep = config.bits == 16
-    if names_folder(str(config.output), Image.registered_extensions()):
-        jobs = plan(config.inputs, config.output, DEEP if deep else WRITERS)
+    output = Path(config.output)
+    if names_folder(config.output, Image.registered_extensions()):
+        jobs = plan(config.inputs, output, DEEP if deep else WRITERS)
     else:
-        (check_deep if deep else check_writable)(config.output)
+        (check_deep if deep else check_writable)(output)
         photos = [photo for photo, _ in find_inputs(config.inputs)]
         settings.check(
             len(photos) == 1,
-            f"--output {config.output} names one picture, but there are {len(photos)} photos: give"
+            f"--output {output} names one picture, but there are {len(photos)} photos: give"
             " a folder",
         )
         settings.check(
-            photos[0].resolve() != config.output.resolve(),
-            f"{config.output} would be overwritten: choose another --output",
+            photos[0].resolve() != output.resolve(),
+            f"{output} would be overwritten: choose another --output",
         )
-        jobs = [(photos[0], config.output)]
+        jobs = [(photos[0], output)]
     if config.skip_existing:
         return [(photo, target) for photo, target in jobs if not target.exists()]
     written = [target for _, target in jobs]

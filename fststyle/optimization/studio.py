@@ -317,8 +317,9 @@ class Studio:
     def _progress(self, target: Path) -> tuple[Board, Path | None]:
         if self.config.progress is None:
             return Board(None, 0), None
-        below = target.is_relative_to(self.config.output) and target != self.config.output
-        name = target.relative_to(self.config.output) if below else Path(target.name)
+        output = Path(self.config.output)
+        below = target.is_relative_to(output) and target != output
+        name = target.relative_to(output) if below else Path(target.name)
         folder = self.config.progress / name
         check_free(folder.glob("*.jpg"), self.config.overwrite, "--progress")
         folder.mkdir(parents=True, exist_ok=True)

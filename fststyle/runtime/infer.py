@@ -47,7 +47,7 @@ def run(config: InferConfig) -> int:
         parts = ", ".join(f"{count} {name}" for count, name in names if count)
         print(f"{parts}, provider {batch.provider}", flush=True)
         stopped = batch.run(work.pictures, work.videos, done)
-    status = failures.report() or work.tell_passed()
+    status = max(failures.report(), work.tell_passed())
     count = len(work.pictures) + len(work.videos) + missing
     made = sum(str(source) not in failures.reasons for source in done)
     there = f"; {work.there} there already" * bool(work.there)

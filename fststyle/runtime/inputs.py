@@ -132,7 +132,8 @@ def plan(
     overwritten.
     """
     found = find_inputs(inputs)
-    names = distinct([picture_name(name, suffixes) for _, name in found])
+    given = [name for _, name in found]
+    names = distinct([picture_name(name, suffixes) for name in given], given)
     jobs = [(source, output / name) for (source, _), name in zip(found, names, strict=True)]
     check_sources([source for source, _ in jobs], [target for _, target in jobs])
     return jobs
@@ -145,14 +146,19 @@ def picture_name(name: Path, suffixes: Collection[str] = WRITERS) -> Path:
     return name if name.suffix.lower() in suffixes else name.with_suffix(".png")
 
 
-def distinct(names: Sequence[Path]) -> list[Path]:
+def distinct(names: Sequence[Path], given: Sequence[Path]) -> list[Path]:
     """The names, with numbers where two are the same, also for file systems that take A for a or
     é for e and an accent; cut where they are longer than file systems take. None of them is a
-    folder in which another one lies."""
+    folder in which another one lies.
+
+    ``given``: the names of what each is made of. Those that keep theirs whole go before others:
+    a.png is not to make way for a.jpg.
+    """
     taken: set[str] = set()
     made: dict[int, Path] = {}
     # The deepest first, so that their folders are known.
-    for place in sorted(range(len(names)), key=lambda i: -len(names[i].parts)):
+    order = sorted(range(len(names)), key=lambda i: (-len(names[i].parts), names[i] != given[i]))
+    for place in order:
         name, number = names[place], 1
         found = fitting(name)
         while _folded(found) in taken:

@@ -104,13 +104,14 @@ def _in_folders(
         folders = [Path(config.output, path.stem) for path in config.models]
         if len({folder.name.casefold() for folder in folders}) < len(folders):
             raise ValueError("two of the styles have one name: rename one, it names a folder")
+    given = [name for _, name in (*pictures, *videos)]
     names = [picture_name(name) for _, name in pictures]
     for _, name in videos:
         made = output_name(name)
         names.append(made.with_suffix("") if config.frames else made)
     jobs = [
         Job(source, {number: folder / name for number, folder in enumerate(folders)})
-        for (source, _), name in zip((*pictures, *videos), distinct(names), strict=True)
+        for (source, _), name in zip((*pictures, *videos), distinct(names, given), strict=True)
     ]
     return jobs[: len(pictures)], jobs[len(pictures) :]
 
