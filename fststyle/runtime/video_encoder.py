@@ -41,6 +41,11 @@ _QP_TO_LAMBDA = 118
 _MPEG4_TICKS = 65535
 """An MPEG-4 stream counts no more of them in a second."""
 
+_STEADY = 120
+"""Frames per second, above which what a source names for its rate is but its unit of time."""
+_NAMES_MATRIX = (*_WITH_RANGE, "prores", "mpeg2video", "ffv1")
+"""Encoders whose streams, or containers, name the matrix; of others players guess by the size."""
+
 
 @dataclass
 class Encoding:
@@ -154,10 +159,10 @@ def _encodings(container: Container, encoder: str, source: Any, quality: int) ->
     if encoder == "libwebp_anim":
         wanted = ("bgra",)  # the library makes its own of it
     beside = encoder in _ALPHA_BESIDE and container.muxer not in ("matroska", "webm")
-    clear = _ALPHA if source.has_alpha and not beside else ()
+    clear = _ALPHA if source.has_alpha and not beside and wanted != ("bgra",) else ()
     formats = [form for form in (*clear, *wanted) if form in offered] or offered[:1]
     steady = container.steady or bool(codec.frame_rates)
-    rate = _nearest(_rate(source), codec.frame_rates)
+    rate = _nearest(_rate(source, steady), codec.frame_rates)
     scale = _scale(quality) if encoder.startswith(_QSCALE) else None
     for pix_fmt in dict.fromkeys(formats):
         yield Encoding(
@@ -175,8 +180,13 @@ def _encodings(container: Container, encoder: str, source: Any, quality: int) ->
         )
 
 
-def _rate(source: Any) -> Fraction:
+def _rate(source: Any, steady: bool) -> Fraction:
+    """Frames per second on average; where they are to be ``steady``, as many as make the shortest
+    of the source."""
     rate = Fraction(source.rate).limit_denominator(1001)
+    most = source.stream.base_rate if steady and source.stream is not None else None
+    if most and rate < most <= _STEADY:
+        rate = Fraction(most).limit_denominator(1001)
     return rate if 0 < rate <= 1000 else Fraction(25)
 
 
@@ -227,7 +237,7 @@ def _colour(source: Any, encoder: str, pix_fmt: str) -> Colour:
     if VideoFormat(pix_fmt).is_rgb:
         return Colour(0, True, colour.primaries, colour.transfer)
     full = colour.full_range and encoder.startswith(_WITH_RANGE)
-    matrix = colour.matrix
+    matrix = colour.matrix if encoder.startswith(_NAMES_MATRIX) else 2
     if matrix != 2 and not colour.has_matrix:  # that of RGB, or one that only HDR has
         matrix = 1 if colour.scaler_matrix(source.height) == 1 else 6
     return Colour(
@@ -244,6 +254,8 @@ class VideoEncoder:
     Args:
         container: PyAV's.
         source: whose frames come.
+
+    ``last`` is the duration of the last frame so far, in seconds.
     """
 
     def __init__(self, container: Any, encoding: Encoding, source: Any) -> None:
@@ -254,7 +266,9 @@ class VideoEncoder:
         self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
         self._held: tuple[Any, int] | None = None
-        self._end = Fraction(0)
+        self._end = self.last = Fraction(0)
+        self._delay: int | None = None
+        self._by_dts = container.format.name in ("mp4", "mov", "3gp")
 
     @property
     def seconds(self) -> Fraction:
@@ -266,7 +280,7 @@ class VideoEncoder:
         base = Fraction(self._source.time_base)
         length = frame.duration * base or 1 / self._encoding.rate
         start = frame.pts * base
-        self._end = start + length
+        self._end, self.last = start + length, length
         at, end = (round(moment / self._encoding.time_base) for moment in (start, self._end))
         picture = self._convert(frame)
         if not self._encoding.steady:
@@ -279,8 +293,12 @@ class VideoEncoder:
         """The last packets."""
         if self._held is not None:
             yield from self._until(round(self._end / self._encoding.time_base))
-        if self._durations or self._encoding.steady:
-            yield from self._packets(None)
+        last = list(self._packets(None)) if self._durations else []
+        if last and self._by_dts:
+            # There the film is as long as its packets in the order of decoding.
+            end = round(self._end / self._encoding.time_base)
+            last[-1].duration = max(1, end - last[-1].dts - (self._delay or 0))
+        yield from last
 
     def _until(self, end: int) -> Iterator[Any]:
         """The frame in hand, once for each tick before ``end``."""
@@ -301,6 +319,8 @@ class VideoEncoder:
         for packet in self.stream.encode(picture):
             # Not every encoder hands it on, and the last one's is the film's end.
             packet.duration = self._durations.pop(packet.pts, packet.duration)
+            if self._delay is None:
+                self._delay = packet.pts - packet.dts
             yield packet
 
     def _convert(self, frame: Frame) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 
+from fststyle.runtime.last_duration import set_last_duration
 from fststyle.runtime.video import Frame
 from fststyle.runtime.video_encoder import VideoEncoder, choose, reason
 from fststyle.runtime.video_formats import CONTAINERS
@@ -57,8 +58,7 @@ class VideoTarget:
         self._name, self._source = name, source
         self._form = CONTAINERS[name.suffix.lower()]
         self._encoding, notes = choose(name, self._form, source, codec, quality)
-        # A colon in the name is no protocol's.
-        self._path = f"file:{path}"
+        self._file = path
         self._timecode = timecode(source) is not None
         self._refused: Counter[str] = Counter()
         self._in_a_row = 0
@@ -71,7 +71,8 @@ class VideoTarget:
         for note in notes:
             print(f"{name}: {note}", file=sys.stderr)
         try:
-            self._container, self._video, self._tracks = self._open(self._path, planned)
+            # A colon in the name is no protocol's.
+            self._container, self._video, self._tracks = self._open(f"file:{path}", planned)
         except (av.error.FFmpegError, ValueError) as error:
             raise ValueError(f"{name}: cannot be written ({reason(error)})") from error
         self._clocks = {index: Clock() for index in self._tracks}
@@ -101,6 +102,8 @@ class VideoTarget:
             self._container.close()
         except (av.error.FFmpegError, ValueError) as error:
             self._fail(error)
+        if self._form.muxer in ("webp", "apng"):
+            set_last_duration(self._file, self._video.last)
         for what, count in self._refused.items():
             print(
                 f"{self._name}: {count} packet(s) of {what} are left out, which the container"
@@ -162,8 +165,6 @@ class VideoTarget:
         )
         video = VideoEncoder(container, self._encoding, self._source)
         describe(container, video.stream, self._source, self._timecode)
-        if self._encoding.alpha and self._form.muxer in ("matroska", "webm"):
-            video.stream.metadata["alpha_mode"] = "1"
         if self._form.muxer not in _CHAPTERS_LAST:
             container.set_chapters(chapters(self._source))
         tracks = {}
