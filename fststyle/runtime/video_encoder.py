@@ -35,9 +35,7 @@ _ALPHA_BESIDE = ("libvpx", "libvpx-vp9")
 
 _WITH_RANGE = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1", "h264", "hevc", "av1")
 """Encoders whose streams say whether values reach from 0 to 255, by how their names begin."""
-_QSCALE = ("mpeg4", "mpeg2video", "mpeg1video", "flv", "wmv1", "wmv2", "msmpeg4", "mjpeg", "h263")
-_QP_TO_LAMBDA = 118
-"""FFmpeg's unit of an encoder's global quality."""
+_SCALED = ("mpeg4", "mpeg2video", "mpeg1video", "flv", "wmv1", "wmv2", "msmpeg4", "mjpeg", "h263")
 _MPEG4_TICKS = 65535
 """An MPEG-4 stream counts no more of them in a second."""
 
@@ -62,7 +60,6 @@ class Encoding:
     aspect: Fraction
     colour: Colour
     options: dict[str, str]
-    scale: int | None
     steady: bool
     alpha: bool
 
@@ -76,8 +73,6 @@ class Encoding:
         context.colorspace = self.colour.matrix
         context.color_primaries, context.color_trc = self.colour.primaries, self.colour.transfer
         context.options = dict(self.options)
-        if self.scale is not None:
-            context.qscale, context.global_quality = True, self.scale * _QP_TO_LAMBDA
         context.thread_count = 0
 
     @property
@@ -163,7 +158,6 @@ def _encodings(container: Container, encoder: str, source: Any, quality: int) ->
     formats = [form for form in (*clear, *wanted) if form in offered] or offered[:1]
     steady = container.steady or bool(codec.frame_rates)
     rate = _nearest(_rate(source, steady), codec.frame_rates)
-    scale = _scale(quality) if encoder.startswith(_QSCALE) else None
     for pix_fmt in dict.fromkeys(formats):
         yield Encoding(
             codec=encoder,
@@ -174,7 +168,6 @@ def _encodings(container: Container, encoder: str, source: Any, quality: int) ->
             aspect=source.aspect,
             colour=_colour(source, encoder, pix_fmt),
             options=_options(encoder, quality),
-            scale=scale,
             steady=steady,
             alpha=source.has_alpha and pix_fmt in _ALPHA,
         )
@@ -220,12 +213,15 @@ def _scale(quality: int) -> int:
 
 def _options(encoder: str, quality: int) -> dict[str, str]:
     """Of the encoder; what it does not know is passed over."""
+    if encoder.startswith(_SCALED):
+        scale = str(_scale(quality))
+        return {"qmin": scale, "qmax": scale}
     if encoder in ("libx264", "libx265"):
-        return {"crf": str(min(quality, 51)), "preset": PRESET}
+        return {"crf": str(min(quality, 51)), "preset": PRESET, "x265-params": "log-level=error"}
     if encoder == "libvpx":  # VP8 without a rate to keep below has a low one
-        return {"crf": str(max(4, quality)), "b:v": "1G", "row-mt": "1"}
+        return {"crf": str(max(4, quality)), "b": "100M"}
     if encoder == "libvpx-vp9":
-        return {"crf": str(quality), "b:v": "0", "row-mt": "1"}
+        return {"crf": str(quality), "b": "0", "row-mt": "1"}
     if encoder == "libwebp_anim":
         return {"quality": "95"}
     return {"crf": str(quality), "cq": str(min(quality, 51))}
