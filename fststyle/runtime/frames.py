@@ -172,20 +172,6 @@ class FolderTarget:
         """Remove what was written; after ``close`` nothing happens."""
         shutil.rmtree(self._beside, ignore_errors=True)
 
-    @classmethod
-    def check_free(cls, folder: Path, overwrite: bool) -> None:
-        """Raises FileExistsError for a folder that holds frames, unless ``overwrite``, and
-        NotADirectoryError for a file."""
-        if not folder.is_dir():
-            if os.path.lexists(folder):
-                raise NotADirectoryError(f"{folder} is a file, and a folder was to be made there")
-            return
-        if not overwrite and any(cls.FRAME.fullmatch(name) for name in os.listdir(folder)):
-            raise FileExistsError(
-                f"{folder} holds frames already: add --overwrite to replace them, or choose another"
-                " --output"
-            )
-
 
 class GifTarget:
     """An animated GIF, as ``VideoTarget`` takes frames: 256 colours for each, dithered; sound is
