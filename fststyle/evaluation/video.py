@@ -1,6 +1,7 @@
 """How steady stylized videos are: the warping error between successive frames."""
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -220,6 +221,8 @@ def _shown(
                     styles[measured.name].append(loss)
                 made[measured.name] = output[0].permute(1, 2, 0).float().cpu().numpy()
             yield frame, made
+        for note in source.notes:
+            print(f"{clip}: {note}", file=sys.stderr)
         if source.corrupt:
             failures.add(clip, f"{source.corrupt} corrupt frame(s) passed over")
         if source.failure:

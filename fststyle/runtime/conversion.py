@@ -192,6 +192,7 @@ class Converter:
 
 _LEFT_OUT = {
     Type.A53_CC: "closed captions inside its pictures are left out",
+    Type.DOVI_METADATA: "is Dolby Vision, whose own tone curves are left out",
     Type.SPHERICAL: "is a film all around (360°), which the output does not say",
     Type.STEREO3D: "is a film for two eyes (3D), which the output does not say",
 }

@@ -19,6 +19,10 @@ and streams begin without."""
 _ORDER_ONLY = ("avi",)
 """Containers that say when packets are decoded, not when frames are shown. What FFmpeg guesses is
 right without B frames; with them frames, which come in order, take those times in turn."""
+_SAY_THEIR_LENGTH = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv")
+"""Containers whose header does; of others FFmpeg estimates it."""
+CUT_SHORT = 1.0
+"""Seconds by which a file that ends earlier than its header says was cut off: FFmpeg is silent."""
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that know the alpha of codecs whose own decoder leaves it out."""
 
@@ -105,7 +109,7 @@ class VideoSource:
         self._timeline = Timeline(self.container)
         self.start = self._timeline.start
         self._turns: deque[int | None] | None = deque() if self._order_only else None
-        self.corrupt, self.failure = 0, ""
+        self.corrupt, self.failure, self._end = 0, "", 0.0
         self._items = self._numbered()
 
     @property
@@ -226,8 +230,12 @@ class VideoSource:
                 self.failure, packet = str(error), None
                 yield from self._frames_of(None)
             if packet is None:
+                self.failure = self.failure or self._cut_short()
                 return
             self._timeline.place(packet)
+            if packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * float(packet.time_base)
+                self._end = max(self._end, end)
             if packet.stream is self.stream:
                 # What is empty is the end, or an AVI's word for "the frame before".
                 if packet.size or packet.dts is None:
@@ -237,6 +245,17 @@ class VideoSource:
                 packet.dts = packet.pts
             if packet.dts is not None:
                 yield packet
+
+    def _cut_short(self) -> str:
+        """What to say of a file that ends before the time that it says; empty where it does not."""
+        said = self.container.duration
+        alone = len(films(self.container)) == 1  # else another film may be longer
+        if said is None or not alone or self.container.format.name not in _SAY_THEIR_LENGTH:
+            return ""
+        seconds = said / MICRO - max(0.0, float(self.start))
+        if self._end > seconds - CUT_SHORT:
+            return ""
+        return f"it ends after {self._end:.1f} of {seconds:.1f} s"
 
     def _frames_of(self, packet: Any) -> Iterator[Any]:
         if self._turns is not None and packet is not None and packet.size:

@@ -420,6 +420,28 @@ def test_much_sound_before_the_first_frame_is_not_kept(
     assert source.corrupt == 0
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_file_that_is_cut_off_says_so(suffix: str, tmp_path: Path) -> None:
+    clip, whole = tmp_path / f"cut{suffix}", tmp_path / "clip.mp4"
+    write_clip(whole, [40 * i for i in range(100)])
+    with (
+        av.open(str(whole)) as container,
+        av.open(
+            str(clip), "w", options={"movflags": "faststart"} if suffix == ".mp4" else {}
+        ) as out,
+    ):
+        stream = out.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux():
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    source, frames, _ = read(clip)
+    assert len(frames) == 100 and source.failure == ""
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    source, frames, _ = read(clip)
+    assert 10 < len(frames) < 90 and "it ends after" in source.failure
+
+
 def test_one_frame_and_none(tmp_path: Path) -> None:
     write(tmp_path / "one.mkv", "ffv1", "yuv420p", [grey(0)])
     source, frames, _ = read(tmp_path / "one.mkv")
