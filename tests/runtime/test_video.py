@@ -16,8 +16,6 @@ from onnx import numpy_helper
 
 from fststyle.runtime.stylizer import Stylizer
 from fststyle.runtime.video import Frame, VideoSource
-from fststyle.runtime.video_formats import output_name
-from fststyle.runtime.video_writer import VideoTarget
 from fststyle.runtime.videos import stylize_video
 
 
@@ -181,28 +179,6 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         VideoSource(str(tmp_path / "bad.mp4"))
 
 
-def test_names_of_what_is_written() -> None:
-    names = ("a.mp4", "a.MKV", "a.avi", "a.webm")
-    assert [output_name(Path(n)).name for n in names] == ["a.mp4", "a.MKV", "a.avi.mp4", "a.webm"]
-
-
-def test_targets_take_many_sizes_of_quality(tmp_path: Path) -> None:
-    clip = tmp_path / "clip.mp4"
-    write_clip(clip, EVEN)
-    sizes = []
-    for quality in (10, 40):
-        source = VideoSource(str(clip))
-        target = VideoTarget(tmp_path / "x", Path("x.mp4"), source, "libx264", quality)
-        random = np.random.default_rng(0)
-        for item in source:
-            assert isinstance(item, Frame)
-            noise = random.integers(0, 256, item.pixels.shape, np.uint8)
-            target.put(Frame(noise, item.pts))
-        target.close()
-        sizes.append((tmp_path / "x").stat().st_size)
-    assert sizes[1] < 0.5 * sizes[0]
-
-
 @pytest.fixture(scope="module")
 def models(exported: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two styles, the second the first's negative."""
@@ -319,36 +295,6 @@ def test_real_clips_made_odd(
         for i in (3, 14)
     )
     assert same < 0.5 * other
-
-
-def test_subtitles_are_copied(tmp_path: Path) -> None:
-    clip, both, target = (tmp_path / name for name in ("clip.mkv", "both.mkv", "out.mkv"))
-    write_clip(clip, EVEN)
-    text = tmp_path / "text.srt"
-    text.write_text(
-        "1\n00:00:00,080 --> 00:00:00,200\nHello\n\n2\n00:00:00,240 --> 00:00:00,400\nBye\n"
-    )
-    with (
-        av.open(str(both), "w") as container,
-        av.open(str(clip)) as film,
-        av.open(str(text)) as lines,
-    ):
-        tracks = [(film, film.streams.video[0]), (lines, lines.streams.subtitles[0])]
-        copies = [container.add_stream_from_template(track) for _, track in tracks]
-        for (source, track), stream in zip(tracks, copies, strict=True):
-            for packet in source.demux(track):
-                if packet.size:
-                    packet.stream = stream
-                    container.mux(packet)
-    copy(both, target)
-
-    def texts(path: Path) -> list[tuple[bytes, float]]:
-        with av.open(str(path)) as container:
-            packets = container.demux(subtitles=0)
-            return [(bytes(p), float(p.pts * p.time_base)) for p in packets if p.size]
-
-    assert [text for text, _ in texts(target)] == [b"Hello", b"Bye"]
-    assert texts(target) == texts(both)
 
 
 @pytest.mark.assets

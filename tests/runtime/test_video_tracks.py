@@ -1,5 +1,6 @@
 """What films have beside their frames, as PyAV reads it: sound, subtitles, tags, chapters."""
 
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from fststyle.runtime.video import VideoSource
 from fststyle.runtime.video_formats import Container
@@ -300,3 +302,28 @@ class UnknownSound:
 def test_sound_of_an_unknown_codec_can_only_be_copied() -> None:
     assert label(UnknownSound()) == "sound (of unknown kind)"
     assert [way.encoder for way in ways(UnknownSound(), Container("matroska"))] == [""]
+
+
+def test_covers_go_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, clip = tmp_path / "plain.mkv", tmp_path / "clip.mkv"
+    make(plain)
+    with av.open(str(plain)) as given, av.open(str(clip), "w") as container:
+        film = container.add_stream_from_template(given.streams.video[0], opaque=True)
+        data = io.BytesIO()
+        Image.new("RGB", (32, 32), "red").save(data, "JPEG")
+        container.add_attachment("cover.jpg", "image/jpeg", data.getvalue())
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = film
+                container.mux(packet)
+    for suffix in (".mkv", ".mp4"):
+        target = tmp_path / f"out{suffix}"
+        copy(clip, target)
+        with av.open(str(target)) as container:
+            _, cover = container.streams.video
+            assert cover.disposition & av.stream.Disposition.attached_pic
+            packet = next(packet for packet in container.demux(cover) if packet.size)
+            with Image.open(io.BytesIO(bytes(packet))) as picture:
+                assert picture.size == (32, 32)
+    copy(clip, tmp_path / "out.avi")
+    assert "the cover picture is left out, which .avi does not take" in capsys.readouterr().err
