@@ -74,8 +74,8 @@ class _Batch:
     def run(self, pictures: Sequence[Job], videos: Sequence[Job], done: list[Path]) -> bool:
         """Append to ``done`` what was tried; returns whether the user ended it before the end."""
         with watch_signals() as stop:
-            kinds = ((tqdm(pictures, unit="picture", disable=not pictures), self._picture),)
-            for jobs, make in (*kinds, (videos, self._video)):
+            bar = tqdm(pictures, unit="picture", disable=not pictures)
+            for make, jobs in ((self._picture, bar), (self._video, videos)):
                 for job in jobs:
                     try:
                         with self._failures.noting(job.source):
