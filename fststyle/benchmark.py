@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import fststyle
 from fststyle import figures
-from fststyle.config import BenchTrainConfig
+from fststyle.config import BenchTrainConfig, StyleTrainConfig
 from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
 from fststyle.figures import check_free_options
 from fststyle.images import find_images
@@ -35,7 +35,6 @@ from fststyle.training.device import (
     find_precision,
     keep_freed_memory,
 )
-from fststyle.training.style import DEPTH_PART
 
 CONTENT_LAYERS = ("relu2_2",)
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -196,7 +195,9 @@ class OurStep:
         content = content.contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.precision):
             output = self.network(content).contiguous(memory_format=torch.channels_last)
-            return self.objective(output, content, self.content_weights, depth_part=DEPTH_PART)
+            return self.objective(
+                output, content, self.content_weights, depth_part=StyleTrainConfig.depth_part
+            )
 
     def losses(self, content: Tensor) -> dict[str, float]:
         """Unweighted terms on N×3×H×W images in [0,1], with no step taken."""

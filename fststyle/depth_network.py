@@ -52,9 +52,10 @@ def load_depth(
     = farther, scale arbitrary, differentiable with respect to the image.
 
     Args:
-        source: a file of ours, or "transformers:NAME" with a Hugging Face model or its folder.
-            None takes the better of those that ship: the head, or the hourglass where the VGG-19
-            that the head reads is not at hand, or not ``loss_network``.
+        source: a file of ours; the kind of one that ships, "vgg_head" or "hourglass"; or
+            "transformers:NAME" with a Hugging Face model or its folder. None takes the better of
+            those that ship: the head, or the hourglass where the VGG-19 that the head reads is not
+            at hand, or not ``loss_network``.
         vgg_weights: for heads on VGG-19, as in ``load_vgg19_state``.
 
     The card has an "id", a plain file name that no other network has. Raises FileNotFoundError or
@@ -73,6 +74,8 @@ def load_depth(
         known = {"kind": "transformers", "name": name, "id": identity}
         return model, {**known, "shorter_side": model.size}
     path = Path(source)
+    if str(source) in KINDS and not path.exists():
+        path = SHIPPED / f"{source}.safetensors"
     network, card = load_own(path)
     if isinstance(network, VGGDepthHead):
         extractor, here = depth_extractor(vgg_weights)
@@ -141,6 +144,8 @@ def for_loss(
     dtype: torch.dtype,
     picture_side: float = 0,
     loss_network: str = "vgg19",
+    *,
+    full_size: bool = False,
 ) -> VGGDepthHead | Callable[[Tensor], Tensor]:
     """A copy of a frozen depth network as ``StyleObjective`` takes it: batch norms folded,
     convolutions in ``dtype``.
@@ -152,8 +157,9 @@ def for_loss(
     Args:
         side: of the square that has the area of the network's training crops, in pixels.
         picture_side: the same of the pictures that the loss will compare.
+        full_size: the network sees these as they are.
     """
-    shares = loss_network == "vgg19" and picture_side <= LARGER * side
+    shares = loss_network == "vgg19" and (full_size or picture_side <= LARGER * side)
     if isinstance(network, VGGDepth) and shares:
         network = network.head
     kept = copy.deepcopy(network)
@@ -162,7 +168,7 @@ def for_loss(
         if isinstance(module, nn.Conv2d):
             module.to(dtype)
     kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return kept if isinstance(kept, VGGDepthHead) else at_area(kept, side)
+    return kept if full_size or isinstance(kept, VGGDepthHead) else at_area(kept, side)
 
 
 def estimator(network: nn.Module, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,9 +1,10 @@
 """Depth networks."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from fststyle.config.options import check, parse_size, setting
 from fststyle.config.training import RunConfig
@@ -17,6 +18,10 @@ DEPTH_DATA = (
 class DepthTrainConfig(RunConfig):
     """``depth train``: a network that tells depth from one picture."""
 
+    preset: Literal["thesis"] | None = setting(
+        "defaults of another setting; thesis: its fine-tuning on KITTI, which begins with --init",
+        None,
+    )
     network: Literal["vgg_head", "hourglass"] = setting("what is trained", "vgg_head")
     data: tuple[str, ...] = setting(f"pictures with depth: {DEPTH_DATA}", ())
     scenes: tuple[Path, ...] = setting(
@@ -28,6 +33,14 @@ class DepthTrainConfig(RunConfig):
     val: tuple[str, ...] = setting("as --data, to validate on", ())
     init: Path | None = setting("a trained network of this kind to begin with", None)
     size: str = setting("HEIGHTxWIDTH of the crops in pixels, multiples of 16", "224x288")
+    one_shape: bool = setting(
+        "crops of --size alone; otherwise batches upright and square take turns with it", False
+    )
+    augment: bool = setting(
+        "crops of random size, stretched, mirrored and coloured at random; without, the largest of"
+        " their shape at random places",
+        True,
+    )
     pairs: int = setting("pairs of pixels per picture and step", 3000)
     near_pairs: float = setting("part of them that are at most --distance apart", 0.5)
     distance: int = setting("pixels", 40)
@@ -36,6 +49,26 @@ class DepthTrainConfig(RunConfig):
     dropout: float = setting("part of the deepest features left out (vgg_head)", 0.1)
     weight_decay: float = setting("AdamW's weight decay", 0.01)
     batch_size: int = setting("pictures per step, over all processes", 8)
+    scale_output: bool = setting(
+        "scale the finished network's output to a mean of 0 and a deviation of 1 on the training"
+        " pictures, so that weights of the depth loss mean the same for every network",
+        True,
+    )
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "thesis": {
+            "network": "hourglass",
+            "size": "224x288",
+            "one_shape": True,
+            "augment": False,
+            "near_pairs": 1.0,
+            "distance": 40,
+            "min_gap": 0.01,
+            "equal_gap": 0.0,
+            "scale_output": False,
+            "precision": "fp32",
+        }
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

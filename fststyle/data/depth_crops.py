@@ -28,14 +28,16 @@ class DepthCrops(Dataset[Batch]):
 
     Sample number n is a picture of one of ``sets``, chosen by ``shares``; which, and how it is cut,
     mirrored and coloured, follows from ``seed`` and n alone. Every batch has one of three shapes of
-    about equal area: ``size``, its transpose and the square between. A picture that cannot be read
-    is replaced by another of its set.
+    about equal area: ``size``, its transpose and the square between, or ``size`` alone. A picture
+    that cannot be read is replaced by another of its set.
 
     Args:
         sets: pictures with depth, or a renderer of scenes.
         shares: how much of the samples comes from each; any positive numbers.
         size: height and width in pixels, multiples of 16.
         batch_size: samples of a step, over all processes; they share one shape.
+        one_shape: whether that is ``size`` always.
+        augment: as ``crop`` has it, and whether pictures are coloured.
     """
 
     def __init__(
@@ -45,10 +47,14 @@ class DepthCrops(Dataset[Batch]):
         size: Size,
         batch_size: int,
         seed: int,
+        *,
+        one_shape: bool = False,
+        augment: bool = True,
     ) -> None:
         self.sets, self.seed, self.batch_size = sets, seed, batch_size
         self.shares = np.array(shares) / sum(shares)
-        self.shapes = shapes(size)
+        self.shapes = (size,) if one_shape else shapes(size)
+        self.augment = augment
         self.broken: dict[str, str] = {}
 
     def __getitem__(self, numbers: Sequence[int]) -> Batch:  # type: ignore[override]
@@ -67,7 +73,7 @@ class DepthCrops(Dataset[Batch]):
         if isinstance(chosen, SceneRenderer):
             image, depth = chosen.render(random, *shape)
             # The gap that orders a pair is a part of the range, which the sky would stretch.
-            return colour(image, random), np.log(depth)
+            return self._coloured(image, random), np.log(depth)
         order = random.permutation(len(chosen))
         for index in order:
             item = chosen.items[index]
@@ -76,11 +82,14 @@ class DepthCrops(Dataset[Batch]):
                 continue
             try:
                 picture = chosen.read(item)
-                image, depth = crop(picture, shape, random)
-                return colour(image, random), depth
+                image, depth = crop(picture, shape, random, augment=self.augment)
+                return self._coloured(image, random), depth
             except (ValueError, OSError) as error:
                 self.broken[key] = broken[key] = str(error)
         raise ValueError(f"none of the {len(chosen)} pictures of {chosen.name} can be used")
+
+    def _coloured(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        return colour(image, random) if self.augment else image
 
 
 @lru_cache(maxsize=8)
@@ -92,14 +101,17 @@ def shapes(size: Size) -> tuple[Size, Size, Size]:
 
 
 def crop(
-    picture: DepthPicture, shape: Size, random: np.random.Generator
+    picture: DepthPicture, shape: Size, random: np.random.Generator, *, augment: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random part of a picture, mirrored at random, stretched by up to 10 %: uint8 H×W×3 and its
-    depth, float32 H×W. Where only a few depths are known, as in DIW, the whole picture."""
+    depth, float32 H×W. Where only a few depths are known, as in DIW, the whole picture.
+
+    Without ``augment`` the largest part of that shape, at a random place, as it is.
+    """
     height, width = shape
-    stretch = np.exp(random.uniform(-0.1, 0.1))
+    stretch = np.exp(random.uniform(-0.1, 0.1)) if augment else 1.0
     largest = min(picture.image.width / (width * stretch), picture.image.height / height)
-    scale = largest * random.uniform(SMALLEST_CROP**2, 1) ** 0.5
+    scale = largest * (random.uniform(SMALLEST_CROP**2, 1) ** 0.5 if augment else 1.0)
     across, down = width * stretch * scale, height * scale
     left = random.uniform(0, picture.image.width - across)
     top = random.uniform(0, picture.image.height - down)
@@ -107,7 +119,7 @@ def crop(
     if np.isfinite(picture.depth).sum() < FEW:
         box = (0, 0, *picture.image.size)
     image, depth = cut(picture, box, shape)
-    if random.random() < 0.5:
+    if augment and random.random() < 0.5:
         image, depth = image[:, ::-1], depth[:, ::-1]
     return np.ascontiguousarray(image), np.ascontiguousarray(depth)
 

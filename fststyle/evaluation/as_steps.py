@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fststyle.evaluation.measured import Measured
+from fststyle.objective import MARGIN
 
 
 class AsSteps(NamedTuple):
@@ -77,6 +78,7 @@ def _comparable(record: Mapping[str, Any]) -> bool:
         and settings["method"] in ("plain", "depth")
         and settings["calibrate"]
         and settings["loss_downscale"] == 1
+        and settings.get("margin", MARGIN) == MARGIN
         and not settings["keep_colour"]
     )
 

@@ -33,7 +33,6 @@ from fststyle.images import (
     write_image,
 )
 from fststyle.objective import (
-    MARGIN,
     StyleObjective,
     Targets,
     as_tensor,
@@ -101,17 +100,25 @@ class Studio:
             self.card["depth_network"] = {name: card[name] for name in ("kind", "id")}
             network.to(self.device)
             self.depth = photo_depth((network, card), self.device, self.precision)
+            if config.depth_full_size:
+                self.depth = partial(self._depth_as_compared, network)
             if config.keeps_depth:
                 side = training_size(card)
                 loss_depth = for_loss(
                     *(network, side, DTYPES[self.precision]),
                     config.size[-1] / config.loss_downscale,
                     config.loss_network,
+                    full_size=config.depth_full_size,
                 )
         self.objective, self.card["loss_network"] = build_objective(
-            config, config.vgg_weights, loss_depth, self.device, DTYPES[self.precision], MARGIN
+            config,
+            config.vgg_weights,
+            loss_depth,
+            self.device,
+            DTYPES[self.precision],
+            config.margin,
         )
-        self.margin = MARGIN * config.loss_downscale
+        self.margin = config.margin * config.loss_downscale
         self.need: Need | None = None
 
     def _open_start(self, path: Path) -> None:
@@ -128,7 +135,7 @@ class Studio:
         """
         image = read_image(photo, srgb=True)
         try:
-            sizes = _sizes(image, self.config.size, self.margin)
+            sizes = _sizes(image, self.config.size, self._least())
         except ValueError as error:
             raise ValueError(f"{photo}: {error}") from error
         self._check_memory(photo, image, sizes)
@@ -157,6 +164,12 @@ class Studio:
                 f"stopped after {bar.n} of {total} steps; {target} holds the best picture so far"
                 f" (to go on: --init {target} --overwrite)"
             )
+
+    def _least(self) -> int:
+        """Pixels; both sides of a picture have more. The mirror image needs more than itself, VGG
+        16 and a depth network 32, if it is not given enlarged pictures."""
+        sees_all = self.config.depth_full_size and self.config.needs_depth
+        return max(self.margin, (32 if sees_all else 16) * self.config.loss_downscale - 1)
 
     def _steps(self, size: int) -> int:
         steps = self.config.steps
@@ -209,6 +222,18 @@ class Studio:
             assert self.depth is not None
             values = importance_from_depth(self.depth(image))
         return torch.from_numpy(np.array(values, np.float32))[None, None]
+
+    @torch.no_grad()
+    def _depth_as_compared(self, network: torch.nn.Module, image: Image.Image) -> np.ndarray:
+        """H×W depth of a photo that the network sees as the depth loss does: at the finest size,
+        behind the pooling, whose windows have one depth each."""
+        content = as_tensor(fit_within(image, self.config.size[-1])).to(self.device)
+        pooling = self.config.loss_downscale
+        with autocast(self.device, self.precision):
+            depth = network(F.avg_pool2d(content, pooling)).float()
+        large = depth.repeat_interleave(pooling, 2).repeat_interleave(pooling, 3)
+        height, width = (a - b for a, b in zip(content.shape[2:], large.shape[2:], strict=True))
+        return F.pad(large, (0, width, 0, height), mode="replicate")[0, 0].cpu().numpy()
 
     def _begin(
         self,

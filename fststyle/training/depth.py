@@ -67,7 +67,11 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
         raise ValueError(f"--share {name}=…: no set of that name ({', '.join(names)})")
     sizes = [len(s) if isinstance(s, DepthData) else len(photos) for s in sets]
     shares = [given.get(name, float(size)) for name, size in zip(names, sizes, strict=True)]
-    samples = DepthCrops(sets, shares, parse_size(config.size), config.batch_size, config.seed)
+    samples = DepthCrops(
+        *(sets, shares, parse_size(config.size), config.batch_size, config.seed),
+        one_shape=config.one_shape,
+        augment=config.augment,
+    )
     prepare_folder(config, world)
     say(
         ", ".join(f"{size} {name}" for name, size in zip(names, sizes, strict=True))
@@ -270,8 +274,9 @@ class DepthTask:
         }
         # A copy: building another would draw random numbers, and saving must leave no trace.
         network = copy.deepcopy(state.network).eval()
-        mean, std = self._output_scale(network)
-        fold_output(network, 1 / std, -mean / std)
+        if self.config.scale_output:
+            mean, std = self._output_scale(network)
+            fold_output(network, 1 / std, -mean / std)
         save_depth(self.network_file, network, card)
         save_state(self.config.folder / STATE, state, card)
 

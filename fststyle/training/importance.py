@@ -52,7 +52,8 @@ def importance_maps(
     else:
         assert depth is not None
         with cache_folder(config.depth_cache) as kept:
-            name = f"{depth[1]['id']}-{training_size(depth[1])}"
+            size = _seen(config)
+            name = f"{depth[1]['id']}-{size or training_size(depth[1])}"
             cache = DepthCache(
                 *(kept / name, partial(_on_cpu, config)),
             )
@@ -61,19 +62,30 @@ def importance_maps(
             ]
             if world.leads:
                 used += spread(val_photos, val_count)[:val_count]
-            cache.fill(used, photo_depth(depth, world.device, precision), show=world.leads)
+            cache.fill(used, photo_depth(depth, world.device, precision, size), show=world.leads)
             world.any(torch.tensor(False))  # waits for the other processes
             yield cache, cache
 
 
-def photo_depth(depth: LoadedDepth, device: torch.device, precision: str) -> Estimate:
-    """``depth`` as a function of photos, which it sees at the size it was trained for."""
+def _seen(config: StyleTrainConfig) -> int | None:
+    """Side of the square that has the area at which the depth network is to see photos, where it is
+    not the one it was trained for: as the loss compares them."""
+    height, width = config.crop_size
+    side = round((height * width) ** 0.5 / config.loss_downscale)
+    return side if config.depth_full_size else None
+
+
+def photo_depth(
+    depth: LoadedDepth, device: torch.device, precision: str, size: int | None = None
+) -> Estimate:
+    """``depth`` as a function of photos, which it sees at the size it was trained for, or at that
+    of a square of ``size`` pixels."""
     network, card = depth
     run = estimator(network, device)
 
     def estimate(photo: Image.Image) -> np.ndarray:
         with autocast(device, precision):
-            return estimate_reduced(run, photo, card)
+            return estimate_reduced(run, photo, card, size=size)
 
     return estimate
 
@@ -81,4 +93,4 @@ def photo_depth(depth: LoadedDepth, device: torch.device, precision: str) -> Est
 def _on_cpu(config: StyleTrainConfig) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
     depth = load_depth(config.depth_network, config.vgg_weights, config.loss_network)
-    return photo_depth(depth, torch.device("cpu"), "fp32")
+    return photo_depth(depth, torch.device("cpu"), "fp32", _seen(config))

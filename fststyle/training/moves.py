@@ -9,7 +9,8 @@ SHIFTS = 8
 
 
 def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
-    """N×C×H×W to N×C×(H−8)×(W−8), cut at another of 64 places every step; 8 is ``shifts``.
+    """N×C×H×W to N×C×(H−8)×(W−8), cut at another of 64 places every step; 8 is ``shifts``, of which
+    0 leaves them whole.
 
     Otherwise the loss network's pooling windows always fall on the same of the network's output
     pixels, and it learns to fill flat regions with a weave that is fixed to that grid. Measured on
@@ -17,6 +18,8 @@ def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
     pattern of period 2 against that of its neighbours in the spectrum: 161 without and 7 with
     shifts; of period 4: 306 and 190.
     """
+    if shifts == 0:
+        return images
     top, left = step % shifts, step // shifts % shifts
     height, width = (side - shifts for side in images.shape[-2:])
     cut = images[..., top : top + height, left : left + width]

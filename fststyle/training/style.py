@@ -29,7 +29,7 @@ from fststyle.training.device import DTYPES, autocast, find_precision
 from fststyle.training.distributed import World
 from fststyle.training.importance import importance_maps
 from fststyle.training.loop import to_device
-from fststyle.training.moves import SHIFTS, moved, shifted
+from fststyle.training.moves import moved, shifted
 from fststyle.training.run import (
     STATE,
     launch,
@@ -42,10 +42,6 @@ from fststyle.training.run import (
 from fststyle.training.state import TrainingState, save_state
 
 VALIDATION_PHOTOS = 8
-DEPTH_PART = 0.5
-"""Part of a batch whose depth loss is computed. Its gradient is right on average whatever the part;
-on the CPU, at 256 px, a combined step takes 1.24 times a plain one with all images and 1.12 times
-with half of them."""
 STABILITY_PART = 0.5
 """Part of a batch that the network sees twice for the stability loss."""
 VALIDATION_MOVE = (1, 2)
@@ -86,6 +82,7 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         loss_depth = for_loss(
             *(depth[0], training_size(depth[1]), DTYPES[precision], (height * width) ** 0.5),
             config.loss_network,
+            full_size=config.depth_full_size,
         )
     if saved is not None:
         _check_same_inputs(saved[1], card)
@@ -162,12 +159,12 @@ class StyleTask:
         move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
         output, stability = self.stylized(network, images, count, move)
         weights = self.weights(self.importance(images, targets))
-        shift = SHIFTS * self.config.loss_downscale
+        shift = self.config.grid_shift * self.config.loss_downscale
         terms = self.objective(
             shifted(output, step, shift),
             shifted(images, step, shift),
             None if weights is None else shifted(weights, step, shift),
-            depth_part=DEPTH_PART,
+            depth_part=self.config.depth_part,
         )
         loss = self.objective.weighted_sum(terms)
         if stability is not None:
@@ -189,13 +186,15 @@ class StyleTask:
 
     def cost_of_depth(self) -> str:
         """What the depth loss adds to a step, measured."""
-        size = [side - SHIFTS * self.config.loss_downscale for side in self.config.crop_size]
+        shift = self.config.grid_shift * self.config.loss_downscale
+        size = [side - shift for side in self.config.crop_size]
+        depth_part = self.config.depth_part
         # Of its own generator: measuring must leave no trace in the run.
         noise = torch.Generator().manual_seed(0)
         images = torch.rand(self.config.batch_size, 3, *size, generator=noise).to(self.device)
         images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
         seconds: dict[float, float] = {}
-        for part in (0.0, DEPTH_PART) * 2:  # the first of each warms up
+        for part in (0.0, depth_part) * 2:  # the first of each warms up
             started = time.perf_counter()
             with autocast(self.device, self.precision):
                 terms = self.objective(images, images, depth_part=part)
@@ -203,7 +202,7 @@ class StyleTask:
             assert images.grad is not None
             images.grad.sum().item()  # waits for the device
             seconds[part] = time.perf_counter() - started
-        return f"the depth loss adds {seconds[DEPTH_PART] - seconds[0.0]:.3f} s to a step"
+        return f"the depth loss adds {seconds[depth_part] - seconds[0.0]:.3f} s to a step"
 
     def importance(self, images: Tensor, targets: Tensor | None) -> Tensor | None:
         """The maps of ``images``: what comes with them, or the even gradient; None for neither."""
