@@ -23,26 +23,26 @@ def run(config: OptimizeConfig) -> int:
     Raises ValueError or FileNotFoundError with the reason where nothing can be done.
     """
     check_layers((*config.content_layers, *config.style_layers))
-    jobs = _plan(config)
+    failures = Failures("use a smaller --size, --loss-downscale 2 or a smaller --history")
+    jobs = _plan(config, failures)
     if not jobs:
         print("nothing to do: every picture is there already (--skip-existing)")
-        return 0
+        return failures.report()
     keep_freed_memory()
     studio = Studio(config)
-    failures = Failures()
     with watch_signals() as stop:
         for photo, target in jobs:
             with failures.noting(photo):
                 studio.paint(photo, target, lambda: stop.requested)
-            if stop.requested:
+            if stop.requested or failures.disk_full:
                 break
     status = failures.report()
     if stop.requested:
         return 130
-    return 2 if status and len(jobs) == 1 else status
+    return 2 if status and len(jobs) == 1 and len(config.inputs) == 1 else status
 
 
-def _plan(config: OptimizeConfig) -> list[tuple[Path, Path]]:
+def _plan(config: OptimizeConfig, failures: Failures) -> list[tuple[Path, Path]]:
     """(photo, picture to write); one photo with an --output that names a picture, or a folder.
 
     Raises FileExistsError where something would be overwritten unasked.
@@ -50,7 +50,7 @@ def _plan(config: OptimizeConfig) -> list[tuple[Path, Path]]:
     deep = config.bits == 16
     output = Path(config.output)
     if names_folder(config.output, Image.registered_extensions()):
-        jobs = plan(config.inputs, output, DEEP if deep else WRITERS)
+        jobs = plan(config.inputs, output, failures, DEEP if deep else WRITERS)
     else:
         (check_deep if deep else check_writable)(output)
         photos = [photo for photo, _ in find_inputs(config.inputs)]

@@ -44,17 +44,17 @@ def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, 
     ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data``
     reads back; ``OUTPUT/colour/NAME.jpg`` shows photo and depth, near light and far dark.
     """
+    failures = Failures()
     jobs = [
         (photo, depth, config.output / "colour" / depth.relative_to(config.output / "depth"))
-        for photo, depth in plan(config.inputs, config.output / "depth", (".png",))
+        for photo, depth in plan(config.inputs, config.output / "depth", failures, (".png",))
     ]
     jobs = [(photo, depth, shown.with_suffix(".jpg")) for photo, depth, shown in jobs]
     check_free([file for _, *files in jobs for file in files], config.overwrite)
-    failures = Failures()
     done = 0
     with watch_signals() as stop:
         for photo, target, shown in tqdm(jobs, unit="picture"):
-            if stop.requested:
+            if stop.requested or failures.disk_full:
                 break
             with failures.noting(photo):
                 image = read_image(photo)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fststyle.console import printable
+from fststyle.failures import Failures
 from fststyle.files import fitting
 from fststyle.images import WRITERS, is_picture_name, is_unreadable_heif, walk
 
@@ -121,17 +122,28 @@ def find_inputs(inputs: Sequence[str]) -> list[Named]:
 
 
 def plan(
-    inputs: Sequence[str], output: Path, suffixes: Collection[str] = WRITERS
+    inputs: Sequence[str],
+    output: Path,
+    failures: Failures,
+    suffixes: Collection[str] = WRITERS,
 ) -> list[tuple[Path, Path]]:
     """(source, target) of every picture named by ``inputs``: files, folders and globs.
 
     Targets bear the source's name, below a folder its path within the folder; formats other than
-    those of ``suffixes`` become PNG. Two sources of one name get numbers.
+    those of ``suffixes`` become PNG. Two sources of one name get numbers, and a.png does not make
+    way for a.jpg. What lies in ``output`` is not an input. Inputs that name nothing are noted as
+    failures.
 
-    Raises FileNotFoundError for an input that names nothing, ValueError where a source would be
+    Raises FileNotFoundError where none names anything, ValueError where a source would be
     overwritten.
     """
-    found = find_inputs(inputs)
+    search_result = search(inputs, without=output)
+    for name, reason in search_result.missing.items():
+        failures.add(name, reason)
+    search_result.tell_passed()
+    if not search_result.files:
+        raise FileNotFoundError("\n".join(failures.reasons.values()) or "no pictures")
+    found = list(search_result.files.items())
     given = [name for _, name in found]
     names = distinct([picture_name(name, suffixes) for name in given], given)
     jobs = [(source, output / name) for (source, _), name in zip(found, names, strict=True)]

@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, picture, run_command
 from PIL import Image
 
+from fststyle.failures import Failures
 from fststyle.runtime import session
 from fststyle.runtime.inputs import plan
 from fststyle.runtime.pictures import stylize
@@ -129,7 +130,7 @@ def test_where_pictures_go(tmp_path: Path) -> None:
     out = tmp_path / "out"
 
     def targets(*inputs: str) -> list[str]:
-        jobs = plan([str(tmp_path / name) for name in inputs], out)
+        jobs = plan([str(tmp_path / name) for name in inputs], out, Failures())
         return [target.relative_to(out).as_posix() for _, target in jobs]
 
     assert targets("a") == ["1.jpg", "deep/2.png"]
@@ -138,7 +139,7 @@ def test_where_pictures_go(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file, folder or pattern"):
         targets("c*.jpg")
     with pytest.raises(ValueError, match="would be overwritten"):
-        plan([str(tmp_path / "a/1.jpg")], tmp_path / "a")
+        plan([str(tmp_path / "a/1.jpg")], tmp_path / "a", Failures())
 
 
 def test_the_command_does_the_rest_when_one_is_corrupt(
