@@ -29,7 +29,7 @@ infer() { # Needs onnxruntime-gpu; with the CPU build it says that the provider 
     --repeats "$REPEATS" --json "$OUT/settings.json"
   for width in "" _live; do
     try fststyle bench infer --checkpoint $SHIPPED$width.safetensors --provider "$PROVIDER" \
-      --size $SIZES --precision fp32 fp16 --repeats "$REPEATS" --json "$OUT/infer$width.json"
+      --size $SIZES --precision fp32 fp16 --repeats "$REPEATS" --json "$OUT/infer$width.json" --overwrite
   done
 }
 
@@ -42,7 +42,7 @@ video() { # The clip as it is, and enlarged to full HD.
   for clip in "$CLIP" "$OUT/hd.mp4"; do
     for batch in 1 2 4; do
       try fststyle bench video "$clip" --model $SHIPPED.onnx --provider "$PROVIDER" \
-        --batch-size $batch --json "$OUT/video_$(basename "$clip" .mp4)_$batch.json"
+        --batch-size $batch --json "$OUT/video_$(basename "$clip" .mp4)_$batch.json" --overwrite
     done
   done
 }
@@ -50,9 +50,9 @@ video() { # The clip as it is, and enlarged to full HD.
 train() {
   for precision in fp32 bf16 fp16; do
     try fststyle bench train --device cuda --precision $precision --repeats 20 \
-      --content "$ASSETS/photos/train" --json "$OUT/train_$precision.json"
+      --content "$ASSETS/photos/train" --json "$OUT/train_$precision.json" --overwrite
   done
-  try fststyle bench depth --repeats 20 --json "$OUT/steps.json"
+  try fststyle bench depth --repeats 20 --json "$OUT/steps.json" --overwrite
 }
 
 styles() { # Trained on from where they are; look at them before they take their place.
@@ -65,7 +65,7 @@ styles() { # Trained on from where they are; look at them before they take their
 optimize() {
   photo=$(find "$ASSETS/photos/val" -type f | sort | head -n 1)
   try fststyle bench optimize --steps 300 --network $SHIPPED.safetensors --content "$photo" \
-    --style "$ASSETS/styles/starry_night_crop.jpg" --json "$OUT/optimize.json"
+    --style "$ASSETS/styles/starry_night_crop.jpg" --json "$OUT/optimize.json" --overwrite
 }
 
 methods() { # At the paper's size and batch.

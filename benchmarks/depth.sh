@@ -47,5 +47,5 @@ fststyle depth train --resume --name kitti --run-dir "$OUT/kitti" --network hour
   --val "kitti=$D/kitti" --batch-size "$BATCH" --steps $((60 * STEPS)) --lr 1e-4 --near-pairs 1
 
 fststyle depth eval "$SHIP/vgg_head.safetensors" "$SHIP/hourglass.safetensors" \
-  "$OUT/kitti/kitti.safetensors" --data $UNSEEN --json "$OUT/figures.json" --sheet "$OUT/depth.png"
-fststyle bench depth --json "$OUT/cost.json"
+  "$OUT/kitti/kitti.safetensors" --data $UNSEEN --json "$OUT/figures.json" --overwrite --sheet "$OUT/depth.png"
+fststyle bench depth --json "$OUT/cost.json" --overwrite

@@ -25,6 +25,6 @@ for loss in vgg19 "$small"; do
     --loss-network "$loss" --name "$name" --run-dir "$OUT/$name"
   networks="$networks $OUT/$name/$name.safetensors"
 done
-"$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --json "$OUT/losses.json" \
+"$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --json "$OUT/losses.json" --overwrite \
   --sheet "$OUT/sheet.png"
-"$PYTHON" -m fststyle bench train --json "$OUT/speed.json"
+"$PYTHON" -m fststyle bench train --json "$OUT/speed.json" --overwrite

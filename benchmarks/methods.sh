@@ -41,9 +41,9 @@ judge() { # PAINTING
   done
   fststyle evaluate $networks --photos "$A/photos/val" --size $SIZE \
     --second-depth checkpoints/depth/hourglass.safetensors \
-    --json "$OUT/$1.json" --sheet "$OUT/$1.png" | tee "$OUT/$1.md"
+    --json "$OUT/$1.json" --overwrite --sheet "$OUT/$1.png" | tee "$OUT/$1.md"
   # The thesis's figures 11 to 13, on photos with strong perspective.
-  fststyle compare $networks --style "$A/styles/$1.jpg" --height 256 --output "$OUT/$1_methods.png" \
+  fststyle compare $networks --style "$A/styles/$1.jpg" --height 256 --output "$OUT/$1_methods.png" --overwrite \
     --content "$A/content/chicago.jpg" "$A/content/tubingen.jpg" "$A/content/venice_gondolas.jpg" \
     "$A/content/golden_gate2.jpg" "$A/content/mountain_lake.jpg" "$A/content/taj_mahal.jpg"
 }

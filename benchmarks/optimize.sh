@@ -33,17 +33,17 @@ pictures gradient --method weighted --weight-map horizontal --alpha-min 1 --alph
 files=""
 for photo in $PHOTOS; do files="$files $OUT/photos/$photo.jpg"; done
 fststyle compare "$OUT/gradient" --content $files --style "$STYLE" --height 256 \
-  --output "$OUT/figure_10.png"
-fststyle compare "$OUT/plain" "$OUT/weighted" "$OUT/depth" "$OUT/combined" --content $files \
+  --output "$OUT/figure_10.png" --overwrite
+fststyle compare --overwrite "$OUT/plain" "$OUT/weighted" "$OUT/depth" "$OUT/combined" --content $files \
   --style "$STYLE" --height 256 --output "$OUT/figures_11_to_13.png"
 fststyle evaluate $NETWORKS "$OUT/plain" "$OUT/weighted" "$OUT/depth" "$OUT/combined" \
-  --photos "$OUT/photos" --style "$STYLE" --json "$OUT/figures.json" --sheet "$OUT/sheet.png" \
+  --photos "$OUT/photos" --style "$STYLE" --json "$OUT/figures.json" --overwrite --sheet "$OUT/sheet.png" \
   --second-depth checkpoints/depth/hourglass.safetensors | tee "$OUT/figures.md"
 bench() { # NAME OPTIONS…
   name=$1
   shift
   fststyle bench optimize --content "$A/content/chicago.jpg" --style "$STYLE" \
-    --json "$OUT/$name.json" "$@" | tee "$OUT/$name.txt"
+    --json "$OUT/$name.json" --overwrite "$@" | tee "$OUT/$name.txt"
 }
 bench speed --size 512x640 --steps 60
 bench steps --size 256x320 --steps 300 ${NETWORKS:+--network ${NETWORKS%% *}}

@@ -21,4 +21,4 @@ for weights in "0 8" "1000 10"; do
   networks="$networks $OUT/$name/$name.safetensors"
 done
 "$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --videos "$A"/video/davis/*.mp4 \
-  --second-depth checkpoints/depth/hourglass.safetensors --json "$OUT/figures.json"
+  --second-depth checkpoints/depth/hourglass.safetensors --json "$OUT/figures.json" --overwrite

@@ -49,7 +49,7 @@ for name in $STYLES; do
   networks="$networks $OUT/$name/$name.safetensors"
 done
 fststyle evaluate $networks --photos "$A/photos/val" \
-  --videos "$A"/video/davis/*.mp4 --json "$OUT/figures.json" --sheet "$OUT/sheet.jpg"
+  --videos "$A"/video/davis/*.mp4 --json "$OUT/figures.json" --overwrite --sheet "$OUT/sheet.jpg"
 for name in $STYLES; do
   facts "$name"
   fststyle publish "$OUT/$name/$name.safetensors" --title "$title" --painter "$painter" --year "$year" \

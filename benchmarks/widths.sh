@@ -15,11 +15,11 @@ for width in 32 16 8; do
     --val "$A/photos/val" --method plain --steps 1200 --image-size 160 --batch-size 2 \
     --width $width --name $name --run-dir "$OUT/$name"
   "$PYTHON" -m fststyle bench infer --checkpoint "$OUT/$name/$name.safetensors" --size 640x360 \
-    --precision fp32 int8 --photos "$A/photos/train" --repeats 15 --json "$OUT/$name.json"
+    --precision fp32 int8 --photos "$A/photos/train" --repeats 15 --json "$OUT/$name.json" --overwrite
   networks="$networks $OUT/$name/$name.safetensors"
 done
-"$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --json "$OUT/losses.json"
+"$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --json "$OUT/losses.json" --overwrite
 # On two of scikit-image's photos, which are free: rocket (SpaceX) and coffee (Pikolo Espresso Bar).
 photos=$("$PYTHON" -c "import skimage; print(skimage.__path__[0])")/data
-"$PYTHON" -m fststyle compare $networks --height 176 --output "$OUT/widths.jpg" \
+"$PYTHON" -m fststyle compare $networks --height 176 --output "$OUT/widths.jpg" --overwrite \
   --content "$photos/rocket.jpg" "$photos/coffee.png"
