@@ -15,7 +15,7 @@ demo: .venv/train.installed
 	$(BIN)/python -m fststyle demo demo
 	$(BIN)/python train.py --style "$(STYLE)" --content "$(CONTENT)" --name demo \
 	  --run-dir demo/run --resume $(DEMO_OPTIONS)
-	$(BIN)/python export.py demo/run/demo.safetensors --uint8 --output demo/demo.onnx
+	$(BIN)/python export.py demo/run/demo.safetensors --uint8 --output demo/demo.onnx --overwrite
 	$(BIN)/python infer.py demo/demo.onnx $(PHOTOS) --output demo/pictures --max-size 1024 \
 	  --overwrite
 	$(BIN)/python -m fststyle compare demo/demo.onnx --content $(PHOTOS) --style "$(STYLE)" \

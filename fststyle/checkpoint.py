@@ -1,30 +1,21 @@
 """A network's file: safetensors with a card in its metadata, from which the network is rebuilt."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fststyle.files import replacing
+from fststyle.cards import KEY, explained, parse_card, public
+from fststyle.files import check_file, replacing
+from fststyle.networks.foreign_files import read_arrays, read_tensors
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
-from fststyle.networks.vgg_weights import read_tensors
-
-PLACES = (
-    *("content", "style", "data", "scenes", "val", "init", "output", "run_dir", "resume"),
-    *("vgg_weights", "depth_network", "depth_cache", "device", "workers"),
-)
-"""Settings of a training that say only where things lay: no part of what a network's file says to
-others."""
-
-KEY = "fststyle"
-"""The metadata entry that holds the card, as JSON."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
@@ -44,30 +35,35 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises FileNotFoundError, or ValueError where the file is none of ours or damaged.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    with _opened(path) as file:
+        card = _card(file, path)
+        return {name: file.get_tensor(name) for name in file.keys()}, card  # noqa: SIM118
+
+
+def load_card(path: Path) -> dict[str, Any]:
+    """The card alone; errors as in ``load_tensors``."""
+    with _opened(path) as file:
+        return _card(file, path)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: damaged, or no safetensors file ({error})") from error
+            yield file
+    except ValueError:
+        raise
+    except Exception as error:  # the library's own, and whatever torch makes of odd types
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path}: damaged, or no safetensors file ({reason})") from error
+
+
+def _card(file: Any, path: Path) -> dict[str, Any]:
+    metadata = file.metadata() or {}
     if KEY not in metadata:
         raise ValueError(f"{path}: not written by fststyle (its metadata has no {KEY!r} entry)")
-    return tensors, json.loads(metadata[KEY])
-
-
-def public(card: Mapping[str, Any]) -> dict[str, Any]:
-    """``card`` without ``PLACES``, which may say more of a person's machine than they meant to."""
-    if "settings" not in card:
-        return dict(card)
-    kept = {name: value for name, value in card["settings"].items() if name not in PLACES}
-    return {**card, "settings": kept}
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return parse_card(metadata[KEY], path)
 
 
 def halved(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
@@ -82,17 +78,17 @@ def halved(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     return half
 
 
-def load_card(path: Path) -> dict[str, Any]:
-    """The card alone; errors as in ``load_tensors``."""
-    return load_tensors(path)[1]
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save_transform(
     path: Path, network: TransformNet, card: Mapping[str, Any], *, half: bool = False
 ) -> None:
     """Write a style network, ``half`` as ``halved`` has it; ``card`` describes it beside what
-    rebuilding needs."""
-    card = {**card, "kind": "transform", "network": {"width": network.width}}
+    rebuilding needs. Of it the ``public`` part is kept: such files are given away."""
+    card = {**public(card), "kind": "transform", "network": {"width": network.width}}
     tensors = network.state_dict()
     save_tensors(path, halved(tensors, path) if half else tensors, card)
 
@@ -102,27 +98,47 @@ def load_transform(path: Path) -> tuple[TransformNet, dict[str, Any]]:
 
     Raises FileNotFoundError or ValueError with the reason.
     """
-    if path.suffix in (".pth", ".pt", ".model", ".npz"):
+    if path.suffix.lower() in (".pth", ".pt", ".model", ".npz"):
         network = from_pytorch_examples(_foreign_state(path), path)
         return network, {"style": [{"name": path.stem}], "converted_from": path.name}
     tensors, card = load_tensors(path)
-    if card.get("kind") != "transform":
-        raise ValueError(f"{path}: holds a {card.get('kind')!r}, not a style network")
-    network = TransformNet(**card["network"])
-    load_strictly(network, tensors, path)
+    with explained(card):
+        if card.get("kind") != "transform":
+            raise ValueError(f"{path}: holds a {card.get('kind')!r}, not a style network")
+        first, built = tensors.get(FIRST), card.get("network", {})
+        # What the file asks for must be what it holds, before memory is taken for it.
+        if first is None or first.ndim != 4 or built != {"width": len(first)}:
+            found = "none" if first is None else f"one of shape {tuple(first.shape)}"
+            raise ValueError(
+                f"{path}: its card asks for the network {built}, and its first kernel,"
+                f" {FIRST!r}, is {found}"
+            )
+        network = TransformNet(len(first))
+        load_strictly(network, tensors, path)
     return network.eval(), card
 
 
-def _foreign_state(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".npz":
-        return read_tensors(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+FIRST = "down1.conv.weight"
+"""The tensor that tells how wide a style network is."""
+
+
+def training_settings(path: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the network of ``path`` was trained with: those of its ``card``, and where
+    the state of its training lies beside it, also those that are nobody else's business."""
+    settings = dict(card.get("settings", {}))
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except Exception as error:  # zip, header and type errors come in many types
-        raise ValueError(f"{path}: not an .npz file of plain arrays ({error})") from error
+        state = load_card(path.with_name(STATE)).get("settings", {})
+    except (ValueError, OSError):
+        return settings
+    return {**state, **settings} if state.get("name") == settings.get("name") else settings
+
+
+STATE = "state.safetensors"
+"""Name of the file in a run folder that holds the state of training."""
+
+
+def _foreign_state(path: Path) -> dict[str, Tensor]:
+    return read_arrays(path) if path.suffix.lower() == ".npz" else read_tensors(path)
 
 
 def from_pytorch_examples(state: Mapping[str, Tensor], source: Path) -> TransformNet:
@@ -138,7 +154,8 @@ def from_pytorch_examples(state: Mapping[str, Tensor], source: Path) -> Transfor
         n: t.float() for n, t in state.items() if ".running_" not in n and "num_batches" not in n
     }
     first = kept.get("conv1.conv2d.weight")
-    if first is None or first.ndim != 4:
+    # Its number of channels decides how much memory the network takes: it must be there in numbers.
+    if first is None or first.shape[1:] != (3, 9, 9) or not len(first):
         raise ValueError(f"{source}: no pytorch/examples fast_neural_style network")
     network = TransformNet(first.shape[0])
     renamed = {ours: kept.pop(theirs) for ours, theirs in _NAMES.items() if theirs in kept}
@@ -192,6 +209,12 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], source: Pat
                 f"{source}: tensor {_both(name)} should be {tuple(expected[name].shape)},"
                 f" found {tuple(tensor.shape)}"
             )
+        if not expected[name].is_floating_point():
+            continue
+        if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+            raise ValueError(f"{source}: tensor {_both(name)} is of type {tensor.dtype}")
+        if not tensor.isfinite().all():
+            raise ValueError(f"{source}: tensor {_both(name)} holds values that are not finite")
     network.load_state_dict(dict(tensors))
 
 

@@ -130,7 +130,7 @@ def _open(given: Path, config: CompareConfig) -> Model:
         )
     import torch
 
-    from fststyle.checkpoint import load_transform
+    from fststyle.checkpoint import load_transform, training_settings
     from fststyle.objective import as_tensor
 
     network, card = load_transform(path)
@@ -141,7 +141,7 @@ def _open(given: Path, config: CompareConfig) -> Model:
         output = network(as_tensor(Image.fromarray(pixels)))[0].permute(1, 2, 0)
         return Image.fromarray(to_uint8(output.numpy()))
 
-    return Model(path.stem, run, card.get("settings", {}))
+    return Model(path.stem, run, training_settings(path, card))
 
 
 def _weight_maps(models: Sequence[Model]) -> list[WeightMap]:

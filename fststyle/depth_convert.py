@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from fststyle.config import DepthConvertConfig
 from fststyle.depth_network import load_own, save_depth
+from fststyle.files import check_free, check_suffix
+from fststyle.networks.foreign_files import read_tensors
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.torch7 import load_torch7, module_tensors
-from fststyle.networks.vgg_weights import read_tensors
 
 COUNTER = "num_batches_tracked"
 """What PyTorch's batch norms count, and other files lack."""
@@ -24,6 +25,9 @@ COUNTER = "num_batches_tracked"
 def run(config: DepthConvertConfig) -> None:
     """``fststyle depth convert``; by default the file takes the source's name and our suffix."""
     output = config.output or config.source.with_suffix(".safetensors")
+    check_suffix(output, ".safetensors")
+    if output.resolve() != config.source.resolve():  # of which convert has more to say
+        check_free([output], config.overwrite)
     convert(config.source, output, half=config.half, note=config.note)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {config.source}")
 
@@ -40,7 +44,7 @@ def convert(source: Path, output: Path, *, half: bool = False, note: str | None 
     if output.resolve() == source.resolve():
         raise ValueError(f"{output} would be overwritten: give another --output")
     network: nn.Module
-    if source.suffix == ".safetensors":
+    if source.suffix.lower() == ".safetensors":
         network, card = load_own(source)
     else:
         network, card = from_tensors(_tensors(source), source), {"converted_from": source.name}
@@ -80,12 +84,13 @@ def from_tensors(tensors: list[tuple[str, Tensor]], source: Path) -> HourglassDe
 
 
 def _tensors(source: Path) -> list[tuple[str, Tensor]]:
-    if source.suffix == ".t7":
+    if source.suffix.lower() == ".t7":
         root = load_torch7(source)
         try:
             return list(module_tensors(root))
-        except ValueError as error:
-            raise ValueError(f"{source}: {error}") from error
-    if source.suffix not in (".pth", ".pt"):
+        except (ValueError, TypeError, RuntimeError) as error:  # torch's, and RecursionError
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{source}: {reason}") from error
+    if source.suffix.lower() not in (".pth", ".pt"):
         raise ValueError(f"{source}: expected a .t7, .pth, .pt or .safetensors file")
     return [(n, t) for n, t in read_tensors(source).items() if not n.endswith(COUNTER)]

@@ -1,6 +1,7 @@
 """Depth networks as the rest of the product sees them, and their files."""
 
 import copy
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fststyle.cards import explained, public
 from fststyle.checkpoint import (
     halved,
     load_card,
     load_strictly,
     load_tensors,
-    public,
     save_tensors,
     sha256,
 )
@@ -69,9 +70,8 @@ def load_depth(
         return load_depth(SHIPPED / "hourglass.safetensors")
     if str(source).startswith(TRANSFORMERS):
         name = str(source).removeprefix(TRANSFORMERS)
-        identity = re.sub(r"[^\w.-]+", "--", name)
         model = load_transformers_depth(name)
-        known = {"kind": "transformers", "name": name, "id": identity}
+        known = {"kind": "transformers", "name": name, "id": _transformers_id(name)}
         return model, {**known, "shorter_side": model.size}
     path = Path(source)
     if str(source) in KINDS and not path.exists():
@@ -91,18 +91,46 @@ def load_depth(
     return network.eval().requires_grad_(False), {**card, "id": id_}
 
 
+def _transformers_id(name: str) -> str:
+    """A plain file name for a model of the Hub, or for one in a folder, which may change, and whose
+    path is nobody else's business: the folder's own name and a hash of what it holds."""
+    if not Path(name).is_dir():
+        return re.sub(r"[^\w.-]+", "--", name)
+    folder = Path(name).resolve()
+    files = sorted(f for f in folder.iterdir() if f.suffix in (".json", ".safetensors"))
+    digest = hashlib.sha256("".join(f"{f.name} {sha256(f)}\n" for f in files).encode())
+    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', folder.name).strip('-.')}-{digest.hexdigest()[:12]}"
+
+
 def load_own(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """(network of ``KINDS`` in evaluation mode, card); a head comes without its VGG-19.
 
     Raises FileNotFoundError or ValueError with the reason.
     """
     tensors, card = load_tensors(path)
-    kind = card.get("kind")
-    if kind not in KINDS:
-        raise ValueError(f"{path}: holds a {kind!r}, not a depth network")
-    network = KINDS[kind](**card.get("network", {}))
-    load_strictly(network, tensors, path)
+    kind, built = card.get("kind"), card.get("network", {})
+    with explained(card):
+        if kind not in KINDS:
+            raise ValueError(f"{path}: holds a {kind!r}, not a depth network")
+        if built not in _BUILT[kind]:
+            raise ValueError(f"{path}: its card asks for a {kind} with {built}, which is not known")
+        if kind == "vgg_head" and not _knows_extractor(card):
+            raise ValueError(f"{path}: its card does not say which VGG-19 it reads")
+        network = KINDS[kind](**built)
+        load_strictly(network, tensors, path)
     return network.eval(), card
+
+
+_BUILT: dict[str, list[dict[str, Any]]] = {
+    "vgg_head": [{}],
+    "hourglass": [{}, *({"upsampling": kind} for kind in ("nearest", "bilinear"))],
+}
+"""What cards may say of how a network is built, by its kind."""
+
+
+def _knows_extractor(card: Mapping[str, Any]) -> bool:
+    of = card.get("loss_network")
+    return isinstance(of, dict) and all(isinstance(of.get(key), str) for key in ("id", "source"))
 
 
 def holds_depth(path: Path) -> bool:

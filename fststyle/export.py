@@ -16,12 +16,14 @@ from fststyle.agreement import (
     compare,
     compare_in_opencv,
     judge,
+    run_in_half,
     run_in_onnxruntime,
 )
-from fststyle.checkpoint import KEY, load_transform, public
+from fststyle.cards import KEY, public
+from fststyle.checkpoint import load_transform
 from fststyle.config import ExportConfig, parse_size
 from fststyle.depth_network import holds_depth, load_depth
-from fststyle.files import replacing
+from fststyle.files import check_free, check_suffix, names_folder, replacing
 from fststyle.images import find_images
 from fststyle.networks.transform import TransformNet
 from fststyle.onnx_graph import OPSET, Deployed, to_onnx
@@ -33,12 +35,13 @@ LOWEST_PSNR = {"fp32": None, "fp16": 45.0, "int8": 30.0}
 
 def run(config: ExportConfig) -> None:
     """``fststyle export``."""
+    output = _output(config)
+    check_free([output], config.overwrite)
     network: nn.Module
     if holds_depth(config.checkpoint):
         network, card = load_depth(config.checkpoint, config.vgg_weights)
     else:
         network, card = load_transform(config.checkpoint)
-    output = config.output or config.checkpoint.with_suffix(".onnx")
     photos: Sequence[Path] = ()
     if config.quantize == "int8":
         assert config.photos is not None
@@ -63,6 +66,21 @@ def run(config: ExportConfig) -> None:
                 f"{engine}: largest difference {agreement.largest_difference:.1e}, PSNR"
                 f" {agreement.psnr:.1f} dB"
             )
+
+
+def _output(config: ExportConfig) -> Path:
+    """The file to write: beside the checkpoint, in a folder, or the one that is named."""
+    name = f"{config.checkpoint.stem}.onnx"
+    if config.output is None:
+        return config.checkpoint.with_name(name)
+    if names_folder(config.output, NAMES):
+        return Path(config.output, name)
+    check_suffix(Path(config.output), ".onnx")
+    return Path(config.output)
+
+
+NAMES = (".onnx", ".safetensors", ".pth", ".pt", ".model", ".npz", ".t7")
+"""Suffixes of files, beside which a name is taken for that of a folder."""
 
 
 def export(
@@ -90,6 +108,10 @@ def export(
     if photos:
         model, held_out = to_int8(model, photos, uint8=uint8, size=size)
         precision = "int8"
+    if fp16:
+        # First of all: ONNX Runtime's CPU provider widens to float32, and sees no overflow.
+        in_half = compare(deployed, network, run_in_half(deployed), size)
+        judge(in_half, rounded=False, lowest_psnr=LOWEST_PSNR["fp16"])
     data = model.SerializeToString()
     agreement = compare(deployed, network, run_in_onnxruntime(data), size, held_out)
     judge(agreement, rounded=uint8 and deployed.stylizes, lowest_psnr=LOWEST_PSNR[precision])
@@ -97,14 +119,14 @@ def export(
     if deployed.stylizes:
         found["OpenCV"] = compare_in_opencv(deployed, network, data, size, held_out)
     described = {
-        **public(card),
+        **card,
         "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
         "precision": precision,
         # JSON has no infinity.
         "agreement": {k: v if np.isfinite(v) else None for k, v in agreement._asdict().items()},
         "exported_with": {"fststyle": fststyle.__version__, "torch": torch.__version__},
     }
-    onnx.helper.set_model_props(model, {KEY: json.dumps(described, sort_keys=True)})
+    onnx.helper.set_model_props(model, {KEY: json.dumps(public(described), sort_keys=True)})
     onnx.checker.check_model(model, full_check=True)
     with replacing(output) as beside:
         onnx.save_model(model, beside)

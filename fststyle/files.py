@@ -64,6 +64,25 @@ def _is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def check_file(path: Path) -> None:
+    """Raise FileNotFoundError where nothing is at ``path``, ValueError where it is no file that can
+    be read: a folder, a pipe, a device. (Files are read more than once.)"""
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, and a file was expected")
+    if _is_stream(path):
+        raise ValueError(f"{path} is a pipe or a device, and a file was expected")
+    raise FileNotFoundError(f"{path}: no such file")
+
+
+def check_suffix(output: Path, suffix: str) -> None:
+    """Raise ValueError where ``output`` is no file with ``suffix``, by which such files are known:
+    one of another suffix may be what the user has something else in."""
+    if output.suffix != suffix:
+        raise ValueError(f"--output {output}: give the name of a {suffix} file")
+
+
 def check_free(paths: Iterable[Path], overwrite: bool, option: str = "--output") -> None:
     """Refuse to write ``paths``, files, where that would take away what is there already.
 

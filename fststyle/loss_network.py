@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fststyle.cards import explained
 from fststyle.checkpoint import load_tensors
 from fststyle.networks.vgg_weights import load_vgg19_state
 from fststyle.shipped import CHECKPOINTS
@@ -32,6 +33,10 @@ def load_loss_network(name: str, vgg_weights: Path | None) -> tuple[dict[str, Te
     if path.suffix != ".safetensors":
         raise ValueError(f"--loss-network {name}: use vgg19, small or NAME.safetensors")
     tensors, card = load_tensors(path)
-    if card.get("kind") != "loss_network":
-        raise ValueError(f"{path}: holds a {card.get('kind')!r}, not a loss network")
+    with explained(card):
+        if card.get("kind") != "loss_network":
+            raise ValueError(f"{path}: holds a {card.get('kind')!r}, not a loss network")
+        for key, tensor in tensors.items():
+            if not (tensor.is_floating_point() and tensor.float().isfinite().all()):
+                raise ValueError(f"{path}: damaged: tensor {key!r} holds no finite numbers")
     return {key: tensor.float() for key, tensor in tensors.items()}, path.name

@@ -15,7 +15,7 @@ from fststyle.networks.hourglass import MIN_SIZE
 from fststyle.networks.transform import InstanceNorm, TransformNet
 
 OPSET = 18
-"""The exporter's own; from 15 on the graph's operators are the same."""
+"""The exporter's own; others are converted."""
 IR_VERSIONS = {15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
 """ONNX's file format by operator set, as they came out together."""
 SCALARS = {"strength": 1.0, "keep_colour": 0.0}
@@ -90,7 +90,7 @@ def to_onnx(
             input_names=["content", *scalars],
             output_names=["output" if deployed.stylizes else "depth"],
             dynamic_shapes=None if size else (axes, *({} for _ in scalars)),
-            opset_version=max(opset, OPSET),
+            opset_version=OPSET,
         )
     assert program is not None
     # What reshapes kernels is computed now instead of at every start; limits in elements.
@@ -100,17 +100,70 @@ def to_onnx(
         output_size_limit=1 << 24,
         onnx_shape_inference=True,
     )
-    model = ir.to_proto(program.model)
-    for imported in model.opset_import:
-        if imported.domain == "":
-            imported.version = opset
-    model.ir_version = IR_VERSIONS[opset]
-    # The exporter notes for every node which lines of which files on this machine it came from.
-    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer, model.graph):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
+    model = converted(ir.to_proto(program.model), opset)
     for name, default in scalars.items():
         model.graph.initializer.append(
             onnx.numpy_helper.from_array(np.array(default, np.float32), name)
         )
     return model
+
+
+def converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The graph of ``OPSET`` in the operators of ``opset``, 15 to 23, and without what the exporter
+    notes of every node: which lines of which files on this machine it came from.
+
+    Raises ValueError where an operator has no counterpart there.
+    """
+    _clear_notes(model)
+    try:
+        if opset > OPSET:
+            model = onnx.version_converter.convert_version(model, opset)
+        elif opset < OPSET:
+            _lower(model, opset)
+        model.ir_version = IR_VERSIONS[opset]
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # of the converter and the checker; they share no base
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"--opset {opset}: the network cannot be converted ({reason})") from error
+    _clear_notes(model)
+    return model
+
+
+def _lower(model: onnx.ModelProto, opset: int) -> None:
+    """In place; ONNX's own converter goes up only (it has no way back for Pad).
+
+    What 18 brought that our graphs have: Resize's antialias and aspect policy, which stand at what
+    it did before, and axes of ReduceMean as an input. Pad's new input is optional, and not given.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        kept = [a for a in node.attribute if a.name not in _SINCE_18.get(node.op_type, ())]
+        if node.op_type == "ReduceMean" and len(node.input) == 2:
+            axes = onnx.numpy_helper.to_array(constants[node.input.pop()])
+            kept.append(onnx.helper.make_attribute("axes", axes.tolist()))
+        for a in node.attribute:
+            if a not in kept and (a.i or a.s not in (b"", b"stretch")):
+                raise ValueError(f"{node.op_type} has {a.name}")
+        del node.attribute[:]
+        node.attribute.extend(kept)
+    for imported in model.opset_import:
+        if imported.domain == "":
+            imported.version = opset
+
+
+_SINCE_18 = {
+    "Resize": ("antialias", "axes", "keep_aspect_ratio_policy"),
+    "ReduceMean": ("noop_with_empty_axes",),
+}
+"""Attributes by operator."""
+
+
+def _clear_notes(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    ends = (*graph.input, *graph.output, *graph.value_info)
+    for part in (model, graph, *graph.node, *graph.initializer, *ends):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for node in graph.node:
+        for attribute in node.attribute:
+            attribute.ClearField("doc_string")

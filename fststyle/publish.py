@@ -4,22 +4,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fststyle.checkpoint import load_transform, public, save_transform
+from fststyle.checkpoint import halved, load_transform, save_transform
 from fststyle.config import PublishConfig
 from fststyle.export import export
+from fststyle.files import check_file, check_free
 
 
 def run(config: PublishConfig) -> None:
     """``fststyle publish``: NAME.safetensors with float16 kernels and NAME.onnx with half-precision
     arithmetic and bytes in and out, both with the same card.
 
-    Raises FileNotFoundError or ValueError with the reason, and writes nothing, where the network or
-    its figures cannot be read, or its own file would be overwritten.
+    Raises OSError or ValueError with the reason, and writes nothing, where the network or its
+    figures cannot be read, float16 cannot hold it, or a file would be overwritten.
     """
-    network, card = load_transform(config.checkpoint)
     name = config.checkpoint.stem
+    published, model = (config.output / f"{name}{suffix}" for suffix in (".safetensors", ".onnx"))
+    if published.resolve() == config.checkpoint.resolve():
+        raise ValueError(f"{published} would be overwritten: give another --output")
+    check_free([published, model], config.overwrite)
+    network, card = load_transform(config.checkpoint)
     card = {
-        **public(card),
+        **card,
         "painting": {"title": config.title, "painter": config.painter, "year": config.year},
     }
     for key in ("licence", "note"):
@@ -27,10 +32,7 @@ def run(config: PublishConfig) -> None:
             card[key] = getattr(config, key)
     if config.figures:
         card["figures"] = _figures(config.figures, name)
-    published, model = (config.output / f"{name}{suffix}" for suffix in (".safetensors", ".onnx"))
-    if published.resolve() == config.checkpoint.resolve():
-        raise ValueError(f"{published} would be overwritten: give another --output")
-    config.output.mkdir(parents=True, exist_ok=True)
+    halved(network.state_dict(), config.checkpoint)  # raises before the first file is written
     export(network, card, model, uint8=True, fp16=True)
     save_transform(published, network, card, half=True)
     for file in (published, model):
@@ -39,10 +41,9 @@ def run(config: PublishConfig) -> None:
 
 def _figures(file: Path, name: str) -> dict[str, Any]:
     """What ``evaluate --json`` wrote of the network called ``name``."""
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such file")
+    check_file(file)
     try:
-        result = json.loads(file.read_text())
+        result = json.loads(file.read_text(encoding="utf-8"))
         groups = result["paintings"].values()
         found = next(group[name]["mean"] for group in groups if name in group)
         found = {"photos": result["photos"], "size": result["size"], **found}
@@ -52,5 +53,12 @@ def _figures(file: Path, name: str) -> dict[str, Any]:
         return found
     except StopIteration:
         raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"{file} was not written by evaluate --photos … --json") from error

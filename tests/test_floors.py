@@ -27,6 +27,7 @@ FLOORS = [
     ["checkpoint", "data"],
     ["networks"],
     ["runtime"],
+    ["cards"],
     ["config", "images", "figures"],
     ["opening", "failures"],
     ["shipped", "console", "files", "memory"],
@@ -36,6 +37,7 @@ FLOORS = [
 does. A room imports those of lower floors; those of its own floor it does without."""
 TORCH_FREE = [
     "runtime",
+    "cards",
     "config",
     "images",
     "shipped",

@@ -18,7 +18,10 @@ class ExportConfig:
         "NAME.safetensors of a style or depth network, or a pytorch/examples network (.pth, .npz)",
         positional=True,
     )
-    output: Path | None = setting("the file to write (default: beside the checkpoint)", None)
+    output: str | None = setting(
+        "the file to write, NAME.onnx, or a folder (default: beside the checkpoint)", None
+    )
+    overwrite: bool = setting("replace the file where it exists", False)
     uint8: bool = setting("N×H×W×3 uint8 in and out, instead of N×3×H×W floats in [0,1]", False)
     fp16: bool = setting("half-precision weights and arithmetic, instance norm in float32", False)
     quantize: Literal["none", "int8"] = setting(
@@ -57,6 +60,7 @@ class PublishConfig:
         "folder for the two files (default: where infer finds styles by name)",
         CHECKPOINTS / "styles",
     )
+    overwrite: bool = setting("replace the files where they exist", False)
 
 
 @dataclass(frozen=True, kw_only=True)

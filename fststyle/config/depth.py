@@ -149,6 +149,9 @@ class DepthConvertConfig:
     """``depth convert``: somebody's hourglass network to our file, or ours to half the size."""
 
     source: Path = setting("Torch7 .t7, a PyTorch .pth/.pt, or a file of ours", positional=True)
-    output: Path | None = setting("the file to write (default: beside the source)", None)
+    output: Path | None = setting(
+        "the file to write, NAME.safetensors (default: beside the source)", None
+    )
+    overwrite: bool = setting("replace the file where it exists", False)
     half: bool = setting("store kernels as float16, at half the size", False)
     note: str | None = setting("what the card is to say beside the rest", None)

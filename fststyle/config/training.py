@@ -383,7 +383,8 @@ class LossTrainConfig:
         "folders of pictures, each seen equally often: photos, paintings, stylized photos"
     )
     val: Path = setting("folder of photos on which the two are compared")
-    output: Path = setting("the file to write", Path("small.safetensors"))
+    output: Path = setting("the file to write, NAME.safetensors", Path("small.safetensors"))
+    overwrite: bool = setting("replace the file where it exists", False)
     widths: tuple[int, ...] = setting("channels of the four blocks", (32, 64, 128, 192))
     pictures: int = setting("pictures that are looked at", 320)
     samples: int = setting("places in them at which each layer is looked at", 100_000)

@@ -15,7 +15,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from tqdm import tqdm
 
-from fststyle.checkpoint import load_transform, sha256
+from fststyle.checkpoint import load_transform, sha256, training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.evaluation.as_steps import as_steps
 from fststyle.evaluation.depth import aligned_errors, aligned_square
@@ -243,7 +243,7 @@ def _paintings(path: Path, card: Mapping[str, Any], given: Mapping[str, Path]) -
         if not given:
             raise ValueError(f"{path} does not say what it was trained on: add --style PAINTING")
         return tuple(given.values())
-    lay = card.get("settings", {}).get("style", [])
+    lay = training_settings(path, card).get("style", [])
     found = []
     for number, style in enumerate(styles):
         painting = given.get(style["sha256"])

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fststyle.files import check_file
+
 NIL, NUMBER, STRING, TABLE, TORCH, BOOLEAN = range(6)
 FUNCTIONS = (6, 7, 8)
 
@@ -45,11 +47,18 @@ def load_torch7(file: Path) -> Any:
     Raises FileNotFoundError, or ValueError where the file is none of Torch7's, is damaged or holds
     Lua functions.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such file")
+    check_file(file)
     try:
         return _Reader(file.read_bytes()).read()
-    except (_FormatError, struct.error, RuntimeError) as error:  # torch's, and RecursionError
+    # RuntimeError is torch's, and RecursionError; the rest is numbers that are not what they were.
+    except (
+        _FormatError,
+        struct.error,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+    ) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{file}: cannot be read as Torch7's binary format ({reason})") from error
 
@@ -165,6 +174,6 @@ class _Reader:
         storage = self.read()
         if not isinstance(storage, Tensor) or not size:
             return torch.empty(0)
-        if min(size) < 0 or math.prod(size) > len(storage):
+        if min(size) < 0 or math.prod(size) > len(storage) or storage.ndim != 1:
             raise _FormatError(f"a tensor of sizes {size} in {len(storage)} numbers")
         return storage.as_strided(size, stride, offset)

@@ -5,10 +5,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
+
+from fststyle.networks.foreign_files import read_tensors
 
 ASSET = Path("weights/vgg19_features.safetensors")
 
@@ -24,7 +23,7 @@ def load_vgg19_state(file: Path | None = None) -> tuple[dict[str, Tensor], str]:
         ValueError: the file holds no tensors that can be read.
     """
     if file is not None:
-        return read_tensors(file), str(file)
+        return read_tensors(file), file.name
     at_hand = local_weights()
     if at_hand is not None:
         return read_tensors(at_hand), str(ASSET)
@@ -46,33 +45,6 @@ def local_weights() -> Path | None:
     assets = os.environ.get("FSTSTYLE_ASSETS")
     file = Path(assets) / ASSET if assets else None
     return file if file is not None and file.is_file() else None
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """A flat state dict from .safetensors or a PyTorch .pth/.pt; no pickled code is run.
-
-    Raises FileNotFoundError or ValueError with the reason.
-    """
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such file")
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{file}: cannot be read as tensors ({_first_line(error)})") from error
-    except Exception as error:  # what the restricted unpickler refuses, in several types
-        raise ValueError(
-            f"{file}: holds more than tensors, which is not loaded since it could run code;"
-            f" save its state_dict() instead ({_first_line(error)})"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f"{file}: expected a state dict (names to tensors)")
-    return state
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def weights_id(state: Mapping[str, Tensor]) -> str:

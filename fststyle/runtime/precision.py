@@ -5,10 +5,12 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from fststyle.runtime.model_file import read_model
+
 
 def load_for(model: Path, provider: str) -> onnx.ModelProto:
-    """The graph in ``model`` as ``provider`` runs it fastest."""
-    loaded = onnx.load(model)
+    """The graph in ``model`` as ``provider`` runs it fastest; errors are ``read_model``'s."""
+    loaded = read_model(model).model
     return as_float32(loaded) if provider == "cpu" else loaded
 
 

@@ -1,17 +1,21 @@
 """Exported networks in ONNX Runtime, on the best execution provider at hand."""
 
 import ctypes
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 import onnxruntime
 import platformdirs
+from onnx import TensorProto
 
+from fststyle.cards import explained
 from fststyle.images import to_uint8
+from fststyle.runtime.model_file import read_model
+from fststyle.runtime.precision import as_float32
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -60,11 +64,16 @@ def open_session(
         FileNotFoundError: no such file.
         ValueError: no ONNX file of ours, or another network; the provider is not to be had.
     """
-    if not model.is_file():
-        raise FileNotFoundError(f"{model}: no such file")
-    for name in _choose(provider):
+    names = _choose(provider)
+    read = read_model(model)
+    card, half = read.card, read.card.get("precision") == "fp16"
+    with explained(card):
+        _check_ends(model, read.model.graph, output, holds)
+    for name in names:
         try:
-            session = start(str(model), name, threads)
+            widened = name == "cpu" and half
+            data = as_float32(read.model).SerializeToString() if widened else read.data
+            session = start(data, name, threads)
             break
         except ValueError as error:
             if name == "cpu":
@@ -73,18 +82,22 @@ def open_session(
             if provider != "auto":
                 raise ValueError(f"--provider {provider}: {message}") from error
             print(f"{message}; trying the next", file=sys.stderr)
-    inputs = session.get_inputs()
-    if [i.name for i in inputs] != ["content"]:
-        raise ValueError(f"{model}: not a network exported by fststyle")
-    if [o.name for o in session.get_outputs()] != [output]:
-        raise ValueError(f"{model}: an exported network, but not a {holds}")
-    metadata = session.get_modelmeta().custom_metadata_map
-    card: dict[str, Any] = json.loads(metadata.get("fststyle", "{}"))
-    if name == "cpu" and card.get("precision") == "fp16":
-        from fststyle.runtime.precision import load_for  # takes time, and few files need it
+    return Session(session, name, card, session.get_inputs()[0].type == "tensor(uint8)")
 
-        session = start(load_for(model, name).SerializeToString(), name, threads)
-    return Session(session, name, card, inputs[0].type == "tensor(uint8)")
+
+def _check_ends(model: Path, graph: onnx.GraphProto, output: str, holds: str) -> None:
+    """Raise ValueError where what goes in or comes out is not as in an exported network."""
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [i for i in graph.input if i.name not in constants]
+    if [i.name for i in inputs] != ["content"] or len(graph.output) != 1:
+        raise ValueError(f"{model}: not a network exported by fststyle")
+    if graph.output[0].name != output:
+        raise ValueError(f"{model}: an exported network, but not a {holds}")
+    kind = inputs[0].type.tensor_type
+    colours = {TensorProto.FLOAT: 1, TensorProto.UINT8: 3}.get(kind.elem_type)
+    dims = kind.shape.dim
+    if colours is None or len(dims) != 4 or dims[colours].dim_value != 3:
+        raise ValueError(f"{model}: damaged: it takes no pictures of three colours")
 
 
 def start(

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
-
+from fststyle.runtime.model_file import read_model
 from fststyle.shipped import CHECKPOINTS, shipped_styles
 
 
@@ -40,12 +39,4 @@ def read_card(model: Path) -> dict[str, Any]:
 
     Raises FileNotFoundError, or ValueError where it is none of ours.
     """
-    if not model.is_file():
-        raise FileNotFoundError(f"{model}: no such file")
-    try:
-        entries = {entry.key: entry.value for entry in onnx.load(model).metadata_props}
-    except Exception as error:  # protobuf's own types
-        raise ValueError(f"{model}: damaged, or no ONNX file ({error})") from error
-    if "fststyle" not in entries:
-        raise ValueError(f"{model}: not a network exported by fststyle")
-    return json.loads(entries["fststyle"])
+    return read_model(model).card

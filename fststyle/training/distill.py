@@ -10,9 +10,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fststyle import config as settings
-from fststyle.checkpoint import public, save_tensors
+from fststyle.cards import public
+from fststyle.checkpoint import save_tensors
 from fststyle.config import LossTrainConfig
 from fststyle.data.photos import PhotoCrops, validation_images
+from fststyle.files import check_free, check_suffix
 from fststyle.images import find_images
 from fststyle.losses import content_loss, gram_matrix
 from fststyle.networks.calibration import calibrate
@@ -29,6 +31,8 @@ VALIDATION_PHOTOS = 16
 
 def run(config: LossTrainConfig) -> None:
     """``fststyle loss train``."""
+    check_suffix(config.output, ".safetensors")
+    check_free([config.output], config.overwrite)
     folders = [find_images(folder) for folder in config.data]
     # Every folder is seen equally often, however few pictures it holds.
     most = max(map(len, folders))

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 import fststyle
 from fststyle import config as settings
+from fststyle.checkpoint import STATE as STATE
 from fststyle.config import RunConfig
 from fststyle.data.photos import Batch, SampleNumbers, photo_loader
 from fststyle.files import replacing
@@ -19,7 +20,6 @@ from fststyle.training.distributed import World, join_world
 from fststyle.training.loop import Interrupted, Task, train
 from fststyle.training.state import TrainingState, load_state
 
-STATE = "state.safetensors"
 MAY_CHANGE = (
     "steps",
     "resume",
