@@ -104,14 +104,14 @@ def export(
     Raises ValueError, and leaves no file, where ONNX Runtime's are not torch's.
     """
     deployed = Deployed(network, uint8, fp16)
+    if fp16:
+        # ONNX Runtime's CPU provider widens to float32, and sees no overflow.
+        in_half = compare(deployed, network, run_in_half(deployed), size)
+        judge(in_half, rounded=False, lowest_psnr=LOWEST_PSNR["fp16"])
     model, held_out, precision = to_onnx(deployed, size, opset), None, "fp16" if fp16 else "fp32"
     if photos:
         model, held_out = to_int8(model, photos, uint8=uint8, size=size)
         precision = "int8"
-    if fp16:
-        # First of all: ONNX Runtime's CPU provider widens to float32, and sees no overflow.
-        in_half = compare(deployed, network, run_in_half(deployed), size)
-        judge(in_half, rounded=False, lowest_psnr=LOWEST_PSNR["fp16"])
     data = model.SerializeToString()
     agreement = compare(deployed, network, run_in_onnxruntime(data), size, held_out)
     judge(agreement, rounded=uint8 and deployed.stylizes, lowest_psnr=LOWEST_PSNR[precision])

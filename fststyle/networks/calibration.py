@@ -1,5 +1,7 @@
 """The fixed pictures on which loss networks are calibrated."""
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,6 +33,7 @@ def mean_activations(extractor: VGG19Features) -> dict[str, float]:
     return average
 
 
+@functools.lru_cache(maxsize=2)
 def calibration_images(count: int = 8, size: int = 256) -> Tensor:
     """N×3×size×size in [0,1]: the same for everybody, with the statistics of photos.
 

@@ -66,7 +66,7 @@ def read_arrays(file: Path) -> dict[str, Tensor]:
     """A flat state dict from an .npz file of plain arrays; errors as in ``read_tensors``."""
     check_file(file)
     try:
-        _check_archive(file, compressed=_LARGEST_ARRAYS)
+        _check_archive(file, compressed=LARGEST_ARRAYS)
         with np.load(file, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except Exception as error:  # zip, header and type errors come in many types
@@ -74,7 +74,7 @@ def read_arrays(file: Path) -> dict[str, Tensor]:
         raise ValueError(f"{file}: not an .npz file of plain arrays ({reason})") from error
 
 
-_LARGEST_ARRAYS = 1 << 30
+LARGEST_ARRAYS = 1 << 30
 """Bytes of all arrays in a file together, unpacked."""
 
 

@@ -13,7 +13,7 @@ from fststyle.failures import Failures
 from fststyle.files import check_free, replacing
 from fststyle.images import read_image, sheet, to_uint8, write_image
 from fststyle.runtime.inputs import plan
-from fststyle.runtime.session import open_session
+from fststyle.runtime.session import open_session, running
 from fststyle.runtime.signals import watch_signals
 
 Estimator = Callable[[np.ndarray], np.ndarray]
@@ -32,7 +32,8 @@ def onnx_estimator(model: Path) -> tuple[Estimator, dict[str, Any]]:
     def estimate(image: np.ndarray) -> np.ndarray:
         if opened.uint8:
             image = to_uint8(image).transpose(0, 2, 3, 1)
-        (depth,) = opened.session.run(None, {"content": image})
+        with running(model):
+            (depth,) = opened.session.run(None, {"content": image})
         return depth
 
     return estimate, opened.card

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from fststyle.cards import KEY, parse_card
 from fststyle.files import check_file
@@ -75,7 +75,42 @@ def read_model(path: Path) -> ModelFile:
     card = parse_card(entries[KEY], path)
     for wrong in _find_wrong(model):
         raise ValueError(f"{path}: damaged, or not exported by fststyle: {wrong}")
+    try:
+        onnx.checker.check_model(data, full_check=True)
+    except Exception as error:  # its own types share no base
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path}: damaged ({reason:.300})") from error
+    for wrong in _find_empty(model):
+        raise ValueError(f"{path}: damaged: {wrong}")
     return ModelFile(model, card, data)
+
+
+def _find_empty(model: onnx.ModelProto) -> Iterator[str]:
+    """Maps of a style network without a pixel, which ONNX Runtime pads by a signal."""
+    if [output.name for output in model.graph.output] != ["output"]:
+        return  # shapes in depth networks are computed: nothing is found, in a long time
+    ends = [onnx.ValueInfoProto.FromString(i.SerializeToString()) for i in model.graph.input]
+    for dim in (dim for end in ends for dim in end.type.tensor_type.shape.dim):
+        dim.dim_value = dim.dim_value or 64
+    known = {end.name for end in ends}
+    shapes = [tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.INT64]
+    ends += [  # of weights only the shape counts, and they are large
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in model.graph.initializer
+        if tensor.data_type != TensorProto.INT64 and tensor.name not in known
+    ]
+    output = helper.make_empty_tensor_value_info("output")
+    graph = helper.make_graph(model.graph.node, "tried", ends, [output], shapes)
+    tried = helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
+    try:
+        shown = onnx.shape_inference.infer_shapes(tried, strict_mode=True, data_prop=True)
+    except Exception as error:  # its own types share no base
+        yield str(error).strip().partition("\n")[0][:300]
+        return
+    for value in shown.graph.value_info:
+        dims = value.type.tensor_type.shape.dim
+        if any(dim.HasField("dim_value") and dim.dim_value < 1 for dim in dims):
+            yield f"the map {value.name!r:.60} is empty"
 
 
 def _find_wrong(model: onnx.ModelProto) -> Iterator[str]:

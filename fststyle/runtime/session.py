@@ -1,8 +1,9 @@
 """Exported networks in ONNX Runtime, on the best execution provider at hand."""
 
+import contextlib
 import ctypes
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import platformdirs
 from onnx import TensorProto
 
 from fststyle.cards import explained
+from fststyle.failures import NO_MEMORY
 from fststyle.images import to_uint8
 from fststyle.runtime.model_file import read_model
 from fststyle.runtime.precision import as_float32
@@ -120,12 +122,33 @@ def start(
     if provider != "cpu":
         wanted.append(PROVIDERS["cpu"])
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=wanted)
+        session = onnxruntime.InferenceSession(
+            model,
+            options,
+            providers=wanted,
+            enable_fallback=0,  # which prints, and hides why
+        )
     except Exception as error:  # ONNX Runtime's own types share no base but Exception
         raise ValueError(str(error).partition("\n")[0]) from error
     if session.get_providers()[0] != PROVIDERS[provider]:
         raise ValueError(_why_not(provider))
     return session
+
+
+@contextlib.contextmanager
+def running(model: Path) -> Iterator[None]:
+    """What ONNX Runtime raises inside, in types that share no base, as MemoryError where it has too
+    little memory, and else as a ValueError about ``model``: a damaged graph fails as late as
+    here."""
+    try:
+        yield
+    except Exception as error:
+        if not (isinstance(error, RuntimeError) or "onnxruntime" in type(error).__module__):
+            raise
+        if NO_MEMORY.search(str(error)):
+            raise MemoryError(str(error)) from error
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{model}: ONNX Runtime cannot run it ({reason:.300})") from error
 
 
 def as_fed(frames: np.ndarray, uint8: bool) -> np.ndarray:

@@ -1,13 +1,13 @@
 """An exported style network, ready to run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from onnxruntime import OrtValue
 
-from fststyle.runtime.session import as_fed, as_frames, open_session
+from fststyle.runtime.session import as_fed, as_frames, open_session, running
 
 if TYPE_CHECKING:
     from fststyle.runtime.tiling import Tiles
@@ -53,18 +53,30 @@ class Stylizer:
                 f"{self.model} takes {count} picture of {'x'.join(map(str, size))} pixels at a time"
                 f" (export --static), not {len(frames)} of {width}x{height}"
             )
-        if given:  # ONNX Runtime binds no inputs that have defaults
-            return as_frames(self._session.run(None, {"content": fed, **given})[0])
-        return as_frames(self._run_bound(fed))
+        with running(self.model):
+            # ONNX Runtime binds no inputs that have defaults.
+            output = self._run(fed, given) if given else self._run_bound(fed)
+        return as_frames(output)
+
+    def _run(self, fed: np.ndarray, given: Mapping[str, np.ndarray]) -> np.ndarray:
+        output = self._session.run(None, {"content": fed, **given})[0]
+        if output.shape != fed.shape or output.dtype != fed.dtype:
+            raise ValueError(
+                f"{self.model}: damaged: of pictures as {fed.dtype} {fed.shape} it makes"
+                f" {output.dtype} {output.shape}"
+            )
+        return output
 
     def _run_bound(self, fed: np.ndarray) -> np.ndarray:
         """Input and output have buffers where the provider computes, used again while the size
         stays: on a GPU a frame is copied there and back once, and nothing is allocated."""
         on_gpu = self.provider in ("cuda", "tensorrt")
         if self._buffers is None or tuple(self._buffers[0].shape()) != fed.shape:
+            output = self._run(fed, {})  # whose shape is certain now: buffers are written blindly
             make = OrtValue.ortvalue_from_shape_and_type
             device = "cuda" if on_gpu else "cpu"
             self._buffers = make(fed.shape, fed.dtype, device), make(fed.shape, fed.dtype, device)
+            return output
         source, target = self._buffers
         source.update_inplace(fed)
         binding = self._session.io_binding()
@@ -96,7 +108,8 @@ class Stylizer:
                 self._tiles = Tiles(self.model, self.provider, self._threads)
             except ValueError as error:
                 raise ValueError(f"{self.model}: {error}") from error
-        return self._tiles(picture, pixels, given, folder=folder, progress=progress)
+        with running(self.model):
+            return self._tiles(picture, pixels, given, folder=folder, progress=progress)
 
     def _given(self, strength: float, keep_colour: bool) -> dict[str, np.ndarray]:
         """The scalar inputs that differ from their defaults."""

@@ -33,7 +33,10 @@ class Tiles:
     """
 
     def __init__(self, model: Path, provider: str, threads: int | None) -> None:
-        self._graph = Graph(load_for(model, provider))
+        try:
+            self._graph = Graph(load_for(model, provider))
+        except (LookupError, TypeError, AttributeError) as error:  # a part that all have is missing
+            raise ValueError(f"damaged: its graph is no style network's ({error!r})") from error
         self._provider, self._threads = provider, threads
 
     def __call__(
