@@ -204,5 +204,13 @@ def test_the_command(
     out = capsys.readouterr().out
     assert "largest difference" in out and "PSNR" in out
     assert (tmp_path / "x.onnx").is_file()
-    status, error = run_here(capsys, "export", tmp_path / "none.safetensors")
-    assert status == 2 and error.count("\n") == 1
+    before = (tmp_path / "x.onnx").read_bytes()
+    for arguments, message in (
+        (["none.safetensors"], "no such file"),
+        (["x.safetensors"], "x.onnx exists already: add --overwrite"),
+        (["x.safetensors", "--output", tmp_path], "x.onnx exists already"),
+        (["x.safetensors", "--output", tmp_path / "x.safetensors"], "give the name of a .onnx"),
+    ):
+        status, error = run_here(capsys, "export", tmp_path / arguments[0], *arguments[1:])
+        assert status == 2 and message in error and error.count("\n") == 1
+    assert (tmp_path / "x.onnx").read_bytes() == before

@@ -79,10 +79,13 @@ def test_a_published_style_is_found_by_its_name(
 def test_what_cannot_be_published(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    figures = tmp_path / "figures.json"
+    figures, there = tmp_path / "figures.json", tmp_path / "there"
+    there.mkdir()
+    (there / "field.onnx").touch()
     figures.write_text('{"photos": 3, "size": "64", "paintings": {"a": {"other": {}}}}')
     for options, message in (
         (("--output", trained.parent), "would be overwritten"),
+        (("--output", there), "field.onnx exists already: add --overwrite"),
         (("--figures", tmp_path / "none.json"), "no such file"),
         (("--figures", trained), "was not written by evaluate --photos … --json"),
         (("--figures", figures), "has no figures of field"),
