@@ -30,7 +30,7 @@ fststyle depth train --resume --name vgg_head --run-dir "$OUT/vgg_head" --networ
   --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$SIZE" --batch-size "$BATCH" \
   --steps $((2800 * STEPS)) --lr 1e-3 --lr-decay 0.7 --near-pairs 0.3 --weight-decay 0.02 \
   --checkpoint-interval 500 --picture-interval 1000
-fststyle depth convert "$OUT/vgg_head/vgg_head.safetensors" --half \
+fststyle depth convert "$OUT/vgg_head/vgg_head.safetensors" --half --overwrite \
   --output "$SHIP/vgg_head.safetensors" --note "$NOTE"
 
 # On the same pictures, and not on the head's labels, so that each can judge the other's work.
@@ -38,7 +38,7 @@ fststyle depth train --resume --name hourglass --run-dir "$OUT/hourglass" --netw
   --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$HOURGLASS_SIZE" \
   --batch-size "$BATCH" --steps $((1050 * STEPS)) --lr 1e-3 --lr-decay 0.8 --near-pairs 0.3 \
   --checkpoint-interval 350 --picture-interval 525
-fststyle depth convert "$OUT/hourglass/hourglass.safetensors" --half \
+fststyle depth convert "$OUT/hourglass/hourglass.safetensors" --half --overwrite \
   --output "$SHIP/hourglass.safetensors" --note "$NOTE"
 
 # The thesis's experiment: fine-tuned on KITTI alone, by its rule for pairs, at its size.

@@ -53,7 +53,7 @@ fststyle evaluate $networks --photos "$A/photos/val" \
 for name in $STYLES; do
   facts "$name"
   fststyle publish "$OUT/$name/$name.safetensors" --title "$title" --painter "$painter" --year "$year" \
-    --figures "$OUT/figures.json" --output "$TO" \
+    --figures "$OUT/figures.json" --output "$TO" --overwrite \
     --licence "MIT, as far as the makers of fststyle are concerned. The painting is in the public domain. VGG-19, which judged the pictures: Oxford VGG, CC BY 4.0. The photos permit research, not commerce." \
     --note "Trained on 783 photos (457 of ImageNet, 192 of BSDS500, 134 of COCO), measured on 64 others of the same sources. $HISTORY"
 done

@@ -13,7 +13,7 @@ from PIL import Image
 from test_train_command import assert_same_runs, with_option
 
 from fststyle.__main__ import main
-from fststyle.checkpoint import load_transform, save_transform, sha256
+from fststyle.checkpoint import STATE, load_transform, save_tensors, save_transform, sha256
 from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
 from fststyle.networks.transform import TransformNet
 
@@ -165,7 +165,13 @@ def networks(tmp_path: Path, painting: Path) -> list[Path]:
         }
         found.append(tmp_path / f"{method}.safetensors")
         save_transform(found[-1], TransformNet(4), card)
+    say_where_painting_lay(tmp_path, painting)
     return found
+
+
+def say_where_painting_lay(folder: Path, painting: Path) -> None:
+    """As the state of a training beside the network's file does; the file itself is public."""
+    save_tensors(folder / STATE, {}, {"settings": {"style": [str(painting)]}})
 
 
 @pytest.fixture
@@ -240,9 +246,7 @@ def test_a_network_is_measured_on_its_own_painting(
     networks: list[Path], unseen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = unseen / "0.png"
-    network, card = load_transform(networks[0])
-    card["settings"]["style"] = [str(other)]
-    save_transform(networks[0], network, card)
+    say_where_painting_lay(networks[0].parent, other)
     status, error = run_here(capsys, "evaluate", networks[0], "--photos", unseen)
     assert status == 2
     assert "was trained on painting.png, which is not at hand as it was then" in error
@@ -362,7 +366,7 @@ def test_a_network_whose_pictures_are_no_numbers_spoils_no_others_figures(
 ) -> None:
     network, card = load_transform(networks[1])
     with torch.no_grad():
-        next(network.parameters()).fill_(float("nan"))
+        next(network.parameters()).fill_(1e38)
     save_transform(networks[1], network, card)
     status, error = run_here(
         *(capsys, "evaluate", *networks[:2], "--photos", unseen, "--size", 64, "--style-size", 64),

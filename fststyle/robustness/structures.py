@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from fststyle.checkpoint import KEY
+from fststyle.cards import KEY
 
 Random = random.Random
 
