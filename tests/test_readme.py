@@ -52,6 +52,8 @@ SMALL = {
     "train": "--steps 1 --image-size 64 --width 4 --batch-size 1 --style-size 48 --workers 0"
     " --vgg-weights narrow.safetensors --depth-cache cache --device cpu",
     "infer": "--provider cpu",
+    "export": "--overwrite",
+    "depth convert": "--overwrite",
     "publish": "--output styles",
     "optimize": "--steps 1 --size 40 --style-size 48 --vgg-weights narrow.safetensors --device cpu",
     "evaluate": "--size 64 --style-size 48 --style painting.jpg --vgg-weights narrow.safetensors",
