@@ -58,7 +58,7 @@ def test_grain_is_the_same_in_tiles_and_none_in_the_original(
     ):
         status, error = run_here(
             *(capsys, "infer", model, tmp_path / "photo.png", *options),
-            *("--output", tmp_path / "made.png"),
+            *("--output", tmp_path / "made.png", "--overwrite"),
         )
         assert status == 0, error
         with Image.open(tmp_path / "made.png") as made:
