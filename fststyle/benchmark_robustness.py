@@ -18,8 +18,8 @@ import PIL
 from tqdm import tqdm
 
 from fststyle.benchmark import print_table, write_json
-from fststyle.config import BenchRobustnessConfig
-from fststyle.files import check_free
+from fststyle.config import BenchRobustnessConfig, check
+from fststyle.figures import check_free_options
 from fststyle.robustness.cases import (
     OUTCOMES,
     RIGHT,
@@ -43,9 +43,9 @@ def bench_robustness(config: BenchRobustnessConfig) -> int:
     where anything did not end as it should."""
     if not hasattr(os, "fork"):
         raise ValueError("bench robustness needs a system that forks processes: Linux or macOS")
-    if config.json:
-        check_free([config.json], False, "--json")
+    check_free_options(config, "json")
     if config.output:
+        check(not config.output.exists(), f"{config.output} exists already: name a new folder")
         config.output.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as name, _servers(config) as servers:
         folder = Path(name)
@@ -55,8 +55,10 @@ def bench_robustness(config: BenchRobustnessConfig) -> int:
         servers.put(first)
         results = _damage(config, servers, seeds, rows, folder)
         kills = _kill(config, servers, seeds, whole, folder)
-    print_table(table(results))
-    print(f"\n{kill_sentence(kills)}")
+    if results:
+        print_table(table(results))
+    if kills:
+        print(kill_sentence(kills))
     figures = {
         "seed": config.seed,
         "inputs": len(results),

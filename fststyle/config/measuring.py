@@ -205,6 +205,7 @@ class BenchRobustnessConfig:
     megabytes: float = setting("of memory that a command may take", 2500.0)
     output: Path | None = setting("folder that keeps what did not end as it should", None)
     json: Path | None = setting("also write the figures, with the hardware, to this file", None)
+    overwrite: bool = setting("replace --json where it is there already", False)
 
     def __post_init__(self) -> None:
         for name in ("inputs", "kills", "seed"):

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from fststyle.config import BenchRobustnessConfig
 from fststyle.files import replacing
-from fststyle.robustness.children import End, Order, Server
+from fststyle.robustness.children import End, Order, Server, last_line
 from fststyle.robustness.mutations import Damage, damage, damage_card
 from fststyle.robustness.seeds import (
     CHANNELS,
@@ -98,7 +98,7 @@ class Result(NamedTuple):
 
 
 def make_seeds(server: Server, folder: Path, kinds: Collection[str]) -> Seeds:
-    """Draw, train and export what is damaged, as far as ``kinds`` need it. Raises RuntimeError
+    """Draw, train and export what is damaged, as far as ``kinds`` need it. Raises ValueError
     where a command fails on what is not damaged."""
     photos, painting, run = folder / "photos", folder / "painting.png", folder / "run"
     photos.mkdir(parents=True)
@@ -128,7 +128,7 @@ def _must(server: Server, folder: Path, arguments: Sequence[object]) -> None:
     log = folder / "log.txt"
     end = server.run(Order([str(a) for a in arguments], str(log), 600, 1e6))
     if end.how != "exit" or end.status:
-        raise RuntimeError(f"{arguments[0]} failed on whole files: {log.read_text()}")
+        raise ValueError(f"{arguments[0]} fails on whole files: {last_line(log.read_text())}")
 
 
 def _train(photos: Path, painting: Path, run: Path, *more: object) -> list[object]:
@@ -186,10 +186,9 @@ def run_case(
     said = log.read_text(errors="replace")
     if row.kind == "state" and end.status:  # what was given stands where results would
         (out / "state.safetensors").unlink()
-    lines = [line.rpartition("\r")[2] for line in said.splitlines() if line.strip()]
     return Result(
         *(number, row, file.name, made.done, outcome(end, said, given.name, out)),
-        *(lines[-1][:300] if lines else "", end.megabytes, end.seconds),
+        *(last_line(said), end.megabytes, end.seconds),
     )
 
 

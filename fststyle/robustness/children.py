@@ -76,6 +76,12 @@ class End(NamedTuple):
     seconds: float
 
 
+def last_line(said: str) -> str:
+    """Of what a command wrote, at most 300 characters."""
+    lines = [line.rpartition("\r")[2] for line in said.split("\n") if line.strip()]
+    return lines[-1][:300] if lines else ""
+
+
 class Server:
     """The server's process; to be closed, or used in a ``with``."""
 

@@ -10,7 +10,7 @@ import torch
 from fststyle.checkpoint import load_tensors
 from fststyle.config import BenchRobustnessConfig
 from fststyle.files import replacing
-from fststyle.robustness.children import Order, Server
+from fststyle.robustness.children import Order, Server, last_line
 from fststyle.robustness.seeds import CHANNELS
 
 STEPS, INTERVAL = 24, 2
@@ -46,12 +46,12 @@ class Kill(NamedTuple):
 
 
 def train_once(server: Server, photos: Path, painting: Path, folder: Path) -> Reference:
-    """The training that the others are compared with. Raises RuntimeError where it fails."""
+    """The training that the others are compared with. Raises ValueError where it fails."""
     folder.mkdir()
     run, log = folder / "run", folder / "log.txt"
     end = server.run(Order(_options(photos, painting, run), str(log), 600, 1e6))
     if end.how != "exit" or end.status:
-        raise RuntimeError(f"train failed: {log.read_text()}")
+        raise ValueError(f"train fails on whole files: {last_line(log.read_text())}")
     # Of every checkpoint its two files; of every validation its picture.
     return Reference(run, end.seconds, 2 * STEPS // INTERVAL + STEPS // (4 * INTERVAL))
 
@@ -95,7 +95,7 @@ def kill_and_resume(
         kill = _kill(server, whole, order, run, draw)
         if kill.times:
             return kill
-    raise RuntimeError(f"{ATTEMPTS} trainings ended before they were killed")
+    raise ValueError(f"{ATTEMPTS} trainings in a row ended before they were killed")
 
 
 def _kill(server: Server, whole: Reference, order: Order, run: Path, draw: random.Random) -> Kill:
