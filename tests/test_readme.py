@@ -1,6 +1,7 @@
 """Every command in the README, as it stands there, on small files of the names it uses."""
 
 import glob
+import json
 import os
 import re
 import shlex
@@ -8,11 +9,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import av
+import cv2
 import h5py
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from conftest import ROOT, picture, write_clip
+from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import save_file
 from test_depth_convert import as_torch7, published
 from torch7_writer import write_torch7
@@ -78,6 +84,153 @@ ELSEWHERE = {
     "--resume": "test_train_command.py",
 }
 """What here is no camera, no stream, no network connection and no run for: only parsed."""
+
+
+ALIKE = "72x64 RGB"  # the photos' size
+RUN = {
+    "runs/my_style/state.safetensors": "training_state",
+    "runs/my_style/my_style.safetensors": "transform",
+    "runs/my_style/validation.png": "530x332 RGB",
+    "runs/my_style/tensorboard": "",
+}
+TRAINED = r"\nruns/my_style/my_style.safetensors: 1 steps; content \S+, style \S+, depth \S+"
+DEMO = {
+    "demo/style.png": "640x640 RGB",
+    "demo/photos/scene_00.png": "384x288 RGB",
+    "demo/photos/coffee.png": "600x400 RGB",
+    "demo/photos/astronaut.png": "512x512 RGB",
+    "demo/photos/motorcycle_left.png": "640x432 RGB",
+    "demo/photos/rocket.png": "640x427 RGB",
+    "demo/photos/chelsea.png": "451x300 RGB",
+}
+FLOATS, BYTES = "tensor(float) [batch, 3, height, width]", "tensor(uint8) [batch, height, width, 3]"
+RECORD = "style settings precision versions depth_network loss_network photo levels seconds"
+AGREES = r"x: .* MB; beside torch:\nONNX Runtime: largest difference .*, PSNR \S+ dB"
+
+
+def exported_as(kind: str) -> dict[str, str]:
+    return {"runs/my_style/my_style.onnx": kind}
+
+
+MADE: list[tuple[str, dict[str, str], str]] = [
+    ("great_wave photo.jpg", {"wave.jpg": ALIKE}, "1 of 1 stylized into wave.jpg"),
+    ("fststyle demo demo", DEMO, ""),
+    ("--output gallery.jpg", {"gallery.jpg": "568x204 RGB"}, "gallery.jpg"),
+    ("--output live.jpg", {"live.jpg": "488x204 RGB"}, "live.jpg"),
+    (r"train.py --style .*(my_style|128|mine.safetensors)$", RUN, TRAINED),
+    ("--stability-weight", RUN, TRAINED + r", stability \S+"),
+    (r"export.py runs\S+$", exported_as(f"{FLOATS} fp32"), AGREES),
+    (r"export.py runs\S+( --overwrite)? --uint8$", exported_as(f"{BYTES} fp32"), AGREES),
+    (r"export.py runs\S+( --overwrite)? --fp16", exported_as(f"{FLOATS} fp16"), AGREES),
+    ("--quantize int8", exported_as(f"{BYTES} int8"), AGREES),
+    ("--static", exported_as("tensor(float) [1, 3, 48, 64] fp32"), AGREES),
+    ("export.py candy.pth", {"candy.onnx": f"{FLOATS} fp32"}, AGREES),
+    ("my_style.onnx photo.jpg --output", {"out/photo.jpg": ALIKE}, "1 of 1 stylized into out"),
+    ("compare runs/my_style", {"sheet.png": "324x92 RGB"}, "sheet.png"),
+    ("compare runs/a", {"sheet.png": "386x92 RGB"}, "sheet.png"),
+    (
+        "evaluate .* --second-depth",
+        {
+            "figures.json": "photos size depth_networks paintings as_steps passed_over",
+            "figures.png": "1192x564 RGB",
+        },
+        r"2 photos, shorter side 64 px; mean \[95 % confidence interval\]",
+    ),
+    ("loss train", {"mine.safetensors": "loss_network"}, "style relu1_2, cosine of the gradients"),
+    (
+        "--max-size 1920",
+        {
+            f"out/{name}": ALIKE
+            for name in ("photo.jpg", *(f"{a}{i}.png" for a in ("folder", "more") for i in (0, 1)))
+        },
+        "5 of 5 stylized into out",
+    ),
+    ("--output mild.jpg", {"mild.jpg": ALIKE}, "1 of 1 stylized into mild.jpg"),
+    (
+        "fststyle publish",
+        {"styles/my_style.onnx": f"{BYTES} fp16", "styles/my_style.safetensors": "transform"},
+        "styles/my_style.onnx: 0.1 MB",
+    ),
+    ("the_scream clip", {"film.mp4": "3 frames 64x48"}, "film.mp4: 3 frames"),
+    ("--crossfade", {"fade.mp4": "3 frames 64x48"}, "fade.mp4: 3 frames"),
+    (
+        "the_scream runs.* --output out",
+        {f"out/{style}/clip.mp4": "3 frames 64x48" for style in ("the_scream", "my_style")},
+        "1 of 1 stylized into out",
+    ),
+    ("camera:0|rtsp:|--help|--resume|transformers:", {}, "usage: fststyle "),
+    ("--output moving.gif", {"moving.gif": "3 frames 64x48 P"}, "moving.gif: 3 frames"),
+    (
+        "--frames --output",
+        {f"out/clip/00000{number}.png": "64x48 RGB" for number in (1, 2, 3)},
+        "out/clip: 3 frames",
+    ),
+    ("udnie frames/", {"film.mp4": "2 frames 72x64"}, "film.mp4: 2 frames"),
+    ("evaluate .* --videos", {}, r"\| a \| painting \| 0\.\d+ \|"),
+    (r"--output result.png", {"result.png": "40x36 RGB"}, ""),
+    ("--output other.png", {"other.png": "40x36 RGB"}, "other.png: 40×36"),
+    ("--output large.tiff", {"large.tiff": "40x36 uint16"}, ""),
+    (
+        "optimize photos/",
+        {f"pictures/{number}.jpg": "40x36 RGB" for number in range(8)}
+        | {f"pictures/{number}.jpg.json": RECORD for number in range(8)},
+        "",
+    ),
+    ("compare pictures_plain", {"sheet.png": "260x484 RGB"}, "sheet.png"),
+    (
+        "evaluate runs/my_style",
+        {"figures.json": "photos size depth_networks paintings as_steps passed_over"},
+        "8 photos",
+    ),
+    (
+        "depth predict .* --output out",
+        {f"out/depth/{name}.png": "72x64 I;16" for name in ("photo", "folder0", "folder1")}
+        | {f"out/colour/{name}.jpg": "168x80 RGB" for name in ("photo", "folder0", "folder1")},
+        "3 of 3 depth maps in out",
+    ),
+    (
+        r"depth predict .*hourglass\.(safetensors|onnx)",
+        {"depth/depth/photo.png": "72x64 I;16", "depth/colour/photo.jpg": "168x80 RGB"},
+        "1 of 1 depth maps in depth",
+    ),
+    ("export.py checkpoints", {"hourglass.onnx": f"{FLOATS} fp32"}, AGREES),
+    (
+        "depth train --name mine",
+        {
+            "runs/mine/state.safetensors": "training_state",
+            "runs/mine/mine.safetensors": "vgg_head",
+            "runs/mine/tensorboard": "",
+        },
+        "runs/mine/mine.safetensors: 1 steps; accuracy rooms 0",
+    ),
+    (
+        "depth train --name tuned",
+        {
+            "runs/tuned/state.safetensors": "training_state",
+            "runs/tuned/tuned.safetensors": "hourglass",
+            "runs/tuned/tensorboard": "",
+        },
+        "runs/tuned/tuned.safetensors: 1 steps",
+    ),
+    (
+        "depth eval",
+        {
+            "figures.json": "size pairs min_gap distance pictures passed_over results",
+            "figures.png": "680x1548 RGB",
+        },
+        r"\| diw \(1\) \| constant \| 0.000 \| 0.693",
+    ),
+    ("depth convert", {"hourglass.safetensors": "hourglass"}, "hourglass.safetensors"),
+    ("--list$", {}, "starry_night"),
+    ("--list great_wave", {}, "Katsushika Hokusai"),
+    ("bench train", {}, "photos/s|plain"),
+    ("bench infer", {}, "64x48"),
+    ("bench video", {}, r"whole to slowest stage \S+;"),
+    ("bench depth", {}, "hourglass"),
+    ("bench optimize", {}, "loss"),
+]
+"""Of each command, found by what stands in it alone: the files that it makes, as ``describe`` sees
+them, and what it prints."""
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +337,9 @@ def test_commands_run(
     monkeypatch.setattr(benchmark_depth, "SAMPLED", (1, 32, 48))
     for command in filter(is_ours, commands(block)):
         prepare(command)
+        for path in made_by(command)[0]:  # a block's lines may be alternatives to one another
+            Path(path).unlink(missing_ok=True) if not Path(path).is_dir() else shutil.rmtree(path)
+        before, _ = files_now(), capsys.readouterr()
         words = arguments(command.replace("1200", "2").replace("1280x720", "64x48"))
         name = next(n for n in (" ".join(words[:2]), words[0]) if n in _names())
         if any(sign in command for sign in ELSEWHERE) or "--help" in words:
@@ -194,7 +350,65 @@ def test_commands_run(
             status = main(words)
         except SystemExit as exit:
             status = int(exit.code or 0)
-        assert status == 0, (command, capsys.readouterr().err)
+        printed = capsys.readouterr()
+        assert status == 0, (command, printed.err)
+        now, (expected, said) = files_now(), made_by(command)
+        made = {path: describe(Path(path)) for path in now if now[path] != before.get(path)}
+        assert made == expected, command
+        assert re.search(said, printed.out), (command, printed.out)
+
+
+def made_by(command: str) -> tuple[dict[str, str], str]:
+    """What MADE says of ``command``."""
+    found = [made for part, *made in MADE if re.search(part, command)]
+    assert len(found) == 1, f"MADE has {len(found)} entries for {command}"
+    return found[0][0], found[0][1]
+
+
+def files_now() -> dict[str, tuple[int, int]]:
+    """The files here and below, each with what changes when it is written; of TensorBoard's the
+    folder only, of what is kept of depth nothing."""
+    found = {}
+    for path in Path().rglob("*"):
+        name = re.sub(r"/events\..*", "", path.as_posix())
+        if path.is_file() and not name.startswith("cache/"):
+            found[name] = (path.stat().st_ino, path.stat().st_mtime_ns)
+    return found
+
+
+def describe(path: Path) -> str:
+    """What a file is, read by other means than it was written by."""
+    if path.suffix in (".mp4", ".mkv"):
+        with av.open(str(path)) as film:
+            frames = list(film.decode(video=0))
+        return f"{len(frames)} frames {frames[0].width}x{frames[0].height}"
+    if path.suffix == ".tiff":
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert pixels is not None
+        return f"{pixels.shape[1]}x{pixels.shape[0]} {pixels.dtype}"
+    if path.suffix in (".png", ".jpg", ".gif"):
+        with Image.open(path) as image:
+            image.load()
+            count = getattr(image, "n_frames", 1)
+            frames = f"{count} frames " if count > 1 else ""
+            return f"{frames}{image.width}x{image.height} {image.mode}"
+    if path.suffix == ".onnx":
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        fed = session.get_inputs()[0]
+        card = json.loads(session.get_modelmeta().custom_metadata_map["fststyle"])
+        shape = [64 if isinstance(side, str) else side for side in fed.shape]
+        pixels = np.ones(shape, np.uint8 if "uint8" in fed.type else np.float32)
+        (output,) = session.run(None, {fed.name: pixels})
+        assert np.isfinite(output).all()
+        return f"{fed.type} {fed.shape} {card['precision']}".replace("'", "")
+    if path.suffix == ".safetensors":
+        with safe_open(path, "np") as file:
+            card = json.loads(file.metadata()["fststyle"])
+            assert all(np.isfinite(file.get_tensor(name)).all() for name in file.keys())  # noqa: SIM118
+        return str(card.get("kind", f"step {card.get('step')}"))
+    if path.suffix == ".json":
+        return " ".join(json.loads(path.read_text()))
+    return "" if path.is_file() or path.is_dir() else "missing"
 
 
 def prepare(command: str) -> None:
