@@ -144,7 +144,7 @@ def picture_process(model: Path, provider: str, size: tuple[int, int]) -> tuple[
     pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
     Image.fromarray(pixels).save(picture)
     command = [sys.executable, "-m", "fststyle", "infer", str(model), str(picture)]
-    command += ["--output", str(model.parent / "out"), "--provider", provider]
+    command += ["--output", str(model.parent / "out"), "--overwrite", "--provider", provider]
     times, peaks = [], []
     for _ in range(3):
         started = time.perf_counter()
