@@ -1,13 +1,14 @@
 #!/usr/bin/env sh
 # Everything that waits for a CUDA machine: speed, parity, trainings. Results go to OUT (default:
-# benchmarks/cuda). PARTS chooses among them, for a machine that is lent for minutes; they stand in
-# the order of what is missed most. "infer", "tests" and "video" need no data but CLIP, the others
-# FSTSTYLE_ASSETS. Trainings can be interrupted and begun again.
+# benchmarks/cuda). First all of it in miniature, which takes a minute and ends the run where
+# something does not work. PARTS chooses among the parts, for a machine that is lent for minutes;
+# they stand in the order of what is missed most. "infer", "tests" and "video" need no data but
+# CLIP, the others FSTSTYLE_ASSETS. Trainings can be interrupted and begun again.
 set -eu
 cd "$(dirname "$0")/.."
 export PYTHON=${PYTHON:-python3}
 OUT=${OUT:-benchmarks/cuda}
-PARTS=${PARTS:-infer tests video train styles optimize methods depth}
+PARTS=${PARTS:-check infer tests video train styles optimize methods depth}
 PROVIDER=${PROVIDER:-cuda}
 SIZES=${SIZES:-1280x720 1920x1080 3840x2160}
 REPEATS=${REPEATS:-30}
@@ -24,6 +25,10 @@ try() {
   $*"
 }
 
+check() {
+  "$PYTHON" benchmarks/cuda_check.py "$OUT/check"
+}
+
 infer() { # Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
   try "$PYTHON" benchmarks/cuda_settings.py $SHIPPED.onnx --provider "$PROVIDER" --sizes $SIZES \
     --repeats "$REPEATS" --json "$OUT/settings.json"
@@ -34,7 +39,7 @@ infer() { # Needs onnxruntime-gpu; with the CPU build it says that the provider 
 }
 
 tests() {
-  try "$PYTHON" -m pytest -m gpu --junit-xml "$OUT/tests.xml"
+  try "$PYTHON" -m pytest -m gpu $(grep -rl "mark.gpu" tests) --junit-xml "$OUT/tests.xml"
 }
 
 video() { # The clip as it is, and enlarged to full HD.
@@ -63,7 +68,7 @@ styles() { # Trained on from where they are; look at them before they take their
 }
 
 optimize() {
-  photo=$(find "$ASSETS/photos/val" -type f | sort | head -n 1)
+  photo=$(find -L "$ASSETS/photos/val" -type f | sort | head -n 1)
   try fststyle bench optimize --steps 300 --network $SHIPPED.safetensors --content "$photo" \
     --style "$ASSETS/styles/starry_night_crop.jpg" --json "$OUT/optimize.json" --overwrite
 }

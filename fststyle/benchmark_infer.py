@@ -54,7 +54,10 @@ def bench_infer(config: BenchInferConfig) -> None:
             rows += infer_rows(network, stylizers, (width, height), config.repeats)
         for width, height in dict.fromkeys([(256, 256), *sizes]):
             seconds, megabytes = picture_process(
-                Path(folder, f"{config.precision[0]}.onnx"), config.provider, (width, height)
+                Path(folder, f"{config.precision[0]}.onnx"),
+                config.provider,
+                (width, height),
+                runs=min(3, config.repeats),
             )
             size = f"{width}x{height}"
             processes.append({"infer process": size, "seconds": seconds, "MB": megabytes})
@@ -138,15 +141,18 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     return dict(zip(("50 %", "95 %", "99 %"), map(float, found), strict=True))
 
 
-def picture_process(model: Path, provider: str, size: tuple[int, int]) -> tuple[float, float]:
-    """(seconds, peak memory in MB) of a whole ``fststyle infer`` process for one picture."""
+def picture_process(
+    model: Path, provider: str, size: tuple[int, int], runs: int
+) -> tuple[float, float]:
+    """(seconds, peak memory in MB) of a whole ``fststyle infer`` process for one picture, medians
+    of so many ``runs``."""
     picture = model.with_name("picture.png")
     pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
     Image.fromarray(pixels).save(picture)
     command = [sys.executable, "-m", "fststyle", "infer", str(model), str(picture)]
     command += ["--output", str(model.parent / "out"), "--overwrite", "--provider", provider]
     times, peaks = [], []
-    for _ in range(3):
+    for _ in range(runs):
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with Memory(process.pid) as memory:
