@@ -5,11 +5,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from fststyle.console import printable
+from fststyle.files import check_free
 
 Source = TypeVar("Source")
+Job = TypeVar("Job", bound=tuple[Any, ...])
 Opened = TypeVar("Opened")
 
 NO_MEMORY = re.compile(
@@ -62,6 +65,27 @@ class Failures:
         for reason in self.reasons.values():
             print(reason, file=sys.stderr)
         return 1 if self.reasons else 0
+
+
+def writable_jobs(
+    jobs: Sequence[Job],
+    written: Callable[[Job], Sequence[Path]],
+    overwrite: bool,
+    failures: Failures,
+) -> list[Job]:
+    """Those of ``jobs``, tuples of which the first is the input, that overwrite nothing by writing
+    ``written``; the others are noted.
+
+    Raises what ``check_free`` does where none would be left to do.
+    """
+    left = []
+    for job in jobs:
+        with failures.noting(job[0]):
+            check_free(written(job), overwrite)
+            left.append(job)
+    if jobs and not left:
+        check_free((file for job in jobs for file in written(job)), overwrite)
+    return left
 
 
 def open_all(

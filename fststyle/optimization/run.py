@@ -6,8 +6,8 @@ from PIL import Image
 
 from fststyle import config as settings
 from fststyle.config import OptimizeConfig
-from fststyle.failures import Failures
-from fststyle.files import check_free, names_folder
+from fststyle.failures import Failures, writable_jobs
+from fststyle.files import names_folder
 from fststyle.images import DEEP, WRITERS, check_deep, check_writable
 from fststyle.networks.vgg import check_layers
 from fststyle.optimization.studio import Studio, record_file
@@ -44,8 +44,9 @@ def run(config: OptimizeConfig) -> int:
 
 def _plan(config: OptimizeConfig, failures: Failures) -> list[tuple[Path, Path]]:
     """(photo, picture to write); one photo with an --output that names a picture, or a folder.
+    Photos whose picture exists already are noted.
 
-    Raises FileExistsError where something would be overwritten unasked.
+    Raises FileExistsError where all pictures would be overwritten unasked.
     """
     deep = config.bits == 16
     output = Path(config.output)
@@ -66,8 +67,9 @@ def _plan(config: OptimizeConfig, failures: Failures) -> list[tuple[Path, Path]]
         jobs = [(photos[0], output)]
     if config.skip_existing:
         return [(photo, target) for photo, target in jobs if not target.exists()]
-    written = [target for _, target in jobs]
-    if config.record:
-        written += [record_file(target) for _, target in jobs]
-    check_free(written, config.overwrite)
-    return jobs
+
+    def written(job: tuple[Path, Path]) -> list[Path]:
+        _, target = job
+        return [target, record_file(target)] if config.record else [target]
+
+    return writable_jobs(jobs, written, config.overwrite, failures)

@@ -9,8 +9,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.config import DepthPredictConfig, parse_size
-from fststyle.failures import Failures
-from fststyle.files import check_free, replacing
+from fststyle.failures import Failures, writable_jobs
+from fststyle.files import replacing
 from fststyle.images import read_image, sheet, to_uint8, write_image
 from fststyle.runtime.inputs import plan
 from fststyle.runtime.session import open_session, running
@@ -51,8 +51,8 @@ def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, 
         for photo, depth in plan(config.inputs, config.output / "depth", failures, (".png",))
     ]
     jobs = [(photo, depth, shown.with_suffix(".jpg")) for photo, depth, shown in jobs]
-    check_free([file for _, *files in jobs for file in files], config.overwrite)
-    done = 0
+    planned, done = len(jobs), 0
+    jobs = writable_jobs(jobs, lambda job: job[1:], config.overwrite, failures)
     with watch_signals() as stop:
         for photo, target, shown in tqdm(jobs, unit="picture"):
             if stop.requested or failures.disk_full:
@@ -67,7 +67,7 @@ def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, 
                 write_image(both, shown)
                 done += 1
     status = failures.report()
-    print(f"{done} of {len(jobs)} depth maps in {config.output}")
+    print(f"{done} of {planned} depth maps in {config.output}")
     return 130 if stop.requested else status
 
 

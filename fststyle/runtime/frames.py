@@ -141,8 +141,8 @@ class FolderTarget:
     """Names of pictures."""
 
     def __init__(self, folder: Path, source: Any) -> None:
-        self._folder, self.frames = Path(os.path.realpath(folder)), 0
-        self._beside = self._folder.with_name(f".{secrets.token_hex(6)}.tmp")
+        self.path, self.frames = folder, 0
+        self._beside = Path(os.path.realpath(folder)).with_name(f".{secrets.token_hex(6)}.tmp")
         self._beside.mkdir(parents=True)
         left_out(folder, source)
 
@@ -157,15 +157,16 @@ class FolderTarget:
 
     def close(self) -> None:
         """Let the folder appear."""
-        if not self._folder.exists():
-            self._beside.rename(self._folder)
+        folder = Path(os.path.realpath(self.path))
+        if not folder.exists():
+            self._beside.rename(folder)
             return
-        before = self._folder.with_name(f".{secrets.token_hex(6)}.tmp")
-        for file in self._folder.iterdir():
+        before = folder.with_name(f".{secrets.token_hex(6)}.tmp")
+        for file in folder.iterdir():
             if not self.FRAME.fullmatch(file.name):
                 file.rename(self._beside / file.name)
-        self._folder.rename(before)
-        self._beside.rename(self._folder)
+        folder.rename(before)
+        self._beside.rename(folder)
         shutil.rmtree(before)
 
     def abandon(self) -> None:

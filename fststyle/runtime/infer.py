@@ -136,7 +136,7 @@ class _Batch:
             timed=config.crossfade,
             frames=config.frames,
         )
-        if report(made, source, targets):
+        if report(made, source):
             self._failures.add(source, "not whole")
 
 
@@ -182,7 +182,7 @@ def _live(config: InferConfig) -> int:
             stopped=lambda: stop.requested,
             grain=grain,
         )
-        status = report(done, source, [output])
+        status = report(done, source)
         return 130 if stop.requested else status
 
 

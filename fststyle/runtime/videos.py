@@ -14,6 +14,7 @@ from tqdm import tqdm
 from fststyle.files import replacing
 from fststyle.runtime.frames import FolderTarget, GifTarget
 from fststyle.runtime.grain import add_grain
+from fststyle.runtime.media import is_live
 from fststyle.runtime.sources import Source
 from fststyle.runtime.threads import Behind, ahead
 from fststyle.runtime.video import Frame
@@ -26,13 +27,15 @@ size for every file that is written."""
 
 @dataclass
 class Done:
-    """What became of a video; ``failure``, ``corrupt``, ``notes`` as ``VideoSource`` has them."""
+    """What became of a video; ``failure``, ``corrupt``, ``notes`` as ``VideoSource`` has them.
+    ``files``: what was written."""
 
     frames: int = 0
     corrupt: int = 0
     failure: str = ""
     stopped: bool = False
     notes: list[str] = field(default_factory=list)
+    files: Sequence[Path] = ()
 
 
 class Target(Protocol):
@@ -45,6 +48,12 @@ class Target(Protocol):
     def abandon(self) -> None: ...
 
 
+class Named(Protocol):
+    """What is written under another name at first."""
+
+    path: Path
+
+
 def open_target(
     stack: contextlib.ExitStack,
     path: Path,
@@ -53,18 +62,29 @@ def open_target(
     frames: bool,
     codec: str | None,
     quality: int,
-) -> Target:
-    """What writes ``path``, a folder of ``frames``, a GIF or a video file; at the end of ``stack``
-    it has its name, unless an exception ends it.
+) -> tuple[Target, Named]:
+    """(what writes a folder of ``frames``, a GIF or a video file, what gives it its name); at the
+    end of ``stack`` it has the name ``path``, or another one that is set until then, unless an
+    exception ends it.
 
     Raises ValueError with the reason.
     """
     if frames:
-        return FolderTarget(path, source)
-    beside = stack.enter_context(replacing(path))
+        folder = FolderTarget(path, source)
+        return folder, folder
+    file = replacing(path)
+    beside = stack.enter_context(file)
     if path.suffix.lower() == ".gif":
-        return GifTarget(beside, path, source)
-    return VideoTarget(beside, path, source, codec, quality)
+        return GifTarget(beside, path, source), file
+    return VideoTarget(beside, path, source, codec, quality), file
+
+
+def unfinished(path: Path, *, folder: bool) -> Path:
+    """A free name for what was done of a film when it was stopped, so that nobody, least of all
+    ``--skip-existing``, takes it for the whole: ``film.unfinished.mp4``."""
+    stem, suffix = (path.name, "") if folder else (path.stem, path.suffix)
+    names = (f"{stem}.unfinished{number}{suffix}" for number in ("", *range(2, 10_000)))
+    return next(path.with_name(name) for name in names if not path.with_name(name).exists())
 
 
 def stylize_video(
@@ -89,15 +109,20 @@ def stylize_video(
     end may take reading it through.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
-    to there. Raises ValueError where a frame or a file is refused, OSError where the disk does.
+    to there; what was stopped, unless it is a recording, is called ``unfinished``.
+
+    Raises ValueError where a frame or a file is refused, OSError where the disk does.
     """
-    done = Done()
+    done = Done(files=targets)
     with contextlib.ExitStack() as stack:
         stack.callback(source.close)
         first, last = source.span() if timed else (0, 0)
-        encoders = []
+        encoders, named = [], []
         for path in targets:
-            writer = open_target(stack, path, source, frames=frames, codec=codec, quality=quality)
+            writer, name = open_target(
+                stack, path, source, frames=frames, codec=codec, quality=quality
+            )
+            named.append(name)
             stack.callback(writer.abandon)
             encoders.append(Behind(writer.put, writer.close))
             stack.callback(encoders[-1].abandon)
@@ -133,6 +158,10 @@ def stylize_video(
                 break
         if waiting:
             stylize()
+        if done.stopped and not is_live(source.source):
+            for name in named:
+                name.path = unfinished(name.path, folder=frames)
+            done.files = [name.path for name in named]
         for encoder in encoders:
             encoder.close()
     done.corrupt, done.failure, done.notes = source.corrupt, source.failure, source.notes
@@ -150,9 +179,9 @@ def grained(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
         yield item
 
 
-def report(done: Done, source: str, targets: Sequence[Path]) -> int:
+def report(done: Done, source: str) -> int:
     """Say what became of a video; returns 0, or 1 where it is not whole."""
-    names = ", ".join(map(str, targets))
+    names = ", ".join(map(str, done.files))
     print(f"{names}: {done.frames} frames")
     for note in done.notes:
         print(f"{source}: {note}", file=sys.stderr)

@@ -11,8 +11,8 @@ import av
 from PIL import Image
 
 from fststyle.config import InferConfig
-from fststyle.failures import Failures
-from fststyle.files import check_free, names_folder
+from fststyle.failures import Failures, writable_jobs
+from fststyle.files import names_folder
 from fststyle.images import WRITERS, check_writable
 from fststyle.runtime.frames import FolderTarget
 from fststyle.runtime.inputs import (
@@ -49,10 +49,11 @@ class Work(Found):
 
 
 def plan_work(config: InferConfig, failures: Failures) -> Work:
-    """What is to be done; inputs that name nothing are noted as failures.
+    """What is to be done; inputs that name nothing, and those whose result exists already, are
+    noted as failures.
 
-    Raises FileNotFoundError where no input names anything, FileExistsError where something would
-    be overwritten unasked, ValueError where files cannot be written as they should.
+    Raises FileNotFoundError where no input names anything, FileExistsError where all there is to
+    write would be overwritten unasked, ValueError where files cannot be written as they should.
     """
     moves = cache(is_video)
     films = [Path(name) for name in config.media if config.fps and os.path.isdir(name)]
@@ -76,7 +77,7 @@ def plan_work(config: InferConfig, failures: Failures) -> Work:
     work = Work(found.files, found.missing, found.passed)
     targets = _in_folders if into_folder else _in_one_file
     work.pictures, work.videos = targets(config, pictures, videos)
-    _check_targets(config, work)
+    _check_targets(config, work, failures)
     return work
 
 
@@ -134,8 +135,8 @@ def _in_one_file(
     return [], [Job(videos[0][0], {0: output})]
 
 
-def _check_targets(config: InferConfig, work: Work) -> None:
-    """Leave out what exists, where that is wanted; refuse to overwrite the rest."""
+def _check_targets(config: InferConfig, work: Work, failures: Failures) -> None:
+    """Leave out what exists, where that is wanted; else refuse to overwrite it, and do the rest."""
     if config.skip_existing:
         for jobs in (work.pictures, work.videos):
             left = [
@@ -144,13 +145,19 @@ def _check_targets(config: InferConfig, work: Work) -> None:
             ]
             jobs[:] = [job for job in left if job.targets]
             work.there += len(left) - len(jobs)
-    pictures = [target for job in work.pictures for target in job.targets.values()]
-    videos = [target for job in work.videos for target in job.targets.values()]
-    sources = [job.source for job in (*work.pictures, *work.videos)]
-    check_sources(sources, [*pictures, *videos])
-    if config.frames:
-        videos = [file for folder in videos for file in _frames(folder) or [folder / "000001.png"]]
-    check_free([*pictures, *videos], config.overwrite)
+    jobs = [*work.pictures, *work.videos]
+    check_sources([job.source for job in jobs], [t for job in jobs for t in job.targets.values()])
+    films = {job.source for job in work.videos}
+
+    def written(job: Job) -> list[Path]:
+        targets = list(job.targets.values())
+        if config.frames and job.source in films:
+            return [f for folder in targets for f in _frames(folder) or [folder / "000001.png"]]
+        return targets
+
+    writable = {job.source for job in writable_jobs(jobs, written, config.overwrite, failures)}
+    for kind in (work.pictures, work.videos):
+        kind[:] = [job for job in kind if job.source in writable]
 
 
 def _exists(target: Path) -> bool:

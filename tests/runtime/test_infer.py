@@ -53,8 +53,11 @@ def test_results_are_overwritten_when_asked(model: Path, tmp_path: Path, capsys:
     out.mkdir()
     (out / "b.png").write_text("mine")
     status, error = run_here(capsys, *command)
-    assert status == 2 and "b.png exists already: add --overwrite" in error
-    assert files(out) == ["b.png"] and (out / "b.png").read_text() == "mine"
+    assert status == 1 and "b.png exists already: add --overwrite" in error
+    assert files(out) == ["a.png", "b.png"] and (out / "b.png").read_text() == "mine"
+    status, error = run_here(capsys, *command)
+    assert status == 2 and "exists already (and 1 more): add --overwrite" in error
+    (out / "a.png").unlink()
     assert run_here(capsys, *command, "--skip-existing")[0] == 0
     assert files(out) == ["a.png", "b.png"] and (out / "b.png").read_text() == "mine"
     assert run_here(capsys, *command, "--overwrite")[0] == 0

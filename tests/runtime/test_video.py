@@ -245,6 +245,7 @@ def test_ctrl_c_leaves_a_film_of_what_was_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clip, target, stylize = tmp_path / "clip.mp4", tmp_path / "out.mp4", Stylizer.__call__
+    done = tmp_path / "out.unfinished.mp4"
     write_clip(clip, [40 * i for i in range(60)])
     seen = []
 
@@ -257,7 +258,8 @@ def test_ctrl_c_leaves_a_film_of_what_was_done(
     monkeypatch.setattr(Stylizer, "__call__", interrupted)
     status, error = run_here(capsys, "infer", models[0], clip, "--output", target)
     assert status == 130, error
-    assert "stopped" in error and 5 <= len(frames_of(target)[1]) < 60
+    assert f"stopped; {done} holds" in error and not target.exists()
+    assert 5 <= len(frames_of(done)[1]) < 60
 
 
 @pytest.mark.assets
