@@ -308,7 +308,7 @@ def test_every_photo_has_a_depth_map_of_its_own_and_one_that_fails_stops_no_othe
     assert {f.stem for f in (output / "colour").iterdir()} == {Path(n).stem for n in maps}
     (output / "depth" / "a.png").write_bytes(b"mine")
     status, error = run_here(capsys, *command, "--device", "cpu")
-    assert status == 2 and " exists already (and 7 more): add --overwrite" in error
+    assert status == 1 and error.count("exists already (and 1 more): add --overwrite") == 4
     assert (output / "depth" / "a.png").read_bytes() == b"mine"
     assert run_here(capsys, *command, "--device", "cpu", "--overwrite")[0] == 1
     assert size_of(output / "depth" / "a.png") == (64, 64)
