@@ -2,11 +2,12 @@
 
 import http.server
 import os
+import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,68 @@ from fststyle.runtime.video import Frame, VideoSource
 EVEN = [40 * i for i in range(12)]
 
 
+class Clock:
+    """A clock that stands still but for the waits of ``live``, which take no time."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def perf_counter(self) -> float:
+        return sum(self.waits)
+
+    def event(self) -> threading.Event:
+        event = threading.Event()
+
+        def wait(timeout: float | None = None) -> bool:
+            self.waits.append(timeout or 0.0)
+            return event.is_set()
+
+        event.wait = wait  # type: ignore[method-assign]
+        return event
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(live, "time", clock)
+    others = {"Condition": threading.Condition, "Thread": threading.Thread}
+    monkeypatch.setattr(live, "threading", SimpleNamespace(Event=clock.event, **others))
+    return clock
+
+
 class Source:
-    """Frames whose pixels are their number, one every 5 ms; at the end the ``error``."""
+    """Frames whose pixels are their number, at the end the ``error``; the frames of ``numbers``, or
+    those that are put into it, up to a None."""
 
     def __init__(
-        self, count: int, live: bool = True, failure: str = "", error: Exception | None = None
+        self,
+        numbers: "range | queue.Queue[int | None]",
+        live: bool = True,
+        failure: str = "",
+        error: Exception | None = None,
     ) -> None:
-        self.count, self.time_base, self.live = count, Fraction(1, 1000), live
+        self.numbers, self.time_base, self.live = numbers, Fraction(1, 1000), live
         self.corrupt, self.failure, self.notes, self._error = 0, failure, list[str](), error
 
     def __iter__(self) -> Iterator[Frame]:
-        for number in range(self.count):
-            time.sleep(0.005)
-            yield Frame(np.full((2, 2, 3), number, np.uint8), number)
+        if isinstance(self.numbers, range):
+            yield from map(self._frame, self.numbers)
+        else:
+            while (number := self.numbers.get()) is not None:
+                yield self._frame(number)
+                self.numbers.task_done()  # whoever asked for the next has taken this one
         if self._error is not None:
             raise self._error
 
+    def _frame(self, number: int) -> Frame:
+        return Frame(np.full((2, 2, 3), number, np.uint8), number)
+
     def close(self) -> None:
         pass
+
+
+def latest(name: str, source: Any) -> Latest:
+    return Latest(name, None, lambda *_: source)
 
 
 class Window:
@@ -59,45 +104,64 @@ class Window:
 
 
 def test_what_is_slow_sees_the_latest_frame() -> None:
-    frames = Latest("camera:0", None, lambda *_: Source(60))  # type: ignore[arg-type,return-value]
+    numbers: queue.Queue[int | None] = queue.Queue()
+    numbers.put(0)
+    frames = latest("camera:0", Source(numbers))
     window = Window()
 
     def slow(frame: np.ndarray) -> np.ndarray:
-        time.sleep(0.05)
+        """While it computes, ten more come."""
+        number = int(frame[0, 0, 0])
+        for later in range(number + 1, number + 11):
+            numbers.put(later if number < 60 else None)
+        if number < 60:
+            numbers.join()
         return frame
 
     count = show(frames, slow, window, lambda: False)
-    assert count == len(window.shown) < 20 and window.shown == sorted(window.shown)
-    assert window.shown[-1] == 59, "nothing is left waiting"
+    assert window.shown == [0, 10, 20, 30, 40, 50, 60] and count == 7
     assert "frames/s, latency" in window.titles[-1]
 
 
 def test_a_closed_window_and_a_wish_to_stop_end_it() -> None:
+    numbers: queue.Queue[int | None] = queue.Queue()
+    numbers.put(0)
     window = Window(most=3)
-    frames = Latest("camera:0", None, lambda *_: Source(10**6))  # type: ignore[arg-type,return-value]
-    assert show(frames, lambda frame: frame, window, lambda: False) == 3
-    assert show(frames, lambda frame: frame, Window(), lambda: True) == 0
+    frames = latest("camera:0", Source(numbers))
+
+    def next_comes(frame: np.ndarray) -> np.ndarray:
+        numbers.put(int(frame[0, 0, 0]) + 1)
+        return frame
+
+    assert show(frames, next_comes, window, lambda: False) == 3
+    assert show(frames, next_comes, Window(), lambda: True) == 0
+    numbers.put(None)
     frames.close()
 
 
 def test_a_stream_that_breaks_is_opened_again(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(live, "PAUSES", (0.01, 0.02))
     opened: list[int] = []
+    numbers: queue.Queue[int | None] = queue.Queue()
 
     def open_source(*_: Any) -> Any:
         opened.append(1)
-        if len(opened) == 3:
+        if len(opened) in (3, 5):
             raise ValueError("not there yet")
-        return Source(4)
+        numbers.put(len(opened))
+        return Source(numbers)
+
+    def breaks(frame: np.ndarray) -> np.ndarray:
+        numbers.put(None)
+        return frame
 
     frames = Latest("rtsp://somewhere", None, open_source)
-    window = Window(most=12)
-    show(frames, lambda frame: frame, window, lambda: False)
+    window = Window(most=3)
+    show(frames, breaks, window, lambda: False)
     frames.close()
-    assert len(opened) >= 4 and window.shown.count(3) >= 2
-    assert "broken off; trying again in 0.01 s" in capsys.readouterr().err
+    assert window.shown == [1, 2, 4] and clock.waits[:3] == [1.0, 1.0, 2.0]
+    assert "broken off; trying again in 1 s" in capsys.readouterr().err
 
 
 def test_pace() -> None:
@@ -107,12 +171,11 @@ def test_pace() -> None:
     assert text == "10.0 frames/s, latency 20 ms"
 
 
-def test_a_file_is_shown_at_its_own_pace(tmp_path: Path) -> None:
+def test_a_file_is_shown_at_its_own_pace(tmp_path: Path, clock: Clock) -> None:
     write_clip(tmp_path / "clip.mp4", EVEN)
-    started = time.perf_counter()
     frames = Latest(str(tmp_path / "clip.mp4"))
-    assert show(frames, lambda frame: frame, Window(), lambda: False) >= 10
-    assert time.perf_counter() - started >= 0.4
+    assert show(frames, lambda frame: frame, Window(), lambda: False) >= 1
+    assert clock.waits == pytest.approx([0.0, *[0.04] * 11])
 
 
 @pytest.fixture
@@ -132,33 +195,40 @@ def address(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_file_behind_an_address_is_a_file(tmp_path: Path, address: str) -> None:
+def test_a_file_behind_an_address_is_a_file(tmp_path: Path, address: str, clock: Clock) -> None:
     """Shown at its own pace, and once."""
     for name in ("clip.mp4", "clip.ts"):
         write_clip(tmp_path / name, EVEN)
         source = VideoSource(f"{address}/{name}")
         assert not source.live and sum(isinstance(item, Frame) for item in source) == len(EVEN)
         source.close()
-    started = time.perf_counter()
     frames = Latest(f"{address}/clip.mp4")
     assert show(frames, lambda frame: frame, Window(), lambda: False) >= 1
-    assert time.perf_counter() - started >= 0.4 and frames.failure == ""
+    assert clock.perf_counter() == pytest.approx(0.44) and frames.failure == ""
     frames.close()
 
 
 @pytest.mark.parametrize(
     ("name", "source", "said"),
     [
-        ("clip.mp4", Source(3, live=False), ""),
-        ("clip.mp4", Source(3, live=False, failure="torn"), "cannot be read to its end (torn)"),
-        ("http://a/clip.mp4", Source(3, live=False, failure="cut"), "to its end (cut)"),
-        ("camera:0", Source(3, failure="gone"), "the camera has ended (gone): is it unplugged?"),
-        ("camera:0", Source(3), "the camera has ended"),
-        ("rtsp://a", Source(3, error=MemoryError("no memory")), "no memory"),
+        ("clip.mp4", Source(range(3), live=False), ""),
+        (
+            "clip.mp4",
+            Source(range(3), live=False, failure="torn"),
+            "cannot be read to its end (torn)",
+        ),
+        ("http://a/clip.mp4", Source(range(3), live=False, failure="cut"), "to its end (cut)"),
+        (
+            "camera:0",
+            Source(range(3), failure="gone"),
+            "the camera has ended (gone): is it unplugged?",
+        ),
+        ("camera:0", Source(range(3)), "the camera has ended"),
+        ("rtsp://a", Source(range(3), error=MemoryError("no memory")), "no memory"),
     ],
 )
 def test_what_ends_early_says_why(name: str, source: Any, said: str) -> None:
-    frames = Latest(name, None, lambda *_: source)
+    frames = latest(name, source)
     assert show(frames, lambda frame: frame, Window(), lambda: False) >= 1
     assert frames.ended and said in frames.failure and bool(said) == bool(frames.failure)
 
@@ -166,6 +236,7 @@ def test_what_ends_early_says_why(name: str, source: Any, said: str) -> None:
 def test_show_of_a_damaged_file_ends_with_a_word_and_status_1(
     exported: Callable[..., Path],
     tmp_path: Path,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
