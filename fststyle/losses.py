@@ -1,50 +1,104 @@
 """The loss terms, as pure functions. Each is averaged over the batch and returns a float32 scalar.
 
 F is a feature map of the output, P one of the content, S the style's Gram matrix.
+
+Maps may be of either half type, and autocast may be on: sums and products are float32's all the
+same, so that a loss is as exact as the maps that it is given.
 """
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+P = ParamSpec("P")
+
+
+def _without_autocast(
+    function: Callable[Concatenate[Tensor, P], Tensor],
+) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """``function`` with autocast off for the device of its first argument: it would cast products
+    of float32 back to the half type, in which sums over an image lose their last digits (bfloat16)
+    or overflow (float16)."""
+
+    @functools.wraps(function)
+    def exact(first: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        with torch.autocast(first.device.type, enabled=False):
+            return function(first, *args, **kwargs)
+
+    return exact
+
+
+def _wide(x: Tensor) -> Tensor:
+    """float32 of either half type; float32 and float64 as they are."""
+    return x.float() if x.dtype.itemsize == 2 else x
+
+
+def _factored(x: Tensor, factor: Tensor) -> Tensor:
+    """``x`` · ``factor``, a float32 scalar or map, in the type of ``x``.
+
+    float16 begins at 6e-8, and the derivative of a mean over 10⁸ numbers lies below: there the
+    product is float32's. bfloat16 has float32's range.
+    """
+    if x.dtype == torch.float16:
+        return (x.float() * factor).half()
+    return x * factor.to(x.dtype)
 
 
 class _Gram(torch.autograd.Function):
     """AᵀA of each N×P×C matrix A, accumulated in float32 (float64 stays).
 
     Autograd's own backward pass makes one P×C product for each side and adds them in float32; the
-    derivative A(G' + G'ᵀ) needs one, in the features' own type. A third of the time in bfloat16.
+    derivative A(G' + G'ᵀ) needs one, in the features' own type where its range allows that. A
+    third of the time in bfloat16.
     """
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
         ctx.save_for_backward(flat)
-        # Sums over an image need more than 8 or 11 bits, and overflow float16.
-        wide = flat.float() if flat.dtype.itemsize == 2 else flat
-        return wide.transpose(1, 2) @ wide
+        with torch.autocast(flat.device.type, enabled=False):
+            # Sums over an image need more than 8 or 11 bits, and overflow float16.
+            wide = _wide(flat)
+            return wide.transpose(1, 2) @ wide
 
     @staticmethod
     def backward(ctx: Any, *grad: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        return flat @ (grad[0] + grad[0].transpose(1, 2)).to(flat.dtype)
+        both = grad[0] + grad[0].transpose(1, 2)
+        with torch.autocast(flat.device.type, enabled=False):
+            if flat.dtype == torch.float16:  # in which G' underflows, see _factored
+                return (flat.float() @ both).half()
+            return flat @ both.to(flat.dtype)
+
+
+def _per_pixel(x: Tensor) -> Tensor:
+    """Σ_c x_cij² of N×C×H×W: N×1×H×W, float32 (float64 stays).
+
+    On the CPU ``vector_norm`` of a whole tensor adds one number after the other: of 33 million it
+    loses 0.15 %. Of channels, then ``sum`` in pairs, it loses nothing.
+    """
+    wide = torch.float32 if x.dtype.itemsize == 2 else x.dtype
+    return torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=wide).square()
 
 
 class _SumOfSquares(torch.autograd.Function):
-    """Σ x², accumulated in float32 (float64 stays), without a float32 copy of x."""
+    """Σ x² of N×C×H×W, accumulated in float32 (float64 stays), without a float32 copy of x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        wide = torch.float32 if x.dtype.itemsize == 2 else x.dtype
-        return torch.linalg.vector_norm(x, dtype=wide).square()
+        return _per_pixel(x).sum()
 
     @staticmethod
     def backward(ctx: Any, *grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return x * (2 * grad[0]).to(x.dtype)
+        return _factored(x, 2 * grad[0])
 
 
+@_without_autocast
 def gram_matrix(features: Tensor) -> Tensor:
     """G_ij = 1/(HWC) Σ_xy a_i(x,y)·a_j(x,y): N×C×H×W to N×C×C, float32 (float64 stays).
 
@@ -62,16 +116,15 @@ class _WeightedSumOfSquares(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor) -> Tensor:
         ctx.save_for_backward(x, weights)
-        wide = torch.float32 if x.dtype.itemsize == 2 else x.dtype
-        per_pixel = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=wide).square()
-        return (per_pixel * weights).sum()
+        return (_per_pixel(x) * _wide(weights)).sum()
 
     @staticmethod
     def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None]:
         x, weights = ctx.saved_tensors
-        return x * (2 * grad[0] * weights).to(x.dtype), None
+        return _factored(x, 2 * grad[0] * _wide(weights)), None
 
 
+@_without_autocast
 def content_loss(output: Tensor, content: Tensor, weights: Tensor | None = None) -> Tensor:
     """1/(HWC) Σ_c Σ_ij α_ij (F − P)² of two N×C×H×W feature maps.
 
@@ -84,6 +137,7 @@ def content_loss(output: Tensor, content: Tensor, weights: Tensor | None = None)
     return _WeightedSumOfSquares.apply(difference, weights) / output.numel()
 
 
+@_without_autocast
 def depth_loss(output: Tensor, content: Tensor, *, shift_free: bool = False) -> Tensor:
     """1/(HW) Σ (D(X) − D(Y))² of two N×1×H×W depth maps, those of the output and of the content
     (Liu et al. 2017; the thesis, section 3.5).
@@ -91,20 +145,22 @@ def depth_loss(output: Tensor, content: Tensor, *, shift_free: bool = False) -> 
     ``shift_free`` takes its mean over the picture out of D(X) − D(Y) before: relative depth has no
     zero.
     """
-    difference = output - content
+    difference = _wide(output) - _wide(content)
     if shift_free:
         difference = difference - difference.mean((2, 3), keepdim=True)
     return _SumOfSquares.apply(difference) / output.numel()
 
 
+@_without_autocast
 def style_loss(output: Tensor, style_gram: Tensor) -> Tensor:
     """Σ_ij (G_ij(F) − S_ij)², of an N×C×H×W map and a C×C (or N×C×C) Gram matrix.
 
     Summed over the C×C entries, not averaged (Johnson et al. 2016, eq. 4).
     """
-    return (gram_matrix(output) - style_gram).square().sum(dim=(1, 2)).mean()
+    return (gram_matrix(output) - _wide(style_gram)).square().sum(dim=(1, 2)).mean()
 
 
+@_without_autocast
 def total_variation(image: Tensor) -> Tensor:
     """1/(HW) Σ (x_{i+1,j} − x_ij)² + (x_{i,j+1} − x_ij)² of N×C×H×W, summed over channels.
 
@@ -116,6 +172,7 @@ def total_variation(image: Tensor) -> Tensor:
     return (down + right) / (n * height * width)
 
 
+@_without_autocast
 def stability_loss(output: Tensor, moved: Tensor, move: tuple[int, int], margin: int) -> Tensor:
     """Mean square difference between ``output``, moved, and ``moved``, the output of the moved
     content; both N×C×H×W.
@@ -133,6 +190,7 @@ def stability_loss(output: Tensor, moved: Tensor, move: tuple[int, int], margin:
     return _SumOfSquares.apply(ours - theirs) / ours.numel()
 
 
+@_without_autocast
 def ranking_loss(difference: Tensor, order: Tensor, valid: Tensor) -> Tensor:
     """Mean over pairs, then over images, of log(1 + exp(−r·d)), or d² where r = 0.
 
@@ -143,6 +201,7 @@ def ranking_loss(difference: Tensor, order: Tensor, valid: Tensor) -> Tensor:
 
     Chen et al. 2016, eq. 1, in a form that neither overflows nor loses its gradient for large d.
     """
+    difference, order = _wide(difference), _wide(order)
     loss = torch.where(order == 0, difference.square(), F.softplus(-order * difference))
     counts = valid.sum(1)
     means = torch.where(valid, loss, 0.0).sum(1) / counts.clamp(min=1)

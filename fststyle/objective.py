@@ -58,9 +58,9 @@ class StyleObjective:
         blend: parts of ``paintings`` in the style; equal by default.
         depth: the frozen depth network, needed where "depth" has a weight.
         depth_shift_free: as ``losses.depth_loss`` has it.
-        margin: pixels, a multiple of 8, by which contents and outputs are continued with their
-            mirror image before the networks see them; of the features only those of the picture
-            itself count. VGG-19 pads with zeros, which a picture that is optimized freely answers
+        margin: pixels, a multiple of 8, by which contents, outputs and paintings are continued with
+            their mirror image before the networks see them; of the features only those of the
+            picture itself count. VGG-19 pads with zeros, which a picture that is optimized freely answers
             with a dashed frame.
         downscale: average pooling by this factor stands in front of the loss networks, for
             contents, outputs, paintings and weight maps alike.
@@ -102,11 +102,15 @@ class StyleObjective:
         # does for all.
         parts = torch.tensor(blend or [1.0] * len(paintings), device=paintings[0].device)
         parts = (parts / parts.sum()).view(-1, 1, 1, 1)
-        maps = [self.extractor(self._pool(painting), self.style_layers) for painting in paintings]
-        return {
-            layer: (parts * torch.stack([gram_matrix(m[layer]) for m in maps])).sum(0)
+        maps = [
+            self.extractor(self._framed(self._pool(painting)), self.style_layers)
+            for painting in paintings
+        ]
+        grams = {
+            layer: torch.stack([gram_matrix(self._inside(m[layer], layer)) for m in maps])
             for layer in self.style_layers
         }
+        return {layer: (parts * gram).sum(0) for layer, gram in grams.items()}
 
     def __call__(
         self,
@@ -227,7 +231,11 @@ class StyleObjective:
         return self.extractor(self._framed(image), layers) if layers else {}
 
     def _framed(self, image: Tensor) -> Tensor:
-        return F.pad(image, (self.margin,) * 4, mode="reflect") if self.margin else image
+        if not self.margin:
+            return image
+        # A narrow painting has too little to mirror.
+        mode = "reflect" if min(image.shape[-2:]) > self.margin else "replicate"
+        return F.pad(image, (self.margin,) * 4, mode=mode)
 
     def _inside(self, maps: Tensor, layer: str = "relu1_1") -> Tensor:
         """Feature maps of a layer without the margin's part."""

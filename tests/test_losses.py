@@ -110,6 +110,75 @@ def test_gradients_in_float64(loss: str) -> None:
     assert torch.autograd.gradcheck(function, (x,))
 
 
+def _loss_of_maps(name: str, maps: torch.Tensor) -> torch.Tensor:
+    """A loss of N×C×H×W ``maps``, its other arguments made of them, in their type."""
+    n, channels, height, width = maps.shape
+    fixed = maps.detach()
+    moved = fixed.roll((1, 2), (2, 3)) * 0.75
+    rows = torch.linspace(0.25, 4, height, dtype=torch.float64).view(1, 1, -1, 1)
+    weights = rows.expand(n, 1, height, width).to(maps)
+    one = maps[:, :1]
+    functions = {
+        "gram": lambda: gram_matrix(maps).square().sum(),
+        "style": lambda: style_loss(maps, gram_matrix(moved)[0]),
+        "content": lambda: content_loss(maps, moved),
+        "weighted": lambda: content_loss(maps, moved, weights),
+        "depth": lambda: depth_loss(one, moved[:, :1]),
+        "shift-free depth": lambda: depth_loss(one + 8, moved[:, :1], shift_free=True),
+        "tv": lambda: total_variation(maps),
+        "stability": lambda: stability_loss(maps, moved, (1, 2), 4),
+        "ranking": lambda: ranking_loss(
+            (100 * one).flatten(1), (one.detach() - 1).sign().flatten(1), one.flatten(1) >= 0
+        ),
+    }
+    return functions[name]()
+
+
+LOSSES_OF_MAPS = (
+    *("gram", "style", "content", "weighted", "depth", "shift-free depth", "tv", "stability"),
+    "ranking",
+)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", LOSSES_OF_MAPS)
+@pytest.mark.parametrize("shape", [(2, 16, 64, 64), (1, 64, 320, 256)])
+def test_losses_under_autocast_are_exact(
+    dtype: torch.dtype, name: str, shape: tuple[int, ...]
+) -> None:
+    """Against float64's of the same maps, as active as VGG-19's calibrated ones: on average 1."""
+    random = torch.Generator().manual_seed(0)
+    maps = (2.5 * torch.randn(shape, generator=random)).relu().to(dtype)
+    exact = _loss_of_maps(name, maps.double())
+    with torch.autocast("cpu", dtype):
+        found = _loss_of_maps(name, maps)
+    assert found.dtype == torch.float32
+    # Sums are float32's; differences of maps are rounded to the maps' own type, once and at random.
+    assert found.item() == pytest.approx(exact.item(), rel=torch.finfo(dtype).eps / 16)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", LOSSES_OF_MAPS)
+@pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
+def test_gradients_under_autocast_are_exact(dtype: torch.dtype, name: str, inside: bool) -> None:
+    """Scaled as GradScaler scales them, to the last digit or two of the maps' type; wherever the
+    backward pass runs."""
+    scale = 65536.0
+    random = torch.Generator().manual_seed(0)
+    maps = (2.5 * torch.randn(1, 64, 160, 128, generator=random)).relu().to(dtype)
+    exact, half = maps.double().requires_grad_(), maps.clone().requires_grad_()
+    (scale * _loss_of_maps(name, exact)).backward()
+    with torch.autocast("cpu", dtype):
+        loss = scale * _loss_of_maps(name, half)
+        if inside:
+            loss.backward()
+    if not inside:
+        loss.backward()
+    assert exact.grad is not None and half.grad is not None
+    error = (half.grad.double() - exact.grad).norm() / exact.grad.norm()
+    assert error < torch.finfo(dtype).eps
+
+
 def test_half_precision_gradients_are_float32s() -> None:
     torch.manual_seed(0)
     x = torch.rand(2, 16, 8, 8)
