@@ -6,6 +6,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -53,6 +54,17 @@ class replacing:
         if self.path.exists():
             shutil.copymode(self.path, self.beside)
         os.replace(self.beside, self.path)
+        _keep_names(self.path.parent)
+
+
+def _keep_names(folder: Path) -> None:
+    """Put on the disk what files of ``folder`` are called; Windows and some networks cannot."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _is_stream(path: Path) -> bool:

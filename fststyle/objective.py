@@ -60,8 +60,8 @@ class StyleObjective:
         depth_shift_free: as ``losses.depth_loss`` has it.
         margin: pixels, a multiple of 8, by which contents, outputs and paintings are continued with
             their mirror image before the networks see them; of the features only those of the
-            picture itself count. VGG-19 pads with zeros, which a picture that is optimized freely answers
-            with a dashed frame.
+            picture itself count. VGG-19 pads with zeros, which a picture that is optimized freely
+            answers with a dashed frame.
         downscale: average pooling by this factor stands in front of the loss networks, for
             contents, outputs, paintings and weight maps alike.
     """

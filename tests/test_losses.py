@@ -112,7 +112,7 @@ def test_gradients_in_float64(loss: str) -> None:
 
 def _loss_of_maps(name: str, maps: torch.Tensor) -> torch.Tensor:
     """A loss of N×C×H×W ``maps``, its other arguments made of them, in their type."""
-    n, channels, height, width = maps.shape
+    n, _, height, width = maps.shape
     fixed = maps.detach()
     moved = fixed.roll((1, 2), (2, 3)) * 0.75
     rows = torch.linspace(0.25, 4, height, dtype=torch.float64).view(1, 1, -1, 1)

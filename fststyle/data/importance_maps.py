@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import platformdirs
@@ -52,17 +53,25 @@ class DepthCache:
             _keep(importance, file)
         return importance
 
-    def fill(self, photos: Sequence[Path], estimate: Estimate, *, show: bool) -> None:
+    def fill(self, photos: Sequence[Path], estimate: Estimate, *, show: bool) -> list[Path]:
         """Compute what is missing of ``photos``, with a progress bar where ``show``.
 
-        Photos that cannot be read are left to whoever asks for their maps. Raises OSError where the
-        folder cannot be written.
+        Returns the photos that have no map: they cannot be read, or are of one colour, and whoever
+        asks for their maps learns why. Raises OSError where the folder cannot be written.
         """
+        failed = [photo for photo in photos if not photo.is_file()]
         files = {self._file(photo): photo for photo in photos if photo.is_file()}
         missing = [photo for file, photo in files.items() if not file.is_file()]
         for photo in tqdm(missing, "depth of photos", unit="photo", disable=not (show and missing)):
-            with suppress(ValueError):
-                _keep(_importance(photo, estimate), self._file(photo))
+            if self._file(photo).is_file():  # another run's, by now
+                continue
+            try:
+                importance = _importance(photo, estimate)
+            except (ValueError, MemoryError):
+                failed.append(photo)
+            else:
+                _keep(importance, self._file(photo))
+        return failed
 
     def _file(self, photo: Path) -> Path:
         name = _digest(photo)
@@ -73,7 +82,10 @@ class DepthCache:
 
 
 def _importance(photo: Path, estimate: Estimate) -> np.ndarray:
-    depth = estimate(read_image(photo))
+    image = read_image(photo, srgb=True)
+    if all(high == low for low, high in cast(list[tuple[int, int]], image.getextrema())):
+        raise ValueError(f"{photo}: of one colour, so it has no depth")
+    depth = estimate(image)
     if not np.isfinite(depth).all():
         raise ValueError(f"{photo}: its depth is not finite")
     return importance_from_depth(depth)

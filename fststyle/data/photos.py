@@ -1,10 +1,13 @@
 """Photos from a folder, cropped and flipped at random, in an order that can be taken up again."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import signal
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,15 +20,32 @@ from fststyle.images import Box, centre_box, crop, crop_map, read_image
 SMALLEST_CROP = 0.6
 """Crops take at least this part of a photo's shorter side."""
 
+PLAIN = 0.5
+"""Crops are plain, and not trained on, if no channel's standard deviation is above this, in levels
+of 255. Instance norm divides by the deviation of what it sees, and its gradient, of a crop without
+any, is 300 times as large after each of 15 layers, which ends in infinity. Measured, as the norm of
+the gradient of a trained network against a photo's 180: one colour infinite; a ramp by one level,
+deviation 0.1, 4,000 in float32 and a million in bfloat16; by four levels, 1.1, 1,100 and 700; noise
+of one level, 0.8, 90."""
+
 
 class Batch(NamedTuple):
     """``images``: N×3×H×W uint8, channels last in memory. ``broken``: files that could not be
     decoded while it was put together, each with the reason. ``targets``: what belongs to the
-    images, N×…, where there is something."""
+    images, N×…, where there is something. ``files``: the images' own, where they are known."""
 
     images: Tensor
     broken: dict[str, str]
     targets: Tensor | None = None
+    files: Sequence[str] = ()
+
+
+class Sample(NamedTuple):
+    """``image``: H×W×3 uint8. ``target``: its importance map, H×W float32, where there are maps."""
+
+    image: np.ndarray
+    target: np.ndarray | None
+    file: Path
 
 
 Maps = Callable[[Path, tuple[int, int]], np.ndarray]
@@ -38,8 +58,8 @@ class PhotoCrops(Dataset[Batch]):
 
     Sample number n (0, 1, 2 …, without end) is one photo of epoch ⌊n/len(files)⌋, each epoch in an
     order of its own. Photo, crop and flip follow from ``seed`` and n alone: neither the number of
-    worker processes nor an interruption changes them. A file that cannot be decoded is replaced by
-    the next that can.
+    worker processes nor an interruption changes them. A file that cannot be decoded, or whose crop
+    is ``PLAIN``, is replaced by the next that can be used.
 
     Args:
         size: height and width of the crops.
@@ -57,22 +77,30 @@ class PhotoCrops(Dataset[Batch]):
         broken: dict[str, str] = {}
         return _batch([self._sample(number, broken) for number in numbers], broken)
 
-    def _sample(self, number: int, broken: dict[str, str]) -> tuple[np.ndarray, np.ndarray | None]:
+    def _sample(self, number: int, broken: dict[str, str]) -> Sample:
         epoch, place = divmod(number, len(self.files))
         order = _order(len(self.files), self.seed, epoch)
+        plain: dict[str, str] = {}
         for offset in range(len(self.files)):
             file = self.files[order[(place + offset) % len(self.files)]]
-            if str(file) not in self.broken:
-                try:
-                    return self._crop(file, np.random.default_rng((self.seed, number)))
-                except (ValueError, FileNotFoundError) as error:
-                    self.broken[str(file)] = broken[str(file)] = str(error)
-        raise _none_usable(self.files, self.broken.values())
+            if str(file) in self.broken:
+                continue
+            try:
+                sample = self._crop(file, np.random.default_rng((self.seed, number)))
+            except (ValueError, OSError, MemoryError) as error:
+                reason = str(error) or "needs more memory than there is"
+                reason = reason if str(file) in reason else f"{file}: {reason}"
+                self.broken[str(file)] = broken[str(file)] = reason
+                continue
+            if not is_plain(sample.image):
+                broken |= plain
+                return sample
+            # Not for ever: another crop of it may show something.
+            plain[str(file)] = f"{file}: of one colour where it was cut"
+        raise _none_usable(self.files, [*self.broken.values(), *plain.values()])
 
-    def _crop(
-        self, file: Path, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        image = read_image(file, at_least=round(max(self.size) / SMALLEST_CROP))
+    def _crop(self, file: Path, random: np.random.Generator) -> Sample:
+        image = read_image(file, at_least=round(max(self.size) / SMALLEST_CROP), srgb=True)
         height, width = self.size
         largest = min(image.width, image.height * width / height)
         # Never enlarged, unless the photo itself is smaller than the crop.
@@ -83,23 +111,30 @@ class PhotoCrops(Dataset[Batch]):
         top = random.uniform(0, image.height - down)
         box = (left, top, left + across, top + down)
         mirror = slice(None, None, -1 if random.random() < 0.5 else 1)
-        sample, target = _cut(file, image, box, self.size, self.maps)
-        return sample[:, mirror], None if target is None else target[:, mirror]
+        box = _within(box, image)
+        sample = crop(image, box, self.size)
+        target = None
+        if self.maps is not None and not is_plain(sample):
+            target = crop_map(self.maps(file, image.size), box, image, self.size)[:, mirror]
+        return Sample(sample[:, mirror], target, file)
 
 
-def _cut(
-    file: Path, image: Image.Image, box: Box, size: tuple[int, int], maps: Maps | None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """``box`` of the photo in ``file``, and of its importance map where there are ``maps``."""
-    if maps is None:
-        return crop(image, box, size), None
-    return crop(image, box, size), crop_map(maps(file, image.size), box, image, size)
+def is_plain(image: np.ndarray) -> bool:
+    """Whether an H×W×3 uint8 image is too plain to train on, see ``PLAIN``."""
+    return bool(image.std((0, 1)).max() <= PLAIN)
 
 
-def _batch(samples: Sequence[tuple[np.ndarray, np.ndarray | None]], broken: Any) -> Batch:
-    images = torch.from_numpy(np.stack([image for image, _ in samples])).permute(0, 3, 1, 2)
-    maps = [target for _, target in samples if target is not None]
-    return Batch(images, broken, torch.from_numpy(np.stack(maps))[:, None] if maps else None)
+def _within(box: Box, image: Image.Image) -> Box:
+    """Rounding errors may lead out of the picture, which Pillow refuses."""
+    left, top, right, bottom = box
+    return max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height)
+
+
+def _batch(samples: Sequence[Sample], broken: dict[str, str]) -> Batch:
+    images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2)
+    maps = [sample.target for sample in samples if sample.target is not None]
+    targets = torch.from_numpy(np.stack(maps))[:, None] if maps else None
+    return Batch(images, broken, targets, [str(sample.file) for sample in samples])
 
 
 def _none_usable(files: Sequence[Path], reasons: Iterable[str]) -> ValueError:
@@ -111,13 +146,32 @@ def _order(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch, count)).permutation(count)
 
 
-def photos_used(files: Sequence[Path], seed: int, start: int, stop: int) -> list[Path]:
-    """The photos of samples ``start`` to ``stop`` (exclusive) of ``PhotoCrops``, each once, in the
-    order of first use."""
+def photos_used(
+    files: Sequence[Path],
+    seed: int,
+    samples: range,
+    batch_size: int = 1,
+    ranks: range = range(1),
+    world: int = 1,
+    without: Container[Path] = (),
+) -> list[Path]:
+    """The photos that processes ``ranks`` of ``world`` take from ``PhotoCrops``, each once, in the
+    order of first use.
+
+    Args:
+        samples: of all processes, a step's ``batch_size`` after another's.
+        without: photos that cannot be used, so that others take their places.
+    """
     found: dict[Path, None] = {}
-    for number in range(start, min(stop, start + 2 * len(files))):  # which hold a whole epoch
+    for at, number in enumerate(samples):
+        if at % batch_size * world // batch_size not in ranks:
+            continue
         epoch, place = divmod(number, len(files))
-        found[files[_order(len(files), seed, epoch)[place]]] = None
+        order = _order(len(files), seed, epoch)
+        turns = (files[order[(place + offset) % len(files)]] for offset in range(len(files)))
+        found |= dict.fromkeys(islice((f for f in turns if f not in without), 1))
+        if len(found) == len(files):
+            break
     return list(found)
 
 
@@ -143,24 +197,53 @@ class SampleNumbers:
 
 def photo_loader(
     crops: Dataset[Batch], numbers: SampleNumbers, workers: int, pin_memory: bool
-) -> DataLoader[Batch]:
-    """A loader that keeps 4 batches a worker ready; Ctrl-C is left to the main process."""
-    return DataLoader(
+) -> Generator[Batch]:
+    """Batches, of which ``workers`` processes keep 4 each ready; 0 reads them here when asked.
+
+    The processes leave Ctrl-C and SIGTERM to this one, and end when the generator is closed or this
+    process ends, however it does.
+    """
+    loader = DataLoader(
         crops,
         sampler=numbers,  # type: ignore[arg-type]
         batch_size=None,
         num_workers=workers,
         pin_memory=pin_memory,
-        worker_init_fn=_ignore_interrupt,
+        worker_init_fn=_ignore_signals,
         prefetch_factor=4 if workers else None,
-        generator=torch.Generator(),  # the global one's state is part of what resuming restores
+        generator=torch.Generator(),  # the global one's state is nobody else's
     )
+    with _deaf_children():
+        batches = iter(loader)
+    try:
+        yield from batches
+    except ValueError as error:
+        _, _, there = str(error).partition("Original Traceback")
+        if not there:
+            raise
+        # Of a process's traceback the last line is what it has to say.
+        raise ValueError(there.strip().splitlines()[-1].partition(": ")[2]) from error
 
 
-def _ignore_interrupt(_: int) -> None:
-    import signal
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started in here never see Ctrl-C and SIGTERM, from their first instruction on: what
+    a terminal, Slurm, systemd or ``timeout`` sends to the whole group is then the main process's,
+    which ends them when it has no more use for them. Windows has no such thing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+def _ignore_signals(_: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def fingerprint(files: Sequence[Path], folder: Path) -> str:
@@ -183,17 +266,19 @@ def validation_images(
 
     Files that cannot be used are passed over; raises ValueError where none can be.
     """
-    found: list[tuple[np.ndarray, np.ndarray | None]] = []
+    found: list[Sample] = []
     reasons: list[str] = []
     for file in spread(files, count):
         if len(found) == count:
             break
         try:
-            image = read_image(file, at_least=max(size))
+            image = read_image(file, at_least=max(size), srgb=True)
             box = centre_box(image.width, image.height, size[1] / size[0])
-            found.append(_cut(file, image, box, size, maps))
-        except (ValueError, FileNotFoundError) as error:
-            reasons.append(str(error))
+            box = _within(box, image)
+            target = None if maps is None else crop_map(maps(file, image.size), box, image, size)
+            found.append(Sample(crop(image, box, size), target, file))
+        except (ValueError, OSError, MemoryError) as error:
+            reasons.append(str(error) or f"{file}: needs more memory than there is")
     if not found:
         raise _none_usable(files, reasons)
     return _batch(found, {})

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from torch import Tensor
@@ -23,10 +24,10 @@ def load_vgg19_state(file: Path | None = None) -> tuple[dict[str, Tensor], str]:
         ValueError: the file holds no tensors that can be read.
     """
     if file is not None:
-        return read_tensors(file), file.name
+        return _read_once(file), file.name
     at_hand = local_weights()
     if at_hand is not None:
-        return read_tensors(at_hand), str(ASSET)
+        return _read_once(at_hand), str(ASSET)
     # Imported here: it takes a second that no other path needs.
     from torchvision.models import VGG19_Weights
 
@@ -38,6 +39,19 @@ def load_vgg19_state(file: Path | None = None) -> tuple[dict[str, Tensor], str]:
             f"no VGG-19 weights: torchvision could not download them ({error}); fetch"
             f" {weights.url} elsewhere and give it with --vgg-weights FILE"
         ) from error
+
+
+def _read_once(file: Path) -> dict[str, Tensor]:
+    """As ``read_tensors``; the loss and a depth network may both want the same file."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file")
+    stat = file.stat()
+    return dict(_read(file, stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, changed: int, size: int) -> dict[str, Tensor]:
+    return read_tensors(file)
 
 
 def local_weights() -> Path | None:

@@ -1,9 +1,14 @@
 """Ctrl-C as a wish to end well."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+IMPATIENT = 2.0
+"""Seconds after which a second signal is one: ``timeout`` and ``torchrun`` send theirs to the
+process and to its group, or pass on what the group was sent, so that one wish comes twice."""
 
 
 class Stop:
@@ -14,12 +19,17 @@ class Stop:
 
 @contextmanager
 def watch_signals() -> Iterator[Stop]:
-    """Ctrl-C and SIGTERM set ``requested``; a second one ends the process at once."""
+    """Ctrl-C and SIGTERM set ``requested``; another, ``IMPATIENT`` seconds later, ends the process
+    at once."""
     stop = Stop()
     before: dict[int, Any] = {}
+    asked = 0.0
 
     def handle(number: int, _: object) -> None:
-        if stop.requested:
+        nonlocal asked
+        if not stop.requested:
+            asked = time.monotonic()
+        elif time.monotonic() - asked > IMPATIENT:
             signal.signal(number, before[number])
             signal.raise_signal(number)
         stop.requested = True

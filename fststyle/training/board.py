@@ -22,7 +22,7 @@ class Board:
         from torch.utils.tensorboard import SummaryWriter
 
         # What an interrupted run wrote after its last checkpoint is about to be written again.
-        purge = first_step + 1 if first_step else None
+        purge = first_step + 1 if first_step else 0
         try:
             self._writer = SummaryWriter(str(folder), purge_step=purge)
         except OSError as error:

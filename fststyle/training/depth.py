@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from fststyle import config as settings
-from fststyle.checkpoint import sha256
 from fststyle.config import DepthEvalConfig, DepthTrainConfig, parse_share, parse_size
 from fststyle.data.depth import DepthData, DepthPicture, open_depth
 from fststyle.data.depth_crops import DepthCrops, crop
@@ -28,14 +27,14 @@ from fststyle.training.distributed import World
 from fststyle.training.loop import to_device
 from fststyle.training.run import (
     STATE,
+    begun_with,
     launch,
-    prepare_folder,
     read_settings,
     table,
     train_on,
     versions,
 )
-from fststyle.training.state import TrainingState, save_state
+from fststyle.training.state import TrainingState, resume, save_state
 
 VALIDATION_PICTURES = 24
 """Of each set, spread evenly."""
@@ -52,6 +51,7 @@ def run(options: Mapping[str, Any]) -> None:
 
 def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
     precision = find_precision(config.precision, world.device)
+    init = begun_with(config.init, saved)
     say = print if world.leads else lambda *_: None
     data = [open_depth(spec) for spec in config.data]
     val = [open_depth(spec) for spec in config.val]
@@ -72,7 +72,6 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
         one_shape=config.one_shape,
         augment=config.augment,
     )
-    prepare_folder(config, world)
     say(
         ", ".join(f"{size} {name}" for name, size in zip(names, sizes, strict=True))
         + f"; {world.device.type}, {precision}, {world.size} process(es)"
@@ -91,10 +90,8 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
         extractor, card["loss_network"] = depth_extractor(config.vgg_weights)
         extractor.to(world.device)
         extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-    if saved is not None and "init" in saved[1]:
-        card["init"] = saved[1]["init"]
-    elif config.init:
-        card["init"] = {"name": config.init.name, "sha256": sha256(config.init)}
+    if init:
+        card["init"] = init
     network.to(world.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
@@ -102,7 +99,7 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
     scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "fp16")
     state = TrainingState(network, optimizer, scaler)
     if saved is not None:
-        state.restore(*saved)
+        resume(state, saved, config.folder / STATE)
         say(f"going on from step {state.step}")
     if state.step >= config.steps:
         say(f"{config.folder} is complete: to go on, give more --steps")

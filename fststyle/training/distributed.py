@@ -1,9 +1,10 @@
 """Several processes that train one network, as torchrun starts them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,11 +16,20 @@ from fststyle.training.device import find_device
 
 @dataclass(frozen=True)
 class World:
-    """This process among all: ``rank`` of ``size``, and the device it computes on."""
+    """This process among all: ``rank`` of ``size``, ``local_rank`` of ``local_size`` on its
+    machine, and the device it computes on."""
 
     rank: int
     size: int
     device: torch.device
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def ranks_here(self) -> range:
+        """Those of the processes on this machine."""
+        first = self.rank - self.local_rank
+        return range(first, first + self.local_size)
 
     @property
     def leads(self) -> bool:
@@ -33,12 +43,24 @@ class World:
         ids = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=ids)
 
-    def any(self, flag: Tensor) -> bool:
-        """Whether the boolean scalar ``flag`` is true in any process."""
-        flag = flag.to(self.device, torch.float32)
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` is true in any process; waits for all of them."""
+        return self.any_of(torch.tensor([flag]))[0]
+
+    def any_of(self, flags: Tensor) -> list[bool]:
+        """Which of N boolean ``flags`` are true in any process."""
+        flags = flags.to(self.device, torch.float32)
         if self.size > 1:
-            dist.all_reduce(flag, dist.ReduceOp.MAX)
-        return bool(flag.item())
+            dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return [flag > 0 for flag in flags.tolist()]
+
+    def gather(self, names: Sequence[str]) -> list[str]:
+        """The ``names`` of all processes, in their order."""
+        if self.size == 1:
+            return list(names)
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, list(names))
+        return [name for part in found for name in part]
 
 
 @contextmanager
@@ -54,6 +76,8 @@ def join_world(device: str) -> Iterator[World]:
         torch.cuda.set_device(found)
     dist.init_process_group("nccl" if found.type == "cuda" else "gloo")
     try:
-        yield World(dist.get_rank(), size, found)
+        here = (int(os.environ.get(f"LOCAL_{name}", 0)) for name in ("RANK", "WORLD_SIZE"))
+        local_rank, local_size = here
+        yield World(dist.get_rank(), size, found, local_rank, local_size or size)
     finally:
         dist.destroy_process_group()

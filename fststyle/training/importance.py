@@ -1,7 +1,7 @@
 """The importance maps of a style training's photos, made ready before its first step."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,9 @@ def importance_maps(
     """Maps of the training photos and of those to validate on; None where none are read, since
     content is not weighted or by an even gradient.
 
-    Depth is computed here for the photos that the samples from ``first_sample`` on will use; each
-    process takes its part. Raises ValueError where a folder lacks maps, OSError where depth cannot
-    be kept.
+    Depth is computed here for the photos that this machine's samples from ``first_sample`` on will
+    use; each of its processes takes a part. Raises ValueError where a folder lacks maps, OSError
+    where depth cannot be kept.
     """
     if not config.weights_content or config.weight_map in ("horizontal", "vertical"):
         yield None, None
@@ -51,20 +51,37 @@ def importance_maps(
         yield train, val
     else:
         assert depth is not None
-        with cache_folder(config.depth_cache) as kept:
+        with _shared_folder(config.depth_cache, world) as kept:
+            # Depth in bfloat16 is not float32's.
             size = _seen(config)
-            name = f"{depth[1]['id']}-{size or training_size(depth[1])}"
-            cache = DepthCache(
-                *(kept / name, partial(_on_cpu, config)),
-            )
-            used = photos_used(photos, config.seed, first_sample, config.steps * config.batch_size)[
-                world.rank :: world.size
-            ]
-            if world.leads:
-                used += spread(val_photos, val_count)[:val_count]
-            cache.fill(used, photo_depth(depth, world.device, precision, size), show=world.leads)
-            world.any(torch.tensor(False))  # waits for the other processes
+            name = f"{depth[1]['id']}-{size or training_size(depth[1])}-{precision}"
+            cache = DepthCache(kept / name, partial(_on_cpu, config))
+            estimate = photo_depth(depth, world.device, precision, size)
+            samples = range(first_sample, config.steps * config.batch_size)
+            shares = (config.batch_size, world.ranks_here, world.size)
+            if world.local_rank == 0:
+                cache.fill(spread(val_photos, val_count)[:val_count], estimate, show=False)
+            unusable: set[Path] = set()
+            while True:
+                used = photos_used(photos, config.seed, samples, *shares, unusable)
+                part = used[world.local_rank :: world.local_size]
+                failed = cache.fill(part, estimate, show=world.leads)
+                # Waits for the others; what takes the place of photos that failed needs maps, too.
+                failed_anywhere = set(map(Path, world.gather(list(map(str, failed)))))
+                if failed_anywhere <= unusable:
+                    break
+                unusable |= failed_anywhere
             yield cache, cache
+
+
+@contextmanager
+def _shared_folder(given: str | None, world: World) -> Iterator[Path]:
+    """``cache_folder``, the same for all processes of a machine."""
+    with ExitStack() as stack:
+        own = ""
+        if given != "off" or world.local_rank == 0:
+            own = str(stack.enter_context(cache_folder(given)))
+        yield Path(world.gather([own])[world.ranks_here.start])
 
 
 def _seen(config: StyleTrainConfig) -> int | None:

@@ -3,10 +3,11 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, nullcontext
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -18,10 +19,14 @@ from fststyle.runtime.signals import watch_signals
 from fststyle.training.board import Board
 from fststyle.training.device import autocast, keep_freed_memory
 from fststyle.training.distributed import World
+from fststyle.training.passed_over import IN_A_ROW, PassedOver, named
 from fststyle.training.state import TrainingState
 
 MOST_ROLLBACKS = 3
 """How often in a row, with no checkpoint reached in between, a run is taken back."""
+LEAST_SCALE = 2.0**-10
+"""Of the gradient in float16. It begins at 65,536 and halves where that is too much; where this is,
+too, no scale will do."""
 
 
 class Task(Protocol):
@@ -51,7 +56,7 @@ class Interrupted(KeyboardInterrupt):
 def train(
     task: Task,
     state: TrainingState,
-    batches: Callable[[int], Iterator[Batch]],
+    batches: Callable[[int], Generator[Batch]],
     config: LoopConfig,
     precision: str,
     world: World,
@@ -60,10 +65,13 @@ def train(
 ) -> None:
     """Take ``state`` to ``config.steps`` optimizer steps.
 
+    A step whose gradient is not finite changes nothing but its number, as GradScaler has it; its
+    photos are named. Where several in a row are such, the run goes back to the last checkpoint.
+
     Args:
         batches: given the number of samples used up, the batches from there on, without end;
             ``config.accumulate`` of them make a step of this process.
-        broken: receives the photos that could not be decoded, each with the reason.
+        broken: receives the photos that could not be used, each with the reason.
 
     Raises:
         Interrupted: after the step in progress, everything saved.
@@ -75,21 +83,24 @@ def train(
     device, network = world.device, world.wrap(state.network)
     if config.compile:
         network = torch.compile(network)  # type: ignore[assignment]
-    meter, good = Meter(), state.capture()
+    meter, good, passed_over = Meter(state), state.capture(), PassedOver()
     # Looking at a flag makes the CPU wait for the GPU: there it is done every so many steps.
     look_every = 1 if device.type == "cpu" else 10
-    failed = torch.zeros((), dtype=torch.bool, device=device)
-    source = batches(state.samples)
     bar = tqdm(total=config.steps, initial=state.step, unit="step", disable=not world.leads)
-    with bar, watch_signals() as stop:
+    # The processes that read photos are started where signals are watched, and ended with them.
+    with bar, watch_signals() as stop, closing(batches(state.samples)) as source:
         while state.step < config.steps:
             for group in state.optimizer.param_groups:
                 group["lr"] = config.lr * decay(state.step, config.steps, config.lr_decay)
+            seed_step(config.seed, world.rank, state.samples)
+            bad = torch.zeros((), dtype=torch.bool, device=device)
+            photos: list[str] = []
             for part in range(config.accumulate):
                 started = time.perf_counter()
                 batch = next(source)
                 meter.waited += time.perf_counter() - started
                 broken |= batch.broken
+                photos += batch.files
                 images, targets = to_device(batch.images, device), batch.targets
                 if targets is not None:
                     targets = targets.to(device, non_blocking=True)
@@ -98,16 +109,15 @@ def train(
                     loss, terms = task.loss(network, images, targets, state.step)
                 state.scaler.scale(loss / config.accumulate).backward()
                 meter.add(loss, terms)
-                failed |= ~loss.detach().isfinite()
+                bad |= ~loss.detach().isfinite()
             state.scaler.unscale_(state.optimizer)
             norm = nn.utils.clip_grad_norm_(
                 state.network.parameters(), config.clip_grad or math.inf, foreach=True
             )
-            if precision != "fp16":  # whose scaler passes over such steps and scales down
-                failed |= ~norm.isfinite()
-            state.scaler.step(state.optimizer)
-            state.scaler.update()
-            state.optimizer.zero_grad(set_to_none=True)
+            if precision != "fp16":  # where a scale that is too large makes such gradients, too
+                bad |= ~norm.isfinite()
+            _step(state, norm)
+            passed_over.add(bad, photos)
             state.step += 1
             state.samples += config.batch_size
             bar.update()
@@ -117,26 +127,50 @@ def train(
             validate = ended or state.step % config.picture_interval == 0
             if not (save or validate or state.step % look_every == 0):
                 continue
-            if world.any(failed):
+            for ago, names in passed_over.look(world):
+                if world.leads:
+                    _say_passed_over(state.step - ago, names)
+            hopeless = precision == "fp16" and state.scaler.get_scale() < LEAST_SCALE
+            if hopeless or passed_over.in_a_row >= min(IN_A_ROW, config.steps):
                 _roll_back(state, good, bar)
-                failed.zero_()
-                meter = Meter()
+                meter, passed_over = Meter(state), PassedOver()
                 continue
-            stopping = world.any(torch.tensor(stop.requested))
-            report = ended or state.step % 10 == 0
-            if report:
-                photos = config.batch_size / config.accumulate
-                bar.set_postfix_str(meter.report(board, state, norm, photos))
+            stopping = world.any(stop.requested)
+            if ended or state.step % 10 == 0:
+                bar.set_postfix_str(
+                    meter.report(board, norm, config.batch_size / config.accumulate)
+                )
+                meter = Meter(state)
             if world.leads and validate:
                 task.validate(state)
-            if save or stopping:
+            if ended or stopping or (save and passed_over.in_a_row == 0):
                 state.rollbacks = 0
                 good = state.capture()
                 _save(task, state, world, final=ended or stopping)
             if stopping:
                 raise Interrupted
-            if report:
-                meter = Meter()
+
+
+def seed_step(seed: int, rank: int, samples: int) -> None:
+    """Random numbers of a step follow from its number alone, in each process others: nothing of
+    them needs to be kept for a resumed run."""
+    (value,) = np.random.SeedSequence((seed, rank, samples)).generate_state(1, np.uint64)
+    torch.manual_seed(int(value >> np.uint64(1)))
+
+
+def _step(state: TrainingState, norm: Tensor) -> None:
+    """A step of the optimizer, if the gradient is finite."""
+    optimizer = state.optimizer
+    if state.scaler.is_enabled():
+        state.scaler.step(optimizer)  # which looks for itself
+        state.scaler.update()
+    elif norm.device.type == "cuda":
+        # Fused optimizers look on the device, as GradScaler has them do, and nothing waits.
+        optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+        optimizer.step()
+    elif norm.isfinite():
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def decay(step: int, steps: int, part: float) -> float:
@@ -150,23 +184,30 @@ def to_device(images: Tensor, device: torch.device) -> Tensor:
 
 
 class Meter:
-    """Means since the last report."""
+    """Means since the last report; sums and count are the state's, so that they outlive the
+    process."""
 
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
+    def __init__(self, state: TrainingState) -> None:
+        self.state = state
         self.count, self.waited, self.started = 0, 0.0, time.perf_counter()
 
     def add(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
         """One batch's loss and terms; nothing is waited for."""
+        sums = self.state.sums
         for name, value in {"loss": loss, **terms}.items():
             value = value.detach()
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            sums[name] = sums[name] + value if name in sums else value
+        self.state.batches += 1
         self.count += 1
 
-    def report(self, board: Board, state: TrainingState, norm: Tensor, photos: float) -> str:
-        """Write the means to the board; returns them for the progress bar. ``photos``: a batch."""
-        seconds = time.perf_counter() - self.started
-        means = {name: total.item() / self.count for name, total in self.sums.items()}
+    def report(self, board: Board, norm: Tensor, photos: float) -> str:
+        """Write the means to the board and begin anew; returns them for the progress bar.
+
+        ``photos``: in a batch.
+        """
+        state, seconds = self.state, time.perf_counter() - self.started
+        means = {name: total.item() / state.batches for name, total in state.sums.items()}
+        state.sums, state.batches = {}, 0
         board.scalars({f"train/{name}": mean for name, mean in means.items()}, state.step)
         board.scalars(
             {
@@ -187,6 +228,14 @@ def _local_gradients(network: nn.Module, last: bool):  # type: ignore[no-untyped
     return nullcontext()
 
 
+def _say_passed_over(step: int, photos: Sequence[str]) -> None:
+    tqdm.write(
+        f"step {step}: the loss or its gradient is not finite, so nothing is learnt from it"
+        + named(photos),
+        file=sys.stderr,
+    )
+
+
 def _roll_back(state: TrainingState, good, bar) -> None:  # type: ignore[no-untyped-def]
     """Back to the last good state, but on with the photos that follow."""
     samples, rollbacks, step = state.samples, state.rollbacks + 1, state.step
@@ -194,17 +243,19 @@ def _roll_back(state: TrainingState, good, bar) -> None:  # type: ignore[no-unty
     state.samples, state.rollbacks = samples, rollbacks
     if rollbacks > MOST_ROLLBACKS:
         raise NonFiniteError(
-            f"the loss or a gradient was not finite near step {step}, {rollbacks} times since step"
-            f" {state.step}, whose checkpoint stands: try a lower --lr, --clip-grad 1 or"
-            " --precision fp32, then --resume"
+            f"the loss or its gradient was not finite near step {step}, {IN_A_ROW} steps in a row,"
+            f" {rollbacks} times since step {state.step}, whose checkpoint stands: go on with"
+            f" --resume --lr {state.optimizer.param_groups[0]['lr'] / 4:.2g}, or with --clip-grad 1"
+            " or --precision fp32; if that does not help, the weights of the losses are too large"
         )
     bar.n = state.step
     bar.refresh()
-    tqdm.write(
-        f"step {step}: the loss or a gradient is not finite; back to step {state.step}"
-        f" ({rollbacks} of at most {MOST_ROLLBACKS} times)",
-        file=sys.stderr,
-    )
+    if not bar.disable:
+        tqdm.write(
+            f"step {step}: so it was {IN_A_ROW} steps in a row; back to step {state.step}"
+            f" ({rollbacks} of at most {MOST_ROLLBACKS} times)",
+            file=sys.stderr,
+        )
 
 
 def _save(task: Task, state: TrainingState, world: World, final: bool) -> None:

@@ -3,7 +3,9 @@
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -12,11 +14,13 @@ from torch.utils.data import Dataset
 import fststyle
 from fststyle import config as settings
 from fststyle.checkpoint import STATE as STATE
+from fststyle.checkpoint import sha256
 from fststyle.config import RunConfig
 from fststyle.data.photos import Batch, SampleNumbers, photo_loader
 from fststyle.files import replacing
 from fststyle.training.board import Board
 from fststyle.training.distributed import World, join_world
+from fststyle.training.lock import locked
 from fststyle.training.loop import Interrupted, Task, train
 from fststyle.training.state import TrainingState, load_state
 
@@ -27,12 +31,18 @@ MAY_CHANGE = (
     "val",
     "vgg_weights",
     "device",
+    "precision",
+    "lr",
+    "clip_grad",
     "compile",
     "workers",
     "checkpoint_interval",
     "picture_interval",
 )
-"""Settings that a resumed run may be given anew; of files, only where they lie."""
+"""Settings that a resumed run may be given anew; of files, only where they lie. Precision, rate and
+clipping are what helps a run whose loss stopped being finite."""
+OUTPUTS = ("{name}.safetensors", "validation.png", "tensorboard")
+"""What a run leaves in its folder beside its state."""
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -52,7 +62,8 @@ def launch(
         )
         torch.manual_seed(config.seed)
         try:
-            run(config, saved, world)
+            with own_folder(config, world):
+                run(config, saved, world)
         except torch.OutOfMemoryError as error:
             raise ValueError(
                 f"{world.device.type} has too little memory: use a smaller --batch-size or"
@@ -74,19 +85,33 @@ def read_settings(
     folder = settings.run_folder(options)
     state_file = folder / STATE
     if not options.get("resume"):
+        config = settings.from_options(kind, options)
         if state_file.exists():
             raise ValueError(
                 f"{folder} holds a run already: add --resume to go on with it, or choose another"
                 " --name or --run-dir"
             )
-        return settings.from_options(kind, options), None
+        for name in OUTPUTS:
+            file = folder / name.format(name=config.name)
+            if file.exists():
+                raise ValueError(
+                    f"{file} exists already: choose another --name or --run-dir, or add --resume if"
+                    " it is from this run, which then begins anew"
+                )
+        return config, None
     if not state_file.exists():
         if not needed <= options.keys():
             raise FileNotFoundError(f"{state_file}: no such file, so there is no run to resume")
         print(f"{folder} holds no checkpoint yet: starting at step 0", file=sys.stderr)
         return settings.from_options(kind, options), None
     saved = load_state(state_file)
-    before = settings.from_json(kind, saved[1]["settings"])
+    try:
+        before = settings.from_json(kind, saved[1]["settings"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{state_file}: damaged, of another kind of training or of another version of fststyle"
+            f" ({error}); begin another run, with --init and its network's file"
+        ) from error
     now = settings.from_options(kind, {**vars(before), **options})
     for name in settings.changed(before, now, ignore=(*MAY_CHANGE, *may_change)):
         raise ValueError(
@@ -96,17 +121,48 @@ def read_settings(
     return now, saved
 
 
-def prepare_folder(config: RunConfig, world: World) -> None:
-    """Make the run folder, and clear it of half-written files.
+def begun_with(init: Path | None, saved: Any) -> dict[str, str] | None:
+    """What the card says of ``--init``; of a resumed run, what it said before.
 
-    Raises PermissionError where nothing can be written into it.
+    Raises ValueError where a resumed run did not begin with ``init``: its weights are its state's.
+    """
+    if saved is None:
+        return {"name": init.name, "sha256": sha256(init)} if init else None
+    before = saved[1].get("init")
+    given_anew = init is not None and str(init) != saved[1]["settings"].get("init")
+    if given_anew and (before is None or _sha256_of(init) != before["sha256"]):
+        began = f"began with {before['name']}" if before else "began with none"
+        raise ValueError(
+            f"--init {init}: this run {began} and goes on from its own state; resume without"
+            " --init, or begin another run"
+        )
+    return before
+
+
+def _sha256_of(path: Path | None) -> str | None:
+    try:
+        return sha256(path) if path else None
+    except OSError:
+        return None
+
+
+@contextmanager
+def own_folder(config: RunConfig, world: World) -> Iterator[None]:
+    """The run's folder, made, this run's alone, and cleared of half-written files.
+
+    Raises PermissionError where nothing can be written into it, ValueError where another process
+    trains in it.
     """
     config.folder.mkdir(parents=True, exist_ok=True)
     if not os.access(config.folder, os.W_OK):
         raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
-    if world.leads:
+    if not world.leads:
+        yield
+        return
+    with locked(config.folder):
         for stale in config.folder.glob(replacing.PATTERN):
             stale.unlink()
+        yield
 
 
 def train_on(
@@ -123,9 +179,9 @@ def train_on(
     is the one that was given), and what could not be read."""
     workers = config.workers if config.workers is not None else _default_workers(world)
 
-    def batches(start: int) -> Iterator[Batch]:
+    def batches(start: int) -> Generator[Batch]:
         numbers = SampleNumbers(start, config.batch_size, config.accumulate, world.rank, world.size)
-        return iter(photo_loader(samples, numbers, workers, world.device.type == "cuda"))
+        return photo_loader(samples, numbers, workers, world.device.type == "cuda")
 
     broken: dict[str, str] = {}
     try:
@@ -138,9 +194,17 @@ def train_on(
                 + (f" --run-dir {config.run_dir}" if config.run_dir else "")
             )
         raise
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):  # as its handler of SIGCHLD says it
+            raise
+        raise OSError(
+            "a process that reads photos was ended from outside, most often for lack of memory; go"
+            f" on from the last checkpoint, with --workers 0 or fewer than {workers}: {command}"
+            f" --name {config.name} --resume"
+        ) from error
     finally:
         board.close()
-        if broken and world.leads:
+        if broken:  # other processes have met other photos
             names = "".join(f"\n  {reason}" for _, reason in sorted(broken.items()))
             print(f"{len(broken)} picture(s) passed over:{names}", file=sys.stderr)
 

@@ -1,6 +1,6 @@
 """What resuming needs, in one file, so that its parts cannot come from different steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ class TrainingState:
     """Network, optimizer, random state and position; ``step`` counts optimizer steps taken.
 
     ``samples`` counts the photos used up. It runs ahead of step × batch size after a roll-back,
-    since the photos that led to it are not taken again.
+    since the photos that led to it are not taken again. ``sums`` are those of ``batches`` losses
+    since the last report. Random numbers need no state: each step seeds them anew.
     """
 
     network: nn.Module
@@ -24,6 +25,8 @@ class TrainingState:
     step: int = 0
     samples: int = 0
     rollbacks: int = 0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    batches: int = 0
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors, JSON values): a copy on the CPU that later steps leave alone."""
@@ -31,14 +34,13 @@ class TrainingState:
         optimizer = self.optimizer.state_dict()
         for index, values in optimizer["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
-        tensors["random.cpu"] = torch.get_rng_state()
-        if torch.cuda.is_available():
-            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        tensors |= {f"sums.{k}": v for k, v in self.sums.items()}
         values = {
             "kind": "training_state",
             "step": self.step,
             "samples": self.samples,
             "rollbacks": self.rollbacks,
+            "batches": self.batches,
             "param_groups": optimizer["param_groups"],
             "scaler": self.scaler.state_dict(),
         }
@@ -46,12 +48,13 @@ class TrainingState:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take up what ``capture`` returned."""
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "random": {}}
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "sums": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
-            parts[part][rest] = tensor
+            parts.setdefault(part, {})[rest] = tensor
         self.network.load_state_dict(parts["network"])
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        device = parameters[0].device
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimizer"].items():
             index, _, key = name.partition(".")
@@ -65,11 +68,23 @@ class TrainingState:
         self.optimizer.load_state_dict(groups)
         if values["scaler"]:
             self.scaler.load_state_dict(values["scaler"])
-        torch.set_rng_state(parts["random"]["cpu"])
-        if "cuda" in parts["random"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state(parts["random"]["cuda"])
         self.step, self.samples = values["step"], values["samples"]
-        self.rollbacks = values["rollbacks"]
+        self.rollbacks, self.batches = values["rollbacks"], values.get("batches", 0)
+        self.sums = {name: tensor.to(device) for name, tensor in parts["sums"].items()}
+
+
+def resume(
+    state: TrainingState, saved: tuple[dict[str, Tensor], dict[str, Any]], file: Path
+) -> None:
+    """``restore`` what was ``saved`` in ``file``; raises ValueError where it does not fit."""
+    try:
+        state.restore(*saved)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise ValueError(
+            f"{file}: damaged, or of another version of fststyle ({reason}); begin"
+            " another run, with --init and its network's file"
+        ) from error
 
 
 def save_state(path: Path, state: TrainingState, card: dict[str, Any]) -> None:

@@ -32,14 +32,14 @@ from fststyle.training.loop import to_device
 from fststyle.training.moves import moved, shifted
 from fststyle.training.run import (
     STATE,
+    begun_with,
     launch,
-    prepare_folder,
     read_settings,
     table,
     train_on,
     versions,
 )
-from fststyle.training.state import TrainingState, save_state
+from fststyle.training.state import TrainingState, resume, save_state
 
 VALIDATION_PHOTOS = 8
 STABILITY_PART = 0.5
@@ -62,9 +62,9 @@ def run(options: Mapping[str, Any]) -> None:
 
 def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     precision = find_precision(config.precision, world.device)
+    init = begun_with(config.init, saved)
     photos, val_photos = find_images(config.content), find_images(config.val_folder)
-    paintings = [read_image(path) for path in config.style]
-    prepare_folder(config, world)
+    paintings = [read_image(path, srgb=True) for path in config.style]
     say = print if world.leads else lambda *_: None
     say(f"{len(photos)} photos; {world.device.type}, {precision}, {world.size} process(es)")
     card: dict[str, Any] = {
@@ -90,18 +90,17 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         config, config.vgg_weights, loss_depth, world.device, DTYPES[precision]
     )
     network = TransformNet(config.width)
-    if saved is not None and "init" in saved[1]:
-        card["init"] = saved[1]["init"]
-    elif config.init:
+    if config.init and saved is None:
         network = _begin_with(config.init, config.width)
-        card["init"] = {"name": config.init.name, "sha256": sha256(config.init)}
+    if init:
+        card["init"] = init
     network.to(world.device)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), config.lr, fused=True)
     scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "fp16")
     state = TrainingState(network, optimizer, scaler)
     if saved is not None:
-        state.restore(*saved)
+        resume(state, saved, config.folder / STATE)
         say(f"going on from step {state.step}")
     if state.step >= config.steps:
         say(f"{config.folder} is complete: to go on, give more --steps")

@@ -1,5 +1,7 @@
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
 from fststyle.training.board import Board
 from fststyle.training.distributed import World
-from fststyle.training.loop import MOST_ROLLBACKS, NonFiniteError, decay, train
+from fststyle.training.loop import NonFiniteError, decay, seed_step, train
+from fststyle.training.run import MAY_CHANGE
 from fststyle.training.state import TrainingState, load_state, save_state
 
 
@@ -49,11 +52,11 @@ def new_state() -> TrainingState:
     return TrainingState(network, optimizer, torch.amp.GradScaler("cpu", enabled=False))
 
 
-def batches(start: int) -> Iterator[Batch]:
+def batches(start: int) -> Generator[Batch]:
     while True:
         random = torch.Generator().manual_seed(start)
         images = torch.randint(0, 256, (2, 3, 4, 4), generator=random, dtype=torch.uint8)
-        yield Batch(images, {})
+        yield Batch(images, {}, None, [f"photos/{start}.png", f"photos/{start + 1}.png"])
         start += 2
 
 
@@ -88,28 +91,103 @@ def test_a_state_from_a_file_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert same(run(Regression(), resumed, lr_decay=0), whole)
 
 
-def test_a_nan_takes_the_run_back_and_on_with_other_photos() -> None:
+def test_a_nan_is_passed_over_and_its_photos_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As if the step had not been; in the middle of accumulating, too."""
     task = Regression()
-    task.bad_calls = {4}  # step 4; the last good state is that of step 2
-    state = run(task, new_state())
-    assert state.step == 6 and task.calls == 8
+    task.bad_calls = {4}
+    state = run(task, new_state(), lr_decay=0)
+    assert state.step == 6 and task.calls == 6 and state.rollbacks == 0
+    expected = "step 4: the loss or its gradient is not finite, so nothing is learnt from it; its"
+    assert f"{expected} photos: 6.png, 7.png" in capsys.readouterr().err
+
+    def without_the_fourth(start: int) -> Generator[Batch]:
+        yield from (batch for k, batch in enumerate(islice(batches(start), 6)) if k != 3)
+
+    other = new_state()
+    config = LoopConfig(steps=5, batch_size=2, lr_decay=0)
+    world = World(0, 1, torch.device("cpu"))
+    train(Regression(), other, without_the_fourth, config, "fp32", world, Board(None, 0), {})
+    for one, two in zip(state.network.parameters(), other.network.parameters(), strict=True):
+        assert torch.equal(one, two)
+    task = Regression()
+    task.bad_calls = {3}  # the first part of step 2
+    assert run(task, new_state(), steps=3, batch_size=4, accumulate=2).step == 3
+    assert "step 2: the loss" in capsys.readouterr().err
+
+
+def test_several_in_a_row_take_the_run_back_and_on_with_other_photos() -> None:
+    task = Regression()
+    task.bad_calls = {4, 5, 6, 7, 8}  # the last good state is that of step 3
+    state = run(task, new_state(), steps=12, checkpoint_interval=3)
+    assert state.step == 12 and task.calls == 17
     assert state.samples == 2 * task.calls, "the photos that led to it are not taken again"
     assert all(p.isfinite().all() for p in state.network.parameters())
 
 
-def test_a_nan_that_stays_ends_with_an_explanation() -> None:
+def test_a_nan_that_stays_ends_with_advice_that_can_be_followed() -> None:
     task, state = Regression(), new_state()
     task.bad_calls = set(range(3, 100))
-    with pytest.raises(NonFiniteError, match="since step 2, whose checkpoint stands: try a lower"):
-        run(task, state)
-    assert task.calls == 3 + MOST_ROLLBACKS
+    with pytest.raises(NonFiniteError, match="since step 2, whose checkpoint stands: go on") as end:
+        run(task, state, steps=20)
+    advised = {name.replace("-", "_") for name in re.findall(r"--([\w-]+)", str(end.value))}
+    assert {"resume", "lr", "clip_grad", "precision"} == advised <= set(MAY_CHANGE)
     assert state.step == 2 and all(p.isfinite().all() for p in state.network.parameters())
 
 
 def test_rollbacks_are_forgotten_once_a_checkpoint_is_reached() -> None:
     task = Regression()
-    task.bad_calls = {2, 3, 4, 7, 8, 9}
-    assert run(task, new_state()).rollbacks == 0
+    # Three times in a row after step 1, and three times after step 3; four would be too much.
+    task.bad_calls = {*range(2, 17), *range(20, 35)}
+    assert run(task, new_state(), steps=6, checkpoint_interval=3).rollbacks == 0
+
+
+def test_losses_since_the_last_report_outlive_the_process(tmp_path: Path) -> None:
+    class Reported(Board):
+        def scalars(self, values: Mapping[str, float], step: int) -> None:
+            if "train/loss" in values:
+                found[step] = values["train/loss"]
+
+    def part(state: TrainingState, steps: int) -> TrainingState:
+        config = LoopConfig(steps=steps, batch_size=2, checkpoint_interval=2, lr_decay=0)
+        world = World(0, 1, torch.device("cpu"))
+        train(*(Regression(), state, batches, config, "fp32", world), Reported(None, 0), {})
+        return state
+
+    found: dict[int, float] = {}
+    part(new_state(), 20)
+    whole, found = found, {}
+    task, state = Regression(), new_state()
+    state.step = 0
+    config = LoopConfig(steps=20, batch_size=2, checkpoint_interval=2, lr_decay=0)
+    kept: list[int] = []
+
+    def save(now: TrainingState) -> None:
+        save_state(tmp_path / "state", now, {})
+        kept.append(now.step)
+        if now.step == 14:
+            raise KeyboardInterrupt
+
+    task.save = save  # type: ignore[method-assign]
+    world = World(0, 1, torch.device("cpu"))
+    with pytest.raises(KeyboardInterrupt):
+        train(task, state, batches, config, "fp32", world, Reported(None, 0), {})
+    resumed = new_state()
+    resumed.restore(*load_state(tmp_path / "state"))
+    assert kept[-1] == resumed.step == 14
+    part(resumed, 20)
+    assert found == whole and whole.keys() == {10, 20}
+
+
+def test_random_numbers_follow_from_the_step() -> None:
+    def drawn(*step: int) -> list[float]:
+        seed_step(*step)
+        return torch.rand(3).tolist()
+
+    assert drawn(1, 0, 8) == drawn(1, 0, 8)
+    others = [drawn(2, 0, 8), drawn(1, 1, 8), drawn(1, 0, 12)]
+    assert drawn(1, 0, 8) not in others and len({*map(tuple, others)}) == 3
 
 
 def test_a_full_disk_in_between_does_not_end_the_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +203,7 @@ def test_a_full_disk_in_between_does_not_end_the_run(capsys: pytest.CaptureFixtu
 
 def test_accumulated_parts_make_the_same_step() -> None:
     def parts(count: int) -> list[Tensor]:
-        def source(start: int) -> Iterator[Batch]:
+        def source(start: int) -> Generator[Batch]:
             while True:
                 random = torch.Generator().manual_seed(start)
                 images = torch.randint(0, 256, (4, 3, 4, 4), generator=random, dtype=torch.uint8)

@@ -1,0 +1,54 @@
+"""One run of a folder at a time."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LOCK = "running.lock"
+"""The file whose lock a run holds; there only while one does, or after one was killed."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process. The system lets go of it however the process ends.
+
+    Raises ValueError where another process holds it. Where the file system has no locks, as some
+    networks' have none, a line says so, and two runs may meet.
+    """
+    file = open(folder / LOCK, "ab")  # noqa: SIM115
+    try:
+        _lock(file)
+    except BlockingIOError as error:
+        file.close()
+        raise ValueError(
+            f"{folder}: another process trains in it now; choose another --name or --run-dir"
+        ) from error
+    except OSError as error:
+        print(f"{folder}: cannot be locked ({error}); start no other run in it", file=sys.stderr)
+    try:
+        yield
+    finally:
+        # While it is held, so that nobody's new file is taken for it; Windows keeps open files.
+        with suppress(OSError):
+            os.unlink(folder / LOCK)
+        file.close()
+
+
+def _lock(file: IO[bytes]) -> None:
+    if sys.platform == "win32":
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(str(error)) from error
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file.fileno()).st_nlink == 0:  # its last owner has just removed it
+            raise BlockingIOError("removed")
