@@ -1,8 +1,11 @@
 """Photos from a folder, cropped and flipped at random, in an order that can be taken up again."""
 
 import hashlib
+import os
 import signal
-from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
@@ -153,7 +156,7 @@ def photos_used(
     batch_size: int = 1,
     ranks: range = range(1),
     world: int = 1,
-    without: Container[Path] = (),
+    without: Collection[Path] = (),
 ) -> list[Path]:
     """The photos that processes ``ranks`` of ``world`` take from ``PhotoCrops``, each once, in the
     order of first use.
@@ -170,7 +173,7 @@ def photos_used(
         order = _order(len(files), seed, epoch)
         turns = (files[order[(place + offset) % len(files)]] for offset in range(len(files)))
         found |= dict.fromkeys(islice((f for f in turns if f not in without), 1))
-        if len(found) == len(files):
+        if len(found) + len(without) >= len(files):
             break
     return list(found)
 
@@ -209,7 +212,7 @@ def photo_loader(
         batch_size=None,
         num_workers=workers,
         pin_memory=pin_memory,
-        worker_init_fn=_ignore_signals,
+        worker_init_fn=_begin_reading,
         prefetch_factor=4 if workers else None,
         generator=torch.Generator(),  # the global one's state is nobody else's
     )
@@ -241,9 +244,18 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _ignore_signals(_: int) -> None:
+def _begin_reading(_: int) -> None:
+    """In a process that reads photos: leave signals alone, and end when who started it has ended,
+    which DataLoader's own watch misses while a batch waits to be taken."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def fingerprint(files: Sequence[Path], folder: Path) -> str:

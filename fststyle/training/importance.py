@@ -59,8 +59,6 @@ def importance_maps(
             estimate = photo_depth(depth, world.device, precision, size)
             samples = range(first_sample, config.steps * config.batch_size)
             shares = (config.batch_size, world.ranks_here, world.size)
-            if world.local_rank == 0:
-                cache.fill(spread(val_photos, val_count)[:val_count], estimate, show=False)
             unusable: set[Path] = set()
             while True:
                 used = photos_used(photos, config.seed, samples, *shares, unusable)
@@ -71,6 +69,10 @@ def importance_maps(
                 if failed_anywhere <= unusable:
                     break
                 unusable |= failed_anywhere
+            if world.local_rank == 0:
+                wanted = spread(val_photos, val_count)[:val_count]
+                cache.fill(wanted, estimate, show=world.leads)
+            world.any(False)  # waits for the others
             yield cache, cache
 
 

@@ -1,0 +1,187 @@
+"""What stands around the loop: the run's folder, what it goes on from, who reads its photos."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import ROOT, picture, run_here
+from torch import nn
+
+from fststyle.checkpoint import save_tensors
+from fststyle.data.photos import photos_used
+from fststyle.networks.vgg import VGG19Features
+from fststyle.training.lock import LOCK, locked
+from fststyle.training.run import begun_with
+from fststyle.training.state import TrainingState, resume
+
+Options = list[Any]
+
+
+def test_a_folder_is_one_runs_and_free_when_that_is_killed(tmp_path: Path) -> None:
+    code = f"""
+import pathlib, time
+from fststyle.training.lock import locked
+with locked(pathlib.Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match="another process trains in it now"):
+            locked(tmp_path).__enter__()
+        holder.kill()
+    assert (tmp_path / LOCK).exists()
+    with locked(tmp_path), pytest.raises(ValueError, match="another process"):
+        locked(tmp_path).__enter__()
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_file_system_without_locks_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("Function not implemented")
+
+    monkeypatch.setattr("fststyle.training.lock._lock", refuse)
+    with locked(tmp_path):
+        assert "cannot be locked (Function not implemented)" in capsys.readouterr().err
+
+
+def test_a_resumed_run_keeps_what_it_began_with(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    one.write_bytes(b"1")
+    two.write_bytes(b"2")
+    entry = begun_with(one, None)
+    assert entry is not None and entry["name"] == one.name
+    saved = (None, {"init": entry, "settings": {"init": str(one)}})
+    one.rename(tmp_path / "moved.safetensors")
+    for same in (None, one, tmp_path / "moved.safetensors"):
+        assert begun_with(same, saved) == entry
+    with pytest.raises(ValueError, match=f"--init {two}: this run began with one.safetensors"):
+        begun_with(two, saved)
+    with pytest.raises(ValueError, match="this run began with none and goes on from its own"):
+        begun_with(two, (None, {"settings": {"init": None}}))
+
+
+@pytest.mark.parametrize("spoilt", ["settings", "tensor", "values"])
+def test_a_state_that_does_not_fit_is_one_line(
+    spoilt: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = nn.Conv2d(3, 3, 3)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    state = TrainingState(network, optimizer, torch.amp.GradScaler("cpu", enabled=False))
+    tensors, values = state.capture()
+    if spoilt == "settings":
+        (tmp_path / "run").mkdir()
+        card = {**values, "settings": {"name": "x", "flux": 1}}
+        save_tensors(tmp_path / "run/state.safetensors", tensors, card)
+        status, error = run_here(
+            capsys, "train", "--resume", "--name", "x", "--run-dir", tmp_path / "run"
+        )
+        assert status == 2 and error.count("\n") == 1 and "of another version" in error
+        return
+    if spoilt == "tensor":
+        del tensors["network.weight"]
+    else:
+        del values["param_groups"]
+    with pytest.raises(ValueError, match="state.safetensors: damaged, or of another") as failure:
+        resume(state, (tensors, values), tmp_path / "state.safetensors")
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["tiny.safetensors", "validation.png", "tensorboard"])
+def test_what_is_there_without_a_state_is_not_overwritten(
+    name: str, train_options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_bytes(b"mine")
+    status, error = run_here(capsys, "train", *train_options)
+    assert status == 2 and f"{name} exists already" in error and error.count("\n") == 1
+    assert (tmp_path / "run" / name).read_bytes() == b"mine"
+
+
+def test_the_photos_of_a_machine_are_those_of_its_processes(tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.png" for i in range(40)]
+    samples = range(8, 40)
+    whole = photos_used(files, 0, samples)
+    halves = [photos_used(files, 0, samples, 8, ranks, 4) for ranks in (range(2), range(2, 4))]
+    assert len(whole) == 32 and sorted(whole) == sorted(halves[0] + halves[1])
+    assert halves[0] == [file for at, file in enumerate(whole) if at % 8 < 4]
+    # The next one takes a broken one's place.
+    gone = photos_used(files, 0, range(8, 9))
+    assert photos_used(files, 0, range(8, 9), without=set(gone)) == whole[1:2]
+
+
+def test_vgg_is_calibrated_once_for_the_same_weights(
+    vgg_state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fststyle.networks import calibration
+
+    calls = []
+    measured = calibration._measured
+    monkeypatch.setattr(calibration, "_means", {})
+    monkeypatch.setattr(
+        calibration, "_measured", lambda network: calls.append(1) or measured(network)
+    )
+    brighter = {name: 2 * tensor for name, tensor in vgg_state.items()}
+    for state in (vgg_state, vgg_state, brighter):
+        calibration.calibrate(VGG19Features(state, ["relu1_1"]))
+    assert len(calls) == 2
+
+
+READING = """
+import pathlib, sys
+from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
+from fststyle.runtime.signals import watch_signals
+files = sorted(pathlib.Path(sys.argv[1]).iterdir())
+with watch_signals() as stop:
+    source = photo_loader(PhotoCrops(files, (32, 32), 0), SampleNumbers(0, 2, 1, 0, 1), 2, False)
+    next(source)
+    children = pathlib.Path(f"/proc/self/task/{__import__('os').getpid()}/children")
+    print(*children.read_text().split(), flush=True)
+    while not stop.requested:
+        next(source)
+    for _ in range(20):
+        next(source)
+    source.close()
+print("ended well", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_signals_to_the_group_are_the_main_processs(number: signal.Signals, tmp_path: Path) -> None:
+    """As Slurm, systemd, ``timeout`` and a terminal's Ctrl-C send them. Killed, it leaves none."""
+    picture(0).save(tmp_path / "photo.png")
+    command = [sys.executable, "-c", READING, str(tmp_path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
+        children = [int(child) for child in process.stdout.readline().split()]
+        assert len(children) == 2
+        if number == signal.SIGKILL:
+            process.kill()
+        else:
+            for _ in range(2):  # ``timeout`` and ``torchrun`` send it twice
+                os.killpg(process.pid, number)
+        printed, error = process.communicate()
+        if number != signal.SIGKILL:
+            assert process.returncode == 0 and printed == "ended well\n" and not error, error
+        while any(Path(f"/proc/{child}").exists() and _runs(child) for child in children):
+            time.sleep(0.1)
+
+
+def _runs(child: int) -> bool:
+    """Not a zombie, which nobody may collect where the tests run."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{child}/status").read_text()
+    except OSError:
+        return False
