@@ -49,6 +49,11 @@ def _lock(file: IO[bytes]) -> None:
         except PermissionError as error:
             raise BlockingIOError(str(error)) from error
     else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Not flock, whose locks pass to the processes that read photos: those of a killed run would
+        # keep its folder while they last.
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except PermissionError as error:  # POSIX leaves systems this one, too
+            raise BlockingIOError(str(error)) from error
         if os.fstat(file.fileno()).st_nlink == 0:  # its last owner has just removed it
             raise BlockingIOError("removed")
