@@ -3,6 +3,7 @@
 import functools
 import importlib
 import importlib.util
+import io
 import threading
 from pathlib import Path
 from typing import IO
@@ -64,9 +65,25 @@ _BYTES = 16
 """Of a pixel while it is read: Pillow's four, and what the format's library and conversion take."""
 
 
+_DEFLATED = 1032
+"""Times that deflate makes data smaller at most."""
+
+
+def _check_held(image: ImageFile.ImageFile) -> None:
+    if image.format != "PNG" or image.fp is None:
+        return
+    place = image.fp.tell()
+    held = _DEFLATED * image.fp.seek(0, io.SEEK_END)
+    image.fp.seek(place)
+    bits = 1 if image.mode in ("1", "L", "P") else 16  # Pillow widens 2 and 4 bits
+    if bits * image.width * image.height > 8 * held:
+        raise ValueError(f"too short a file for {image.width}x{image.height} pixels")
+
+
 def check_memory(image: ImageFile.ImageFile, whole: int) -> None:
-    """Raise MemoryError where the picture would not fit, before anything is decoded: few bytes can
-    say that they are 100 GB. ``whole``: its pixels in the file."""
+    """Raise MemoryError where the picture would not fit, and ValueError where the file cannot hold
+    it, before anything is decoded: few bytes can say that they are 100 GB. ``whole``: its pixels in
+    the file."""
     needed, limit = _BYTES * image.width * image.height, memory_limit()
     if image.info.get("progressive"):  # libjpeg keeps all coefficients, whatever the draft
         needed += 6 * whole
@@ -75,3 +92,4 @@ def check_memory(image: ImageFile.ImageFile, whole: int) -> None:
             f"{image.width}x{image.height} pixels take {needed / 1e9:.1f} GB, of"
             f" {limit / 1e9:.1f} GB that there are"
         )
+    _check_held(image)

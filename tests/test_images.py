@@ -140,6 +140,15 @@ def header_only(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + data
 
 
+def test_a_file_that_cannot_hold_its_pixels_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "short.png").write_bytes(header_only(20_000, 10_000))
+    with pytest.raises(ValueError, match="short.png: .*too short a file for 20000x10000 pixels"):
+        read_image(tmp_path / "short.png")
+    for mode in ("1", "L", "RGB"):  # as far as plain colours are made smaller
+        Image.new(mode, (4000, 3000)).save(tmp_path / "plain.png", optimize=True)
+        assert read_image(tmp_path / "plain.png").size == (4000, 3000)
+
+
 def test_the_bound_of_size_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bomb.png").write_bytes(header_only(200_000, 200_000))
     with pytest.raises(ValueError, match="too large to be read into memory .200000x200000 pixels"):

@@ -17,7 +17,8 @@ import torch
 from conftest import ROOT, interrupting, picture, run_command, run_here, tiny_run
 
 from fststyle.__main__ import main
-from fststyle.checkpoint import load_tensors, load_transform
+from fststyle.checkpoint import load_tensors, load_transform, save_transform
+from fststyle.networks.transform import TransformNet
 from fststyle.training.style import StyleTask
 
 Options = list[Any]
@@ -289,6 +290,17 @@ def test_a_compiled_network_trains_alike(
         for folder in (tmp_path / "run", uninterrupted)
     )
     assert compiled == pytest.approx(eager, rel=2e-3)
+
+
+def test_a_network_to_begin_with_that_gives_nothing_finite_is_named(
+    train_options: Options, tmp_path: Path, capsys: Capture
+) -> None:
+    network = TransformNet(4)
+    network.out.conv.weight.data.fill_(1e30)
+    save_transform(tmp_path / "large.safetensors", network, {})
+    options = [*with_option(train_options, "--steps", 1), "--init", tmp_path / "large.safetensors"]
+    status, error = run_here(capsys, "train", *options)
+    assert status == 2 and "large.safetensors is damaged" in error.splitlines()[-1]
 
 
 def test_a_run_may_begin_with_a_trained_network(

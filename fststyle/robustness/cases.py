@@ -242,7 +242,7 @@ def outcome(end: End, said: str, name: str, out: Path) -> str:
         return "half file"
     if end.status == 0:
         return "ended well"
-    named = name in said or "out/state.safetensors" in said
+    named = Path(name).stem in said or "out/state.safetensors" in said
     return "message" if named and end.status in (1, 2) else "unclear message"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fststyle.images import as_rgb, fit_within
-from fststyle.opening import open_of_any_size
+from fststyle.opening import check_memory, open_of_any_size
 from fststyle.runtime.conversion import SDR, white_where_hidden
 from fststyle.runtime.media import MOVING, moves
 from fststyle.runtime.video import Frame
@@ -80,6 +80,7 @@ class MovingPicture:
         self.failure = ""
         try:
             with open(self.source, "rb") as file, open_of_any_size(file) as opened:
+                check_memory(opened, opened.width * opened.height)
                 first = int(bool(opened.info.get("default_image")))
                 for number in range(first, getattr(opened, "n_frames", 1)):
                     opened.seek(number)

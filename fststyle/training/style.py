@@ -28,7 +28,7 @@ from fststyle.training.board import Board
 from fststyle.training.device import DTYPES, autocast, find_precision
 from fststyle.training.distributed import World
 from fststyle.training.importance import importance_maps
-from fststyle.training.loop import to_device
+from fststyle.training.loop import NonFiniteError, to_device
 from fststyle.training.moves import moved, shifted
 from fststyle.training.run import (
     STATE,
@@ -123,7 +123,12 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         if world.leads and config.keeps_depth:
             print(task.cost_of_depth())
         crops = PhotoCrops(photos, size, config.seed, maps)
-        train_on(crops, task, state, config, precision, world, board, "train")
+        try:
+            train_on(crops, task, state, config, precision, world, board, "train")
+        except NonFiniteError as error:
+            if config.init is None or state.step:
+                raise
+            raise NonFiniteError(f"{error}; or --init {config.init} is damaged") from error
     losses = ", ".join(f"{name} {value:.3g}" for name, value in task.losses.items())
     say(f"{task.network_file}: {state.step} steps; {losses}")
 
