@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from fststyle.__main__ import main
-from fststyle.checkpoint import save_transform, sha256
+from fststyle.checkpoint import STATE, save_tensors, save_transform, sha256
 from fststyle.colour import luma
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
 from fststyle.networks.transform import TransformNet
@@ -407,6 +407,7 @@ def test_pictures_are_measured_beside_networks(
         "settings": {"method": "plain", "style": [str(painting)]},
     }
     save_transform(tmp_path / "net.safetensors", TransformNet(4), card)
+    save_tensors(tmp_path / STATE, {"step": torch.zeros(1)}, card)  # says where the painting lies
     run(
         EvaluateConfig(
             networks=(tmp_path / "net.safetensors", pictures),
