@@ -39,7 +39,7 @@ infer() { # Needs onnxruntime-gpu; with the CPU build it says that the provider 
 }
 
 tests() {
-  try "$PYTHON" -m pytest -m gpu $(grep -rl "mark.gpu" tests) --junit-xml "$OUT/tests.xml"
+  try "$PYTHON" -m pytest -n 0 -m gpu $(grep -rl "mark.gpu" tests) --junit-xml "$OUT/tests.xml"
 }
 
 video() { # The clip as it is, and enlarged to full HD.

@@ -108,7 +108,7 @@ def tiny(arguments: Sequence[str], on_gpu: bool) -> list[str]:
     # Parts of data sets, NAME=FOLDER@FROM:TO, are those of whole ones.
     reduced = [re.sub(r"@[^@]*$", "", a) if re.match(r"\w+=.*/", a) else a for a in reduced]
     if reduced[:2] == ["-m", "pytest"]:  # that they can be imported; the part itself runs them
-        return [*reduced, "--collect-only", "--quiet", "-n", "0"]
+        return [*reduced, "--collect-only", "--quiet"]
     if reduced[:2] != ["-m", "fststyle"]:
         return reduced
     command = next((c for c in TINY if tuple(reduced[2 : 2 + len(c)]) == c), ())
