@@ -4,6 +4,7 @@ limit of time for all of them."""
 import contextlib
 import faulthandler
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 
 import av
 import numpy as np
+import onnx
 import psutil
 import pytest
 import torch
@@ -223,13 +225,39 @@ def contrasty() -> Any:
         for module in network.modules():
             if isinstance(module, InstanceNorm):
                 for parameter in module.parameters():
-                    parameter += 0.1 * torch.randn_like(parameter)
+                    parameter.add_(torch.randn_like(parameter), alpha=0.1)
         network.out.conv.weight.mul_(64)
     return network
 
 
 @pytest.fixture(scope="session")
-def exported(shared: Callable[[str, Make], Path]) -> Callable[..., Path]:
+def traced_once(shared: Callable[[str, Make], Path]) -> Iterator[None]:
+    """Tracing a network for ONNX takes ten seconds and the same network gives the same bytes: from
+    here on each is traced once for all tests and processes."""
+    from fststyle import export
+    from fststyle.onnx_graph import OPSET, Deployed, to_onnx
+
+    def once(
+        deployed: Deployed, size: tuple[int, int] | None = None, opset: int = OPSET
+    ) -> onnx.ModelProto:
+        kind = [deployed, deployed.uint8, deployed.dtype, size, opset]
+        made_of = hashlib.sha256(repr(kind).encode())
+        for name, tensor in deployed.state_dict().items():
+            made_of.update(repr((name, tensor.dtype, tensor.shape)).encode())
+            made_of.update(tensor.numpy().tobytes())
+
+        def make(folder: Path) -> None:
+            onnx.save_model(to_onnx(deployed, size, opset), folder / "x.onnx")
+
+        return onnx.load(shared(f"traced-{made_of.hexdigest()}", make) / "x.onnx")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(export, "to_onnx", once)
+        yield
+
+
+@pytest.fixture(scope="session")
+def exported(shared: Callable[[str, Make], Path], traced_once: None) -> Callable[..., Path]:
     """``exported(**options)``: ``contrasty`` as an ONNX file, "x.onnx", made with those options of
     ``export``; what that returned is JSON in "found.json" beside it. Tracing takes seconds, so each
     kind is made once."""
@@ -268,7 +296,7 @@ def vgg_state() -> dict[str, torch.Tensor]:
     from fststyle.networks.vgg import TORCHVISION_INDEX
 
     random = torch.Generator().manual_seed(0)
-    channels, state = 3, {}
+    channels, state = 3, dict[str, torch.Tensor]()
     for name, width in (("1_1", 64), ("1_2", 64), ("2_1", 128), ("2_2", 128)):
         key = f"features.{TORCHVISION_INDEX[name]}"
         deviation = (2 / (9 * channels)) ** 0.5
@@ -291,7 +319,7 @@ def depth_vgg_state(seed: int) -> dict[str, torch.Tensor]:
     from fststyle.networks.vgg import BLOCKS, CONVS, TORCHVISION_INDEX
 
     random = torch.Generator().manual_seed(seed)
-    channels, state = 3, {}
+    channels, state = 3, dict[str, torch.Tensor]()
     for name in CONVS[: CONVS.index(LAYERS[-1].removeprefix("relu")) + 1]:
         width = BLOCKS[int(name[0]) - 1][0]
         deviation = (2 / (9 * channels)) ** 0.5

@@ -11,7 +11,7 @@ from conftest import contrasty, picture, run_here
 
 from fststyle import export as exporting
 from fststyle.__main__ import main
-from fststyle.agreement import Agreement, judge
+from fststyle.agreement import Agreement, compare, judge
 from fststyle.checkpoint import save_transform
 from fststyle.export import export
 from fststyle.networks.transform import TransformNet
@@ -136,12 +136,12 @@ def test_other_operator_sets_and_one_size(
             Stylizer(file)(other)
 
 
-def test_int8_is_calibrated_on_photos(tmp_path: Path) -> None:
+def test_int8_is_calibrated_on_photos(traced_once: None, tmp_path: Path) -> None:
     photos = [tmp_path / f"{seed}.png" for seed in range(8)]
     for seed, path in enumerate(photos):
         picture(seed, 70, 64).save(path)
     torch.manual_seed(0)
-    network, model = TransformNet(8).eval(), tmp_path / "x.onnx"
+    network, model = TransformNet(4).eval(), tmp_path / "x.onnx"
     engines = export(network, {}, model, uint8=True, photos=photos)
     agreement = engines["ONNX Runtime"]
     assert isinstance(agreement, Agreement) and 30 <= agreement.psnr < 70
@@ -160,10 +160,10 @@ def test_int8_is_calibrated_on_photos(tmp_path: Path) -> None:
 
 
 def test_a_mismatch_leaves_no_file(
-    network: TransformNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    traced_once: None, network: TransformNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = TransformNet(4).eval()
-    real = exporting.compare
+    real = compare
     monkeypatch.setattr(exporting, "compare", lambda d, n, *rest: real(d, other, *rest))
     (tmp_path / "x.onnx").write_bytes(b"old")
     with pytest.raises(ValueError, match="does not give torch's output"):
@@ -197,7 +197,7 @@ def test_the_network_itself_is_not_edited(network: TransformNet) -> None:
 
 
 def test_the_command(
-    network: TransformNet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    traced_once: None, network: TransformNet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_transform(tmp_path / "x.safetensors", network, {})
     assert main(["export", str(tmp_path / "x.safetensors")]) == 0
@@ -205,12 +205,12 @@ def test_the_command(
     assert "largest difference" in out and "PSNR" in out
     assert (tmp_path / "x.onnx").is_file()
     before = (tmp_path / "x.onnx").read_bytes()
-    for arguments, message in (
+    for (name, *more), message in (
         (["none.safetensors"], "no such file"),
         (["x.safetensors"], "x.onnx exists already: add --overwrite"),
         (["x.safetensors", "--output", tmp_path], "x.onnx exists already"),
         (["x.safetensors", "--output", tmp_path / "x.safetensors"], "give the name of a .onnx"),
     ):
-        status, error = run_here(capsys, "export", tmp_path / arguments[0], *arguments[1:])
+        status, error = run_here(capsys, "export", tmp_path / str(name), *more)
         assert status == 2 and message in error and error.count("\n") == 1
     assert (tmp_path / "x.onnx").read_bytes() == before

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, picture, run_command, run_here
+from conftest import ROOT, contrasty, picture, run_command, run_here
 from safetensors import safe_open
 
 from fststyle import shipped
 from fststyle.checkpoint import load_transform, save_transform
 from fststyle.config import InferConfig
-from fststyle.networks.transform import TransformNet
 from fststyle.objective import as_tensor
 from fststyle.runtime.styles import read_card
 from fststyle.runtime.stylizer import Stylizer
@@ -27,17 +26,20 @@ PAINTING = ("--title", "A Field", "--painter", "Nobody", "--year", 1900)
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
     path = tmp_path / "run" / "field.safetensors"
     path.parent.mkdir()
     settings = {"style": ["/home/me/field.jpg"], "content": "/home/me/photos", "steps": 7}
     styles = [{"name": "field.jpg", "sha256": "0" * 64}]
-    save_transform(path, TransformNet(4), {"style": styles, "settings": settings, "step": 7})
+    save_transform(path, contrasty(), {"style": styles, "settings": settings, "step": 7})
     return path
 
 
 def test_a_published_style_is_found_by_its_name(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    traced_once: None,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(shipped, "CHECKPOINTS", tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -77,7 +79,7 @@ def test_a_published_style_is_found_by_its_name(
 
 
 def test_what_cannot_be_published(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures, there = tmp_path / "figures.json", tmp_path / "there"
     there.mkdir()
@@ -96,7 +98,7 @@ def test_what_cannot_be_published(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_name_that_is_no_style_is_told_those_that_are(capsys: pytest.CaptureFixture) -> None:
+def test_a_name_that_is_no_style_is_told_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     for inputs, message in (
         (["photo.jpg"], "photo.jpg is no style: the styles that ship are .*starry_night"),
         (["mine.safetensors", "photo.jpg"], "export mine.safetensors --uint8"),
