@@ -57,7 +57,7 @@ def test_shapes_of_batches(data: DepthData) -> None:
         ([8, 9, 10, 11], (48, 32)),
         ([12], (32, 48)),
     ):
-        images, _, targets = crops[numbers]
+        images, _, targets, _ = crops[numbers]
         assert images.shape == (len(numbers), 3, *shape) and images.dtype == torch.uint8
         assert targets is not None
         assert targets.shape == (len(numbers), 1, *shape) and targets.dtype == torch.float32
@@ -109,7 +109,7 @@ def test_broken_pictures_are_replaced_and_named(data: DepthData) -> None:
         return data.read(item)
 
     crops = DepthCrops([DepthData("five", data.items, read, True)], [1], SIZE, 8, seed=0)
-    images, broken, _ = crops[list(range(24))]
+    images, broken, *_ = crops[list(range(24))]
     assert len(images) == 24
     assert broken == {f"five: {i}": f"{i}.png: an empty depth map" for i in "13"}
     assert not crops[list(range(24, 32))].broken, "they are not tried again"
@@ -137,7 +137,7 @@ def test_shares(data: DepthData) -> None:
 
 def test_rendered_scenes(photos: Path) -> None:
     crops = DepthCrops([SceneRenderer(find_images(photos))], [1], SIZE, 2, seed=0)
-    images, broken, targets = crops[[0, 1]]
+    images, broken, targets, _ = crops[[0, 1]]
     assert images.shape == (2, 3, *SIZE) and not broken
     assert targets is not None and targets.shape == (2, 1, *SIZE) and targets.isfinite().all()
     assert torch.equal(crops[[0, 1]].images, images)

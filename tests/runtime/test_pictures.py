@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -69,7 +70,7 @@ def test_files_and_providers_that_cannot_be_used(models: dict[str, Path], tmp_pa
     with pytest.raises(FileNotFoundError, match="no such file"):
         Stylizer(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="ONNX Runtime cannot load it"):
+    with pytest.raises(ValueError, match="damaged, or no ONNX file"):
         Stylizer(tmp_path / "bad.onnx")
     with pytest.raises(ValueError, match="--provider abacus: unknown; use auto"):
         Stylizer(models["float"], "abacus")
@@ -93,7 +94,9 @@ def test_pictures_are_the_callers_own(models: dict[str, Path]) -> None:
 @pytest.mark.skipif("onnxruntime_gpu" not in BUILDS, reason="needs ONNX Runtime's GPU build")
 def test_a_provider_that_fails_says_why(models: dict[str, Path]) -> None:
     """TensorRT is in the build, its libraries are not on the machine."""
-    with pytest.raises(ValueError, match="tensorrt provider failed to start .*libnvinfer"):
+    with pytest.raises(
+        ValueError, match="tensorrt provider failed to start .*(libnvinfer|TensorRT)"
+    ):
         Stylizer(models["uint8"], "tensorrt")
 
 
@@ -120,7 +123,7 @@ def test_transparency_and_profile_are_kept(models: dict[str, Path]) -> None:
     image.info["icc_profile"] = b"profile"
     output = stylize(Stylizer(models["uint8"]), image)
     assert output.mode == "RGBA" and output.info["icc_profile"] == b"profile"
-    assert np.array_equal(output.getchannel("A"), image.getchannel("A"))
+    assert output.getchannel("A").tobytes() == image.getchannel("A").tobytes()
 
 
 def test_where_pictures_go(tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_it_runs_without_torch(models: dict[str, Path], tmp_path: Path) -> None:
     picture(0).save(tmp_path / "photo.png")
     code = (
         "import sys\n"
-        "for name in ('torch', 'torchvision', 'onnx', 'safetensors'): sys.modules[name] = None\n"
+        "for name in ('torch', 'torchvision', 'safetensors'): sys.modules[name] = None\n"
         "from fststyle.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))"
     )
@@ -183,7 +186,8 @@ def test_it_runs_without_torch(models: dict[str, Path], tmp_path: Path) -> None:
 
 def test_the_scripts_are_the_commands(models: dict[str, Path], tmp_path: Path) -> None:
     picture(0).save(tmp_path / "photo.png")
-    command = [sys.executable, ROOT / "infer.py", models["float"], tmp_path / "photo.png"]
+    command: list[Any] = [sys.executable, ROOT / "infer.py", models["float"]]
+    command += [tmp_path / "photo.png"]
     subprocess.run([*command, "--output", tmp_path / "out"], check=True, capture_output=True)
     assert (tmp_path / "out" / "photo.png").is_file()
     for script in ("train.py", "export.py"):
