@@ -16,6 +16,7 @@ def main(source: str, target: str, size: str) -> None:
         av.open(str(beside), "w", format="mp4") as enlarged,
     ):
         rate = clip.streams.video[0].average_rate
+        assert rate
         stream = enlarged.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number, frame in enumerate(clip.decode(video=0)):

@@ -37,7 +37,7 @@ def test_an_engine_that_gives_no_numbers_is_refused(network: TransformNet) -> No
             with pytest.raises(ValueError, match="not finite"):
                 compare(deployed, network, run, (32, 32))
     silent = copy.deepcopy(network)
-    silent.out.conv.bias.data.fill_(np.nan)
+    silent.get_parameter("out.conv.bias").data.fill_(np.nan)
     with pytest.raises(ValueError, match="the network itself gives values that are not finite"):
         compare(deployed, silent, plain, (32, 32))
 
@@ -54,10 +54,11 @@ def test_a_network_that_float16_cannot_hold_is_refused(
     plain = compare(*both(network), (32, 32))
     assert plain.psnr > 45
     large = copy.deepcopy(network)
-    large.residuals[2].conv1.conv.weight.mul_(3e4)
+    weight = large.get_parameter("residuals.2.conv1.conv.weight")
+    weight.mul_(3e4)
     with pytest.raises(ValueError, match="above 65504; export it without --fp16"):
         compare(*both(large), (32, 32))
-    large.residuals[2].conv1.conv.weight.mul_(1e4)  # the weights themselves are too large
+    weight.mul_(1e4)  # the weights themselves are too large
     with pytest.raises(ValueError, match="above 65504"):
         export(large, {}, tmp_path / "x.onnx", fp16=True, size=(32, 32))
     assert not (tmp_path / "x.onnx").exists()

@@ -122,8 +122,8 @@ def test_pytorch_examples_networks_give_their_own_pictures(tmp_path: Path, suffi
     torch.manual_seed(0)
     theirs, path = TransformerNet(8), tmp_path / f"old{suffix}"
     with torch.no_grad():  # pictures in 0..255, as a trained network gives
-        theirs.deconv3.conv2d.weight.mul_(100)
-        theirs.deconv3.conv2d.bias.add_(128)
+        theirs.get_parameter("deconv3.conv2d.weight").mul_(100)
+        theirs.get_parameter("deconv3.conv2d.bias").add_(128)
     state = theirs.state_dict()
     if suffix == ".npz":
         np.savez(path, **{k: v.numpy() for k, v in state.items()})

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -6,7 +7,7 @@ from fststyle import config
 from fststyle.__main__ import main
 from fststyle.config import StyleTrainConfig, from_json, from_options, to_json
 
-NEEDED = {"style": (Path("a.jpg"),), "content": Path("photos"), "name": "x"}
+NEEDED: dict[str, Any] = {"style": (Path("a.jpg"),), "content": Path("photos"), "name": "x"}
 
 
 def test_settings_survive_json() -> None:

@@ -73,7 +73,7 @@ def test_propagation_against_a_literal_double_loop() -> None:
 
 def test_maps_are_of_their_layers_size() -> None:
     image = torch.zeros(1, 3, 53, 70)
-    state = {}
+    state: dict[str, torch.Tensor] = {}
     channels = 3
     from fststyle.networks.vgg import BLOCKS, TORCHVISION_INDEX
 

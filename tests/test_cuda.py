@@ -89,7 +89,7 @@ def test_float16_trains_as_float32_does(device: str, vgg_state: dict[str, torch.
 
     def losses(precision: str) -> tuple[list[float], float]:
         torch.manual_seed(0)
-        network = TransformNet(4).to(device, memory_format=torch.channels_last)
+        network = TransformNet(4).to(device).to(memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(network.parameters(), fused=True)
         scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
         state = TrainingState(network, optimizer, scaler)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-RUN = [sys.executable, ROOT / "benchmarks/cuda_check.py"]
+RUN = [sys.executable, str(ROOT / "benchmarks/cuda_check.py")]
 
 
 @pytest.mark.assets

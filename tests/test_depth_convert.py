@@ -85,6 +85,7 @@ def theirs() -> nn.Sequential:
     network = published().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):  # as if it had been trained
+            assert module.running_mean is not None and module.running_var is not None
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.05, 0.2)
             if module.affine:
@@ -102,7 +103,7 @@ def state(theirs: nn.Sequential) -> State:
 
 
 @torch.no_grad()
-def assert_same_depth(theirs: nn.Module, ours: HourglassDepth) -> None:
+def assert_same_depth(theirs: nn.Module, ours: nn.Module) -> None:
     image = torch.rand(2, 3, 32, 48)
     expected = theirs(image)
     torch.testing.assert_close(ours(image), expected, atol=1e-4 * expected.std().item(), rtol=1e-4)
@@ -126,12 +127,11 @@ def test_a_pytorch_network_gives_its_own_depth(
 
 def as_torch7(module: nn.Module) -> Module:
     if isinstance(module, nn.Conv2d):
-        table = {"weight": module.weight.detach(), "bias": module.bias.detach()}
+        table = {name: p.detach() for name, p in module.named_parameters()}
         return Module("cudnn.SpatialConvolution", {**table, "gradWeight": torch.empty(0), "kW": 1})
     if isinstance(module, nn.BatchNorm2d):
-        table = {"running_var": module.running_var, "running_mean": module.running_mean}
-        if module.affine:
-            table |= {"weight": module.weight.detach(), "bias": module.bias.detach()}
+        named = (*module.named_buffers(), *module.named_parameters())
+        table = {name: t.detach() for name, t in named if name != "num_batches_tracked"}
         return Module("nn.SpatialBatchNormalization", {**table, "eps": 1e-5, "affine": True})
     if isinstance(module, nn.Sequential):
         return Module("nn.Sequential", {"modules": [as_torch7(child) for child in module]})

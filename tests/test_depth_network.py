@@ -127,12 +127,14 @@ def test_a_loss_gets_the_same_depth_in_fewer_passes(kind: str, deep_vgg: Path) -
     network = VGGDepth(extractor, VGGDepthHead()) if kind == "head" else HourglassDepth()
     for module in network.modules():  # batch norms as after a training
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
     network.eval().requires_grad_(False)
     image = torch.rand(1, 3, 64, 48)
     frozen = for_loss(network, 1000, torch.float32)
     if kind == "head":
+        assert isinstance(frozen, torch.nn.Module)
         assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in frozen.modules())
         found = frozen(extractor(image, LAYERS))
     else:

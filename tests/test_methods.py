@@ -116,6 +116,7 @@ def test_own_maps_come_before_depth_in_combined_runs(
 
 def test_settings_that_do_not_go_together_are_refused() -> None:
     needed = {"style": [Path("a.jpg")], "content": Path("photos"), "name": "x"}
+    options: dict[str, Any]
     for options, message in (
         ({"method": "plain", "weight_map": "horizontal"}, "weights no content"),
         ({"alpha_min": 0.0}, "--alpha-min must be above 0"),
@@ -132,11 +133,12 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
 
 def test_something_has_to_be_measured_on() -> None:
     network, clip = (Path("a.safetensors"),), (Path("a.mp4"),)
-    for options, message in (
+    refused: list[tuple[dict[str, Any], str]] = [
         ({}, "--photos FOLDER or --videos FILE is needed"),
         ({"videos": clip, "frames": 1}, "--frames must be at least 2"),
         ({"videos": clip, "sheet": Path("a.png")}, "--sheet is about photos"),
-    ):
+    ]
+    for options, message in refused:
         with pytest.raises(ValueError, match=message):
             EvaluateConfig(networks=network, **options)
 
@@ -157,7 +159,7 @@ def networks(tmp_path: Path, painting: Path) -> list[Path]:
     found = []
     for seed, method in enumerate(("plain", "weighted", "depth", "combined")):
         torch.manual_seed(seed)
-        settings = {"method": method, "style": [str(painting)]}
+        settings: dict[str, Any] = {"method": method, "style": [str(painting)]}
         settings |= {"weight_map": "depth", "alpha_min": 1.0, "alpha_max": 5.0}
         card = {
             "style": [{"name": painting.name, "sha256": sha256(painting)}],
@@ -314,9 +316,9 @@ def test_pictures_are_found_by_their_photos_place(tmp_path: Path, flat: bool) ->
     from fststyle.evaluation.pictures import PictureFolder
 
     photos = [Path("x/a.jpg"), Path("y/a.jpg"), Path("y/b.jpg"), Path("c.jpg"), Path("c.png")]
-    for level, name in enumerate(("a.jpg", "b.png", "c.png") if flat else ("x/a.png", "y/a.jpg")):
+    for number, name in enumerate(("a.jpg", "b.png", "c.png") if flat else ("x/a.png", "y/a.jpg")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        Image.new("RGB", (4, 4), (10 * level, 0, 0)).save(tmp_path / name)
+        Image.new("RGB", (4, 4), (10 * number, 0, 0)).save(tmp_path / name)
     folder = PictureFolder(tmp_path, photos)
 
     def level(photo: Path) -> int | None:
@@ -369,7 +371,8 @@ def test_a_network_whose_pictures_are_no_numbers_spoils_no_others_figures(
         next(network.parameters()).fill_(1e38)
     save_transform(networks[1], network, card)
     status, error = run_here(
-        *(capsys, "evaluate", *networks[:2], "--photos", unseen, "--size", 64, "--style-size", 64),
+        capsys,
+        *("evaluate", *networks[:2], "--photos", unseen, "--size", 64, "--style-size", 64),
         *("--depth-network", HOURGLASS, "--vgg-weights", deep_vgg, "--device", "cpu"),
         *("--json", tmp_path / "figures.json"),
     )

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -27,8 +29,9 @@ def test_operators_of_other_sets(opset: int) -> None:
     found = converted(model, opset)
     assert [i.version for i in found.opset_import] == [opset]
     assert b"/home/me" not in found.SerializeToString()
-    mean, large = ReferenceEvaluator(found).run(None, {"content": content})
-    expected = ReferenceEvaluator(before).run(None, {"content": content})
+    fed = {"content": content}
+    results: list[Any] = [ReferenceEvaluator(m).run(None, fed) for m in (found, before)]
+    (mean, large), expected = results
     np.testing.assert_allclose(mean, expected[0], atol=1e-6)
     np.testing.assert_allclose(large, expected[1], atol=1e-6)
     np.testing.assert_allclose(

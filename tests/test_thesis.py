@@ -244,5 +244,5 @@ def test_a_tuned_network_keeps_the_scale_of_its_output(
         )
         assert status == 0, error
         tuned, _ = load_depth(run / "tuned.safetensors")
-        same = torch.allclose(tuned.out.weight, network.out.weight, atol=1e-6)
+        same = torch.allclose(tuned.get_parameter("out.weight"), network.out.weight, atol=1e-6)
         assert same is kept

@@ -95,7 +95,7 @@ class _Writer:
         self.head(f"torch.{kind}Tensor")
         self.pack("i", value.ndim)
         self.pack(f"{2 * value.ndim}q", *value.shape, *value.stride())
-        self.pack("q", value.storage_offset() + 1)
+        self.pack("q", int(value.storage_offset()) + 1)
         storage = value.untyped_storage()
         if self.is_new(4, ("storage", storage.data_ptr())):
             self.head(f"torch.{kind}Storage")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from fststyle.runtime.conversion import Converter
+from fststyle.runtime.conversion import Colour, Converter
 from fststyle.runtime.deinterlace import Deinterlacer
 from fststyle.runtime.media import films, is_live, open_container
 from fststyle.runtime.timeline import MICRO, Timeline
@@ -87,9 +87,10 @@ class VideoSource:
         assert self._converter is not None
         self.width: int = self._converter.width
         self.height: int = self._converter.height
-        self.colour, self.has_alpha = self._converter.colour, self._converter.has_alpha
-        aspect = self.stream.sample_aspect_ratio or Fraction(1)
-        self.aspect = 1 / aspect if self._converter.aspect_turned else aspect
+        self.colour: Colour = self._converter.colour
+        self.has_alpha: bool = self._converter.has_alpha
+        aspect: Fraction = self.stream.sample_aspect_ratio or Fraction(1)
+        self.aspect: Fraction = 1 / aspect if self._converter.aspect_turned else aspect
 
     def _begin(self) -> None:
         """Open it, before the first packet."""

@@ -80,7 +80,8 @@ def test_unknown_pixels_are_never_used_and_sparse_maps_get_pairs() -> None:
 def test_maps_with_hardly_a_known_pixel_have_no_pair(
     max_distance: int | None, together: bool
 ) -> None:
-    empty, single, full = *torch.full((2, 1, 9, 9), NAN).split(1), ramp(9, 9)
+    empty, single = torch.full((2, 1, 9, 9), NAN).split(1)
+    full = ramp(9, 9)
     single[0, 0, 4, 4] = 1
     depth = torch.cat([empty, full, single, empty]) if together else torch.cat([empty, single])
     pairs = sample(depth, max_distance=max_distance, equal_gap=1.0)

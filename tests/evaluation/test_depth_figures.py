@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,7 @@ def ramp(height: int = 60, width: int = 80) -> DepthPicture:
     return DepthPicture(Image.fromarray(image), depth)
 
 
-def figures(network, picture: DepthPicture, *, metric: bool = True) -> dict[str, float]:
+def figures(network: Any, picture: DepthPicture, *, metric: bool = True) -> dict[str, float]:
     config = DepthEvalConfig(checkpoints=(), data=(), size="64x80", pairs=500)
     return evaluate(network, [picture], config, torch.device("cpu"), "fp32", metric=metric)
 

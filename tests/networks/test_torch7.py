@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -84,7 +85,9 @@ def test_a_damaged_eps_is_the_usual_one(eps: object) -> None:
 
 
 def test_what_is_no_module_is_refused(tmp_path: Path) -> None:
-    for value, name in (([1], "dict"), (torch.ones(1), "Tensor"), (Module("tds.X", None), "tds.X")):
+    nothing: Any = None
+    others = (([1], "dict"), (torch.ones(1), "Tensor"), (Module("tds.X", nothing), "tds.X"))
+    for value, name in others:
         write_torch7(tmp_path / "x.t7", value)
         with pytest.raises(ValueError, match=f"expected a Torch7 module, found a {name}"):
             module_tensors(load_torch7(tmp_path / "x.t7"))

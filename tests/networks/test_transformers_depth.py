@@ -3,6 +3,7 @@ import runpy
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def dinov2() -> object:
     )
 
 
-def depth_anything(kind: str = "relative") -> torch.nn.Module:
+def depth_anything(kind: str = "relative") -> Any:
     """Random weights; large ones and a bias, so that no ReLU leaves a flat picture of zeros."""
     torch.manual_seed(0)
     config = transformers.DepthAnythingConfig(
@@ -115,7 +116,7 @@ def test_photos_reach_the_model_at_its_own_size(folder: Path, tmp_path: Path) ->
             preprocessor.unlink()
         depth = open_estimator(f"transformers:{tmp_path}", device="cpu")
         seen: list[tuple[int, ...]] = []
-        network = load_depth(f"transformers:{tmp_path}")[0]
+        network: Any = load_depth(f"transformers:{tmp_path}")[0]
         network.model.register_forward_pre_hook(
             lambda _, __, given, seen=seen: seen.append(tuple(given["pixel_values"].shape[-2:])),
             with_kwargs=True,
@@ -165,7 +166,7 @@ def test_metric_depth_is_not_turned(tmp_path: Path) -> None:
     torch.testing.assert_close(found, theirs, rtol=1e-4, atol=1e-4)
 
 
-def other_models() -> dict[str, torch.nn.Module]:
+def other_models() -> dict[str, Any]:
     small = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2}
     vit = transformers.DPTConfig(
         **small, **NECK, intermediate_size=64, image_size=64, backbone_out_indices=[0, 1, 2, 3]

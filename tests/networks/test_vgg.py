@@ -1,12 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torchvision.models.vgg import cfgs, make_layers
 
 from fststyle.networks.calibration import calibrate, calibration_images
+from fststyle.networks.foreign_files import read_tensors
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features, check_layers
-from fststyle.networks.vgg_weights import load_vgg19_state, read_tensors
+from fststyle.networks.vgg_weights import load_vgg19_state
 
 pytestmark = pytest.mark.numerical
 
@@ -121,7 +123,7 @@ def test_torchvisions_own_cache_is_used(
 
 def test_no_pickled_code_is_run(tmp_path: Path) -> None:
     class Attack:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
+        def __reduce__(self) -> tuple[Any, tuple[Path]]:
             return (Path.touch, (tmp_path / "executed",))
 
     torch.save({"features.0.weight": Attack()}, tmp_path / "evil.pth")

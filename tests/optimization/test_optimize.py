@@ -18,6 +18,7 @@ from fststyle.__main__ import main
 from fststyle.checkpoint import STATE, save_tensors, save_transform, sha256
 from fststyle.colour import luma
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
+from fststyle.images import write_image
 from fststyle.networks.transform import TransformNet
 from fststyle.optimization import memory, studio
 from fststyle.optimization.descent import Descent
@@ -189,6 +190,7 @@ def test_sixteen_bits(
         deep = tmp_path / f"deep{suffix}"
         assert run_here(capsys, "optimize", photo, *options, "--bits", 16, "--output", deep)[0] == 0
         values = cv2.imread(str(deep), cv2.IMREAD_UNCHANGED)
+        assert values is not None
         assert values.dtype == np.uint16 and len(np.unique(values)) > 256
         np.testing.assert_allclose(values[..., ::-1] / 65535, eight, atol=0.51 / 255)
     status, error = run_here(
@@ -267,10 +269,7 @@ def test_every_photo_has_a_picture_of_its_own_and_one_that_fails_stops_no_other(
         "e.png: too little memory",
     ):
         assert sum(reason in line for line in error.splitlines()) == 1, reason
-    made = {
-        str(file.relative_to(output)): cv2.imread(str(file)).shape[0]
-        for file in output.rglob("*.*")
-    }
+    made = {str(file.relative_to(output)): read(file).shape[0] for file in output.rglob("*.*")}
     assert made == {"a.png": 56, "a-2.png": 48, "x/a.png": 64}
     assert {file.parent.relative_to(progress) for file in progress.rglob("00001.jpg")} == {
         Path(name) for name in made
@@ -343,7 +342,7 @@ def test_ctrl_c_keeps_the_best_picture(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     more = ("--steps", 100, "--progress", tmp_path / "progress", "--picture-interval", 1)
-    monkeypatch.setattr(studio, "write_image", interrupting(studio.write_image, 6))
+    monkeypatch.setattr(studio, "write_image", interrupting(write_image, 6))
     assert main(["optimize", *map(str, (photo, *options, *more))]) == 130
     assert "holds the best picture so far" in capsys.readouterr().out
     (curve,) = curves(tmp_path / "result.png.json")

@@ -69,7 +69,7 @@ def test_other_files_are_none(tmp_path: Path) -> None:
     text = "Hello\n" * 200
     lines = "1\n00:00:01,000 --> 00:00:02,000\nHello\n"
     random = np.random.default_rng(0)
-    contents = {
+    contents: dict[str, str | bytes] = {
         "a.txt": text,
         "a.nfo": "\x1b[31m" + text,
         "a.md": text,

@@ -139,6 +139,7 @@ def moved(clip: Path, target: Any, by: dict[str, float], form: str | None = None
         for packet in container.demux():
             if packet.size:
                 shift = round(by.get(packet.stream.type, 0) / packet.time_base)
+                assert packet.pts is not None and packet.dts is not None
                 packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
                 packet.stream = copies[packet.stream.index]
                 out.mux(packet)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import av
 import numpy as np
 import pytest
+from av.subtitles.subtitle import AssSubtitle
 from PIL import Image
 
 from fststyle.runtime.video import VideoSource
@@ -186,10 +187,11 @@ def test_subtitles_are_copied_or_converted(
         assert stream.language == "fre" and stream.disposition & av.stream.Disposition.forced
         for packet in container.demux(stream):
             for shown in packet.decode() if packet.size else ():
+                assert packet.pts is not None and packet.duration is not None
                 at, duration = (
                     round(1000 * time * packet.time_base) for time in (packet.pts, packet.duration)
                 )
-                if shown.dialogue:
+                if isinstance(shown, AssSubtitle) and shown.dialogue:
                     said.append((at, duration, shown.dialogue.decode()))
     assert said == list(TEXT)
 
@@ -208,7 +210,7 @@ def test_tags_marks_chapters_and_time_code_stay(suffix: str, tmp_path: Path) -> 
         told = {key.lower(): value for key, value in container.streams.video[0].metadata.items()}
         assert told["timecode"] == "01:00:00:00"
         marks = [
-            (mark["metadata"]["title"], float(mark["start"] * mark["time_base"]))
+            (mark["metadata"]["title"], float(mark["start"] * (mark["time_base"] or 0)))
             for mark in container.chapters()
         ]
         assert marks == [("One", 0), ("Two", pytest.approx(0.2))]

@@ -3,6 +3,7 @@ import re
 from collections.abc import Generator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def batches(start: int) -> Generator[Batch]:
         start += 2
 
 
-def run(task: Regression, state: TrainingState, **settings: object) -> TrainingState:
+def run(task: Regression, state: TrainingState, **settings: Any) -> TrainingState:
     config = LoopConfig(**{"steps": 6, "batch_size": 2, "checkpoint_interval": 2, **settings})
     world, board = World(0, 1, torch.device("cpu")), Board(None, 0)
     train(task, state, batches, config, "fp32", world, board, {})
@@ -169,7 +170,7 @@ def test_losses_since_the_last_report_outlive_the_process(tmp_path: Path) -> Non
         if now.step == 14:
             raise KeyboardInterrupt
 
-    task.save = save  # type: ignore[method-assign]
+    task.save = save  # type: ignore[method-assign,assignment]
     world = World(0, 1, torch.device("cpu"))
     with pytest.raises(KeyboardInterrupt):
         train(task, state, batches, config, "fp32", world, Reported(None, 0), {})

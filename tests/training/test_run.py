@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -137,16 +138,13 @@ def test_vgg_is_calibrated_once_for_the_same_weights(
 ) -> None:
     from fststyle.networks import calibration
 
-    calls = []
-    measured = calibration._measured
+    measured = Mock(wraps=calibration._measured)
     monkeypatch.setattr(calibration, "_means", {})
-    monkeypatch.setattr(
-        calibration, "_measured", lambda network: calls.append(1) or measured(network)
-    )
+    monkeypatch.setattr(calibration, "_measured", measured)
     brighter = {name: 2 * tensor for name, tensor in vgg_state.items()}
     for state in (vgg_state, vgg_state, brighter):
         calibration.calibrate(VGG19Features(state, ["relu1_1"]))
-    assert len(calls) == 2
+    assert measured.call_count == 2
 
 
 READING = """
