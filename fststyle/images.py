@@ -1,5 +1,6 @@
 """Reading and writing pictures with Pillow; no torch here, since the deployed runtime uses it."""
 
+import contextlib
 import functools
 import io
 import os
@@ -119,6 +120,8 @@ def read_image(
 
     Pictures may be of any size that fits into memory, told by their first bytes.
 
+    Of several pages it is the first; ``info["pages"]`` is their number then.
+
     Args:
         at_least: where the decoder can (JPEG), decode at a reduced size whose shorter side is still
             at least this many pixels: several times as fast for large photos.
@@ -144,7 +147,12 @@ def read_image(
                 check_memory(image, whole)
                 image.load()
                 read = as_rgb(image, alpha=alpha, srgb=srgb)
-                return fit_within(read, max_size) if max_size else read
+                read = fit_within(read, max_size) if max_size else read
+                with contextlib.suppress(Exception):  # as below, of a page that is not asked for
+                    pages = getattr(image, "n_frames", 1)
+                    if image.format == "TIFF" and pages > 1:
+                        read.info["pages"] = pages
+                return read
         except MemoryError as error:
             reason = f" ({error})" if str(error) else ""
             raise ValueError(f"{path}: too large to be read into memory{reason}") from error

@@ -18,6 +18,7 @@ from fststyle import config as settings
 from fststyle.checkpoint import load_transform, sha256
 from fststyle.colour import luma, match_luma, with_luma
 from fststyle.config import OptimizeConfig
+from fststyle.console import printable
 from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.importance_maps import MapFolder
 from fststyle.depth_network import for_loss, load_depth
@@ -144,7 +145,7 @@ class Studio:
         total = sum(self._steps(size) for size in sizes)
         board, pictures = self._progress(target)
         failure: NonFiniteError | None = None
-        with tqdm(total=total, unit="step", desc=photo.name) as bar:
+        with tqdm(total=total, unit="step", desc=printable(photo.name)) as bar:
             for size in sizes:
                 work = self._begin(photo, fit_within(image, size), size, importance, work)
                 try:
@@ -368,7 +369,8 @@ class Studio:
         terms = ", ".join(f"{name} {value:.3f}" for name, value in best.best_terms.items())
         width, height = picture.shape[-1], picture.shape[-2]
         print(
-            f"{target}: {width}×{height}, {work.seconds:.0f} s, loss {best.best_loss:.3f} ({terms})"
+            f"{printable(target)}: {width}×{height}, {work.seconds:.0f} s,"
+            f" loss {best.best_loss:.3f} ({terms})"
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fststyle.console import printable
 from fststyle.images import find_images, read_image, write_image
 from fststyle.opening import open_of_any_size
 from fststyle.runtime.conversion import SDR, white_where_hidden
@@ -121,7 +122,7 @@ def left_out(name: Path, source: Any) -> None:
     """Say what pictures do not hold."""
     if source.others:
         print(
-            f"{name}: sound and subtitles are left out, which pictures hold none of",
+            f"{printable(name)}: sound and subtitles are left out, which pictures hold none of",
             file=sys.stderr,
         )
 
@@ -213,8 +214,8 @@ class GifTarget:
             return
         if self._rounded:
             print(
-                f"{self._name}: half transparent pixels become clear or solid, as GIFs know no"
-                " others",
+                f"{printable(self._name)}: half transparent pixels become clear or solid, as GIFs"
+                " know no others",
                 file=sys.stderr,
             )
         # Rounded as moments, not as durations, or the errors would add up.

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fststyle.config import InferConfig
+from fststyle.console import printable
 from fststyle.failures import Failures
 from fststyle.files import check_free
 from fststyle.images import read_image, write_image
@@ -92,6 +93,11 @@ class _Batch:
     def _picture(self, job: Job, stopped: Callable[[], bool]) -> None:
         config = self._config
         image = read_image(job.source, alpha=True, max_size=config.max_size)
+        if "pages" in image.info:
+            tqdm.write(
+                f"{printable(job.source)}: the first of its {image.info['pages']} pages is taken",
+                file=sys.stderr,
+            )
         for number, target in job.targets.items():
             with self._failures.noting(job.source):
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,8 +142,9 @@ class _Batch:
             timed=config.crossfade,
             frames=config.frames,
         )
-        if report(made, source):
-            self._failures.add(source, "not whole")
+        reason = report(made, source)
+        if reason:
+            self._failures.add(source, reason)
 
 
 def _live(config: InferConfig) -> int:
@@ -182,8 +189,10 @@ def _live(config: InferConfig) -> int:
             stopped=lambda: stop.requested,
             grain=grain,
         )
-        status = report(done, source)
-        return 130 if stop.requested else status
+        reason = report(done, source)
+        if reason:
+            print(reason, file=sys.stderr)
+        return 130 if stop.requested else int(bool(reason))
 
 
 def _grain(config: InferConfig) -> int:

@@ -109,10 +109,10 @@ def is_video(file: Path) -> bool:
             if name in _NO_FILMS or name.endswith("_pipe") or _is_something_else(file, name):
                 return False
             if not films(container):
-                return _is_called_video(file)
-            return _is_called_video(file) or _shows_something(container)
+                return is_called_video(file)
+            return is_called_video(file) or _shows_something(container)
     except (ValueError, OSError):
-        return _is_called_video(file)
+        return is_called_video(file)
 
 
 def moves(image: Any) -> bool:
@@ -130,7 +130,8 @@ def _is_something_else(file: Path, form: str) -> bool:
     return head.startswith((b"%PDF", b"PK")) or (form == "mjpeg" and head[:2] != b"\xff\xd8")
 
 
-def _is_called_video(file: Path) -> bool:
+def is_called_video(file: Path) -> bool:
+    """Whether a file's name says that it is a video."""
     return (mimetypes.guess_type(file.name)[0] or "").startswith("video/")
 
 

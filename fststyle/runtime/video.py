@@ -110,12 +110,17 @@ class VideoSource:
         self._timeline = Timeline(self.container)
         self.start = self._timeline.start
         self._turns: deque[int | None] | None = deque() if self._order_only else None
-        self.corrupt, self.failure, self._end = 0, "", 0.0
+        self.corrupt, self.failure, self._end, self._partial = 0, "", 0.0, False
         self._items = self._numbered()
 
     @property
     def _order_only(self) -> bool:
         return self.container.format.name in _ORDER_ONLY
+
+    @property
+    def _whole_packets(self) -> bool:
+        """Whether it is no broadcast, in which packets may be damaged anywhere."""
+        return self.container.format.name in _SAY_THEIR_LENGTH
 
     @property
     def notes(self) -> list[str]:
@@ -233,6 +238,10 @@ class VideoSource:
             if packet is None:
                 self.failure = self.failure or self._cut_short()
                 return
+            if packet.is_corrupt and self._whole_packets:
+                # FFmpeg's threads would lose frames before it that wait to be shown.
+                self._partial = True
+                continue
             self._timeline.place(packet)
             if packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * float(packet.time_base)
@@ -248,14 +257,16 @@ class VideoSource:
                 yield packet
 
     def _cut_short(self) -> str:
-        """What to say of a file that ends before the time that it says; empty where it does not."""
+        """What to say of a file that ends within a packet, or before the time that it says; empty
+        where it does not."""
         said = self.container.duration
         alone = len(films(self.container)) == 1  # else another film may be longer
-        if said is None or not alone or self.container.format.name not in _SAY_THEIR_LENGTH:
-            return ""
+        unsaid = "it is cut off" if self._partial else ""
+        if said is None or not alone or not self._whole_packets:
+            return unsaid
         seconds = said / MICRO - max(0.0, float(self.start))
         if self._end > seconds - CUT_SHORT:
-            return ""
+            return unsaid
         return f"it ends after {self._end:.1f} of {seconds:.1f} s"
 
     def _frames_of(self, packet: Any) -> Iterator[Any]:

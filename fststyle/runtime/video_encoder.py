@@ -251,7 +251,10 @@ class VideoEncoder:
         container: PyAV's.
         source: whose frames come.
 
-    ``last`` is the duration of the last frame so far, in seconds.
+    Attributes:
+        stream: PyAV's.
+        last: seconds that the last frame so far is shown.
+        seconds: how long the film is, so far.
     """
 
     def __init__(self, container: Any, encoding: Encoding, source: Any) -> None:
@@ -262,54 +265,45 @@ class VideoEncoder:
         self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
         self._held: tuple[Any, int] | None = None
-        self._end = self.last = Fraction(0)
+        self.seconds = self.last = Fraction(0)
         self._delay: int | None = None
         self._by_dts = container.format.name in ("mp4", "mov", "3gp")
 
-    @property
-    def seconds(self) -> Fraction:
-        """How long the film is, so far."""
-        return self._end
-
     def encode(self, frame: Frame) -> Iterator[Any]:
-        """Packets, of this frame or of ones before."""
-        base = Fraction(self._source.time_base)
-        length = frame.duration * base or 1 / self._encoding.rate
-        start = frame.pts * base
-        self._end, self.last = start + length, length
-        at, end = (round(moment / self._encoding.time_base) for moment in (start, self._end))
-        picture = self._convert(frame)
-        if not self._encoding.steady:
-            yield from self._encode(picture, at, max(1, end - at))
-            return
-        yield from self._until(at)
-        self._held = picture, at
+        """Packets, of frames before: this one waits for the next, which says how long it is shown.
+
+        Files say that of the last one only: of a frame, MP4 tells when the next is decoded.
+        """
+        start = frame.pts * Fraction(self._source.time_base)
+        yield from self._until(self._ticks(start))
+        self._held = self._convert(frame), self._ticks(start)
+        self.last = frame.duration * Fraction(self._source.time_base) or 1 / self._encoding.rate
+        self.seconds = start + self.last
 
     def flush(self) -> Iterator[Any]:
         """The last packets."""
+        end = self._ticks(self.seconds)
         if self._held is not None:
-            yield from self._until(round(self._end / self._encoding.time_base))
+            yield from self._until(max(end, self._held[1] + (not self._encoding.steady)))
         last = list(self._packets(None)) if self._durations else []
         if last and self._by_dts:
             # There the film is as long as its packets in the order of decoding.
-            end = round(self._end / self._encoding.time_base)
             last[-1].duration = max(1, end - last[-1].dts - (self._delay or 0))
         yield from last
 
+    def _ticks(self, seconds: Fraction) -> int:
+        return round(seconds / self._encoding.time_base)
+
     def _until(self, end: int) -> Iterator[Any]:
-        """The frame in hand, once for each tick before ``end``."""
+        """The frame in hand, from its time to ``end``: once for each tick where all are alike."""
         if self._held is None:
             return
         picture, start = self._held
-        for at in range(start, end):
-            yield from self._encode(picture, at, 1)
-        self._held = picture, max(start, end)
-
-    def _encode(self, picture: Any, at: int, length: int) -> Iterator[Any]:
-        picture.pts, picture.time_base = at, self._encoding.time_base
-        picture.duration = length
-        self._durations[at] = length
-        yield from self._packets(picture)
+        length = 1 if self._encoding.steady else end - start
+        for at in range(start, end, max(1, length)):
+            picture.pts, picture.time_base = at, self._encoding.time_base
+            self._durations[at] = picture.duration = length
+            yield from self._packets(picture)
 
     def _packets(self, picture: Any) -> Iterator[Any]:
         for packet in self.stream.encode(picture):

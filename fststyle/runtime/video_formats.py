@@ -46,7 +46,18 @@ _TS = Container(
     ),
 )
 # What is called .mpg holds MPEG-2, whose container FFmpeg knows as VOB.
-_MPEG = Container("vob", ("mpeg2video", "mpeg1video"), sound=("mp2", "ac3"), steady=True)
+_MPEG = Container(
+    "vob",
+    ("mpeg2video", "mpeg1video"),
+    sound=("mp2", "ac3"),
+    steady=True,
+    takes=frozenset(
+        (
+            *("mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "dvd_subtitle"),
+            *("mp1", "mp2", "mp3", "ac3", "dts", "pcm_s16be", "pcm_dvd"),
+        )
+    ),
+)
 # Its own theora is missing in most builds; VP8 in Ogg is read by what reads FFmpeg's.
 _OGG = Container("ogg", ("libtheora", "libvpx"), sound=("libopus", "libvorbis", "flac"))
 _ASF = Container(

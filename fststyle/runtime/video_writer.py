@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 
+from fststyle.console import printable
 from fststyle.runtime.last_duration import set_last_duration
 from fststyle.runtime.video import Frame
 from fststyle.runtime.video_encoder import VideoEncoder, choose, reason
@@ -69,7 +70,7 @@ class VideoTarget:
             notes.append(f"pixels are not square ({source.aspect}), and will be shown so")
         planned = self._plan(notes)
         for note in notes:
-            print(f"{name}: {note}", file=sys.stderr)
+            print(f"{printable(name)}: {note}", file=sys.stderr)
         try:
             # A colon in the name is no protocol's.
             self._container, self._video, self._tracks = self._open(f"file:{path}", planned)
@@ -106,8 +107,8 @@ class VideoTarget:
             set_last_duration(self._file, self._video.last)
         for what, count in self._refused.items():
             print(
-                f"{self._name}: {count} packet(s) of {what} are left out, which the container"
-                " refuses",
+                f"{printable(self._name)}: {count} packet(s) of {what} are left out, which the"
+                " container refuses",
                 file=sys.stderr,
             )
 

@@ -11,6 +11,7 @@ import av
 import numpy as np
 from tqdm import tqdm
 
+from fststyle.console import printable
 from fststyle.files import replacing
 from fststyle.runtime.frames import FolderTarget, GifTarget
 from fststyle.runtime.grain import add_grain
@@ -128,7 +129,7 @@ def stylize_video(
             stack.callback(encoders[-1].abandon)
         items = stack.enter_context(contextlib.closing(ahead(grained(source, grain))))
         bar = stack.enter_context(
-            tqdm(total=source.count or None, unit="frame", desc=Path(source.source).name)
+            tqdm(total=source.count or None, unit="frame", desc=printable(Path(source.source).name))
         )
         waiting: list[Frame] = []
 
@@ -179,20 +180,17 @@ def grained(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
         yield item
 
 
-def report(done: Done, source: str) -> int:
-    """Say what became of a video; returns 0, or 1 where it is not whole."""
-    names = ", ".join(map(str, done.files))
+def report(done: Done, source: str) -> str:
+    """Say what became of a video; returns a line on why it is not whole, where it is not."""
+    names = ", ".join(printable(file) for file in done.files)
     print(f"{names}: {done.frames} frames")
     for note in done.notes:
-        print(f"{source}: {note}", file=sys.stderr)
-    if done.corrupt:
-        print(f"{source}: {done.corrupt} corrupt frame(s) passed over", file=sys.stderr)
-    if done.failure:
-        print(
-            f"{source}: cannot be read to its end ({done.failure}); {names} holds what comes"
-            " before",
-            file=sys.stderr,
-        )
+        print(f"{printable(source)}: {note}", file=sys.stderr)
     if done.stopped:
         print(f"stopped; {names} holds what was done", file=sys.stderr)
-    return 1 if done.failure or done.corrupt else 0
+    reasons = [f"{done.corrupt} corrupt frame(s) passed over"] * bool(done.corrupt)
+    if done.failure:
+        reasons.append(
+            f"cannot be read to its end ({done.failure}); {names} holds what comes before"
+        )
+    return f"{source}: {'; '.join(reasons)}" if reasons else ""

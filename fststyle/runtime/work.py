@@ -23,8 +23,8 @@ from fststyle.runtime.inputs import (
     picture_name,
     search,
 )
-from fststyle.runtime.media import is_video
-from fststyle.runtime.video_formats import check_video_name, output_name
+from fststyle.runtime.media import is_called_video, is_video
+from fststyle.runtime.video_formats import CONTAINERS, check_video_name, output_name
 
 
 class Job(NamedTuple):
@@ -59,7 +59,11 @@ def plan_work(config: InferConfig, failures: Failures) -> Work:
     films = [Path(name) for name in config.media if config.fps and os.path.isdir(name)]
     rest = [name for name in config.media if Path(name) not in films]
     into_folder = output_is_folder(config)
-    found = search(rest, also=moves, without=Path(config.output) if into_folder else None)
+    found = search(
+        rest,
+        also=lambda file: moves(file) or is_called_video(file),  # it may be a picture even so
+        without=Path(config.output) if into_folder else None,
+    )
     for name, reason in found.missing.items():
         failures.add(name, reason)
     if not found.files and not films:
@@ -127,6 +131,11 @@ def _in_one_file(
             f" {len(config.models)} style(s): give a folder, {output}/"
         )
     if not videos:
+        if output.suffix.lower() in CONTAINERS.keys() - WRITERS.keys():
+            raise ValueError(
+                f"{pictures[0][0]} is no film that can be read, so --output {output} is to be a"
+                f" picture: {', '.join(WRITERS)}"
+            )
         check_writable(output)
         return [Job(pictures[0][0], {0: output})], []
     if config.frames:

@@ -76,6 +76,21 @@ def test_outputs_are_folders_or_files(
     assert folder or "cannot write .bmp" in error
 
 
+def test_a_picture_that_is_called_a_film_is_done_and_pages_are_told_of(
+    model: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "in").mkdir()
+    with open(tmp_path / "in" / "a.mp4", "wb") as file:
+        picture(0).save(file, format="PNG")
+    picture(0).save(tmp_path / "in" / "b.tif", save_all=True, append_images=[picture(1)])
+    status, error = run_here(capsys, "infer", model, tmp_path / "in", "--output", tmp_path / "out")
+    assert status == 0 and files(tmp_path / "out") == ["a.mp4.png", "b.tif"]
+    assert "b.tif: the first of its 2 pages is taken" in error
+    output = ("--output", tmp_path / "film.mp4")
+    status, error = run_here(capsys, "infer", model, tmp_path / "in" / "a.mp4", *output)
+    assert status == 2 and "a.mp4 is no film that can be read, so --output" in error
+
+
 def test_a_full_disk_ends_it_with_a_line(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

@@ -421,26 +421,36 @@ def test_much_sound_before_the_first_frame_is_not_kept(
     assert source.corrupt == 0
 
 
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_a_file_that_is_cut_off_says_so(suffix: str, tmp_path: Path) -> None:
-    clip, whole = tmp_path / f"cut{suffix}", tmp_path / "clip.mp4"
-    write_clip(whole, [40 * i for i in range(100)])
-    with (
-        av.open(str(whole)) as container,
-        av.open(
-            str(clip), "w", options={"movflags": "faststart"} if suffix == ".mp4" else {}
-        ) as out,
-    ):
+def with_the_header_first(clip: Path, target: Path) -> None:
+    """Its packets, in a file that can be read from its first bytes on."""
+    options = {"movflags": "faststart"} if target.suffix == ".mp4" else {}
+    with av.open(str(clip)) as container, av.open(str(target), "w", options=options) as out:
         stream = out.add_stream_from_template(container.streams.video[0])
         for packet in container.demux():
             if packet.size:
                 packet.stream = stream
                 out.mux(packet)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_file_that_is_cut_off_says_so(suffix: str, tmp_path: Path) -> None:
+    clip, whole = tmp_path / f"cut{suffix}", tmp_path / "clip.mp4"
+    write_clip(whole, [40 * i for i in range(100)])
+    with_the_header_first(whole, clip)
     source, frames, _ = read(clip)
     assert len(frames) == 100 and source.failure == ""
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     source, frames, _ = read(clip)
     assert 10 < len(frames) < 90 and "it ends after" in source.failure
+
+
+def test_frames_before_a_packet_that_is_cut_off_are_read(tmp_path: Path) -> None:
+    whole, clip = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    write(whole, "libx264", "yuv420p", [grey(i) for i in range(20)], options={"bf": "2"})
+    with_the_header_first(whole, clip)
+    clip.write_bytes(clip.read_bytes()[:-10])
+    source, frames, _ = read(clip)
+    assert len(frames) == 19 and source.failure == "it is cut off"
 
 
 def test_one_frame_and_none(tmp_path: Path) -> None:

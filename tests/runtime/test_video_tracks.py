@@ -157,6 +157,14 @@ def test_sound_is_copied_or_converted(suffix: str, expected: list[str], tmp_path
         assert hertz == pytest.approx(440, abs=5) and seconds == pytest.approx(0.5, abs=0.08)
 
 
+def test_subtitles_of_text_are_not_taken_for_a_dvds(tmp_path: Path, capsys: Any) -> None:
+    clip, target = tmp_path / "clip.mkv", tmp_path / "film.mpg"
+    make(clip, text=True)
+    copy(clip, target)
+    assert "subtitle" not in kinds(target)
+    assert "subtitles (subrip, fre) is left out" in capsys.readouterr().err
+
+
 def test_converted_sound_of_many_channels_is_as_the_encoder_takes_it(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mkv"
     make(clip, sounds=["pcm_s16le"], layout="5.1(side)")

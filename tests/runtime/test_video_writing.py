@@ -94,6 +94,19 @@ def test_the_last_frame_stays_as_long_as_it_is_to(suffix: str, tmp_path: Path) -
     assert length(path) == pytest.approx(1.45, abs=0.045)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_what_is_said_of_earlier_frames_lengthens_no_film(suffix: str, tmp_path: Path) -> None:
+    """MP4's durations are those to the next frame that is decoded: anything, of B frames."""
+    path = tmp_path / f"film{suffix}"
+    items = frames([0, 100, 300, 350, 650, 750], 700)
+    write(path, source(), [frame._replace(duration=4000) for frame in items[:-1]] + items[-1:])
+    assert length(path) == pytest.approx(1.45, abs=0.045)
+    if suffix == ".mp4":  # whose edit list says it, too: after its version and count
+        data = path.read_bytes()
+        listed = data.index(b"elst") + 12
+        assert int.from_bytes(data[listed : listed + 4], "big") < 1600
+
+
 def test_containers_of_one_rate_repeat_frames_and_lose_none(tmp_path: Path) -> None:
     path = tmp_path / "film.avi"
     stream = SimpleNamespace(base_rate=Fraction(20))
