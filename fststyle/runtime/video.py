@@ -204,7 +204,7 @@ class VideoSource:
             number, last = number + 1, pts
             assert self._converter is not None
             pixels, alpha = self._converter(item)
-            yield Frame(pixels, pts, item.duration or 0, alpha)
+            yield Frame(pixels, pts, self._duration(item, pts), alpha)
 
     def _progressive(self) -> Iterator[Any]:
         """Packets, and FFmpeg's frames, deinterlaced from the first on that needs it."""
@@ -259,15 +259,24 @@ class VideoSource:
     def _cut_short(self) -> str:
         """What to say of a file that ends within a packet, or before the time that it says; empty
         where it does not."""
-        said = self.container.duration
         alone = len(films(self.container)) == 1  # else another film may be longer
-        unsaid = "it is cut off" if self._partial else ""
-        if said is None or not alone or not self._whole_packets:
-            return unsaid
-        seconds = said / MICRO - max(0.0, float(self.start))
-        if self._end > seconds - CUT_SHORT:
-            return unsaid
-        return f"it ends after {self._end:.1f} of {seconds:.1f} s"
+        seconds = self._said_end()
+        if not seconds or not alone or self._end > seconds - CUT_SHORT:
+            return "it is cut off" if self._partial else ""
+        return f"it ends after {self._end:.1f} of {float(seconds):.1f} s"
+
+    def _said_end(self) -> Fraction:
+        """Seconds after which it is over, sound included; 0 where the file does not say."""
+        if self.container.duration is None or not self._whole_packets:
+            return Fraction(0)
+        return Fraction(self.container.duration, MICRO) - max(self.start, Fraction(0))
+
+    def _duration(self, frame: Any, pts: int) -> int:
+        """How long a frame is shown, which FFmpeg guesses by the average where the file does not
+        say it; the last one not longer than the film."""
+        left = round(self._said_end() / self.time_base) - pts
+        duration = frame.duration or 0
+        return min(duration, left) if left > 0 else duration
 
     def _frames_of(self, packet: Any) -> Iterator[Any]:
         if self._turns is not None and packet is not None and packet.size:

@@ -112,6 +112,7 @@ def choose(
         if refused:
             reasons.append(refused)
             continue
+        encoder = av.Codec(encoder, "w").name  # "hevc" stands for libx265
         for encoding in _encodings(container, encoder, source, quality):
             trouble = encoding.trouble
             if not trouble:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -179,6 +180,15 @@ def test_clocks_that_jump_are_joined(tmp_path: Path) -> None:
     assert [float(t * source.time_base) for t in source.span()] == pytest.approx(
         [times[0], times[-1]], abs=0.05
     )
+
+
+def test_the_last_frame_is_not_shown_for_longer_than_the_film(tmp_path: Path) -> None:
+    """Matroska says nothing of single frames, and FFmpeg takes what they have on average."""
+    write_clip(tmp_path / "clip.mp4", [0, 40, 2000, 6000, 8000])
+    with_the_header_first(tmp_path / "clip.mp4", tmp_path / "clip.mkv", lasts=Fraction(1, 25))
+    source, frames, _ = read(tmp_path / "clip.mkv")
+    guessed = SimpleNamespace(duration=1377)
+    assert [source._duration(guessed, frame.pts) for frame in frames] == [*4 * [1377], 40]
 
 
 def test_an_avi_with_gaps_keeps_its_times(tmp_path: Path) -> None:
@@ -421,13 +431,16 @@ def test_much_sound_before_the_first_frame_is_not_kept(
     assert source.corrupt == 0
 
 
-def with_the_header_first(clip: Path, target: Path) -> None:
-    """Its packets, in a file that can be read from its first bytes on."""
+def with_the_header_first(clip: Path, target: Path, lasts: Fraction | None = None) -> None:
+    """Its packets, in a file that can be read from its first bytes on; ``lasts``: seconds that each
+    is said to be shown."""
     options = {"movflags": "faststart"} if target.suffix == ".mp4" else {}
     with av.open(str(clip)) as container, av.open(str(target), "w", options=options) as out:
         stream = out.add_stream_from_template(container.streams.video[0])
         for packet in container.demux():
             if packet.size:
+                if lasts is not None:
+                    packet.duration = round(lasts / packet.time_base)
                 packet.stream = stream
                 out.mux(packet)
 
