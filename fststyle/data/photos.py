@@ -253,9 +253,15 @@ def _begin_reading(_: int) -> None:
 
 
 def _end_after(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+    """When the process ``parent`` has ended, or, where a system tells who sends a signal, when it
+    says so: that is how Python ends what still runs when it ends, and waits for it."""
+    told = None
+    while os.getppid() == parent and not (told and told.si_pid == parent):
+        if hasattr(signal, "sigtimedwait"):
+            told = signal.sigtimedwait((signal.SIGTERM,), 1)
+        else:
+            time.sleep(1)
+    os._exit(0)
 
 
 def fingerprint(files: Sequence[Path], folder: Path) -> str:

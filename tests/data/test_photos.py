@@ -1,10 +1,12 @@
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import picture
+from conftest import ROOT, picture
 from PIL import Image, ImageCms
 
 from fststyle.data.photos import (
@@ -209,3 +211,18 @@ def test_fingerprint_is_of_the_names(photos: Path) -> None:
 def test_validation_images_are_spread_over_the_folder(photos: Path) -> None:
     assert validation_images(find_images(photos), (40, 40), 3).images.shape == (3, 3, 40, 40)
     assert len(validation_images(find_images(photos), (40, 40), 50).images) == 6
+
+
+ENDING = """
+import sys
+from pathlib import Path
+from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
+crops = PhotoCrops(list(Path(sys.argv[1]).iterdir()), (32, 32), seed=0)
+kept = photo_loader(crops, SampleNumbers(0, 2, 1, 0, 1), 1, False)
+next(kept)
+"""
+
+
+def test_a_process_that_ends_with_its_readers_at_work_ends(photos: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING, str(photos)], cwd=ROOT)
+    assert done.returncode == 0
