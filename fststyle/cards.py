@@ -59,12 +59,20 @@ _versions = {"fststyle": _word, "torch": _word, "python": _word}
 _SETTINGS: Mapping[str, Schema] = {
     **dict.fromkeys(
         (
-            *("accumulate", "alpha_max", "alpha_min", "batch_size", "calibrate", "clip_grad"),
-            *("checkpoint_interval", "compile", "content_weight", "depth_shift_free"),
+            *("accumulate", "alpha_max", "alpha_min", "augment", "batch_size", "calibrate"),
+            *("checkpoint_interval", "clip_grad", "compile", "content_weight", "depth_shift_free"),
             *("depth_weight", "distance", "dropout", "equal_gap", "loss_downscale", "lr"),
-            *("lr_decay", "min_gap", "near_pairs", "pairs", "picture_interval", "pictures"),
-            *("samples", "seed", "stability_weight", "steps", "style_weight", "tv_weight"),
-            *("weight_decay", "width"),
+            *(
+                "lr_decay",
+                "min_gap",
+                "near_pairs",
+                "one_shape",
+                "pairs",
+                "picture_interval",
+                "pictures",
+            ),
+            *("samples", "scale_output", "seed", "stability_weight", "steps", "style_weight"),
+            *("tv_weight", "weight_decay", "width"),
         ),
         _number,
     ),
