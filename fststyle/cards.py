@@ -61,7 +61,8 @@ _SETTINGS: Mapping[str, Schema] = {
         (
             *("accumulate", "alpha_max", "alpha_min", "augment", "batch_size", "calibrate"),
             *("checkpoint_interval", "clip_grad", "compile", "content_weight", "depth_shift_free"),
-            *("depth_weight", "distance", "dropout", "equal_gap", "loss_downscale", "lr"),
+            *("depth_full_size", "depth_part", "depth_weight", "distance", "dropout", "equal_gap"),
+            *("grid_shift", "loss_downscale", "lr"),
             *(
                 "lr_decay",
                 "min_gap",
