@@ -17,7 +17,7 @@ from fststyle.checkpoint import STATE as STATE
 from fststyle.checkpoint import sha256
 from fststyle.config import RunConfig
 from fststyle.data.photos import Batch, SampleNumbers, photo_loader
-from fststyle.files import replacing
+from fststyle.files import check_file, replacing
 from fststyle.training.board import Board
 from fststyle.training.distributed import World, join_world
 from fststyle.training.lock import locked
@@ -124,10 +124,14 @@ def read_settings(
 def begun_with(init: Path | None, saved: Any) -> dict[str, str] | None:
     """What the card says of ``--init``; of a resumed run, what it said before.
 
-    Raises ValueError where a resumed run did not begin with ``init``: its weights are its state's.
+    Raises FileNotFoundError or ValueError: there is no such file, or a resumed run did not begin
+    with it: its weights are its state's.
     """
     if saved is None:
-        return {"name": init.name, "sha256": sha256(init)} if init else None
+        if init is None:
+            return None
+        check_file(init)
+        return {"name": init.name, "sha256": sha256(init)}
     before = saved[1].get("init")
     given_anew = init is not None and str(init) != saved[1]["settings"].get("init")
     if given_anew and (before is None or _sha256_of(init) != before["sha256"]):
