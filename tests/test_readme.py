@@ -82,8 +82,9 @@ ELSEWHERE = {
     "rtsp:": "test_live.py",
     "transformers:": "test_transformers_depth.py",
     "--resume": "test_train_command.py",
+    "bench robustness": "robustness/test_robustness.py",
 }
-"""What here is no camera, no stream, no network connection and no run for: only parsed."""
+"""What here is no camera, no stream, no network connection, no run and no time for: only parsed."""
 
 
 ALIKE = "72x64 RGB"  # the photos' size
@@ -158,7 +159,7 @@ MADE: list[tuple[str, dict[str, str], str]] = [
         {f"out/{style}/clip.mp4": "3 frames 64x48" for style in ("the_scream", "my_style")},
         "1 of 1 stylized into out",
     ),
-    ("camera:0|rtsp:|--help|--resume|transformers:", {}, "usage: fststyle "),
+    ("camera:0|rtsp:|--help|--resume|transformers:|bench robustness", {}, "usage: fststyle "),
     ("--output moving.gif", {"moving.gif": "3 frames 64x48 P"}, "moving.gif: 3 frames"),
     (
         "--frames --output",
