@@ -93,10 +93,12 @@ def noted(out: Path, assets: Path | None) -> list[list[str]]:
 
 def kinds(plan: Sequence[list[str]]) -> list[list[str]]:
     """The first command of each kind: of those with the same options, whatever their values, one;
-    precisions are kinds of their own."""
+    precisions are kinds of their own. Of networks that are converted all are needed later."""
     first: dict[tuple[str, ...], list[str]] = {}
     for arguments in plan:
         words = arguments[1:4] if arguments[0] == "-m" else arguments[:1]
+        if "convert" in arguments:
+            words = [Path(arguments[4]).name, *words]
         options = [a for a in arguments if a.startswith("--") or a in ("fp32", "bf16", "fp16")]
         first.setdefault((*(w for w in words if "/" not in w), *sorted(options)), arguments)
     return list(first.values())

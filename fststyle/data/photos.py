@@ -1,5 +1,6 @@
 """Photos from a folder, cropped and flipped at random, in an order that can be taken up again."""
 
+import gc
 import hashlib
 import os
 import signal
@@ -216,6 +217,7 @@ def photo_loader(
         prefetch_factor=4 if workers else None,
         generator=torch.Generator(),  # the global one's state is nobody else's
     )
+    gc.collect()  # here, and not in the processes, see _begin_reading
     with _deaf_children():
         batches = iter(loader)
     try:
@@ -247,6 +249,9 @@ def _deaf_children() -> Iterator[None]:
 def _begin_reading(_: int) -> None:
     """In a process that reads photos: leave signals alone, and end when who started it has ended,
     which DataLoader's own watch misses while a batch waits to be taken."""
+    # What was inherited is not this process's to free: a video decoder would wait for threads that
+    # no fork takes along.
+    gc.freeze()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
