@@ -47,6 +47,9 @@ def _cpu_has_bf16() -> bool:
     """Whether products of bfloat16 run in hardware; emulated they are slower than float32."""
     if not hasattr(torch.cpu, "get_capabilities"):  # PyTorch before 2.10
         return False
+    x86 = platform.machine() in ("x86_64", "AMD64")
+    if x86 and torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False  # the user may have forbidden what the processor has (ATEN_CPU_CAPABILITY)
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
 
