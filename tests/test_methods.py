@@ -79,6 +79,20 @@ def test_depth_runs_are_interrupted_without_a_trace(
     assert_same_runs(run, whole)
 
 
+def test_depth_is_kept_for_each_precision(
+    combined: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Depth in bfloat16 is not float32's."""
+    kept = tmp_path / "kept"
+    for precision in ("fp32", "bf16"):
+        options = with_option(combined, "--run-dir", tmp_path / precision)
+        options = with_option(options, "--precision", precision)
+        options = with_option(options, "--depth-cache", kept)
+        status, error = run_here(capsys, "train", *options, "--steps", 1)
+        assert status == 0, error
+    assert {folder.name.rpartition("-")[2] for folder in kept.iterdir()} == {"fp32", "bf16"}
+
+
 def test_own_maps_weigh_content_without_a_depth_network(
     train_options: Options, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
+from fststyle.networks import vgg_weights
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.foreign_files import read_tensors
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features, check_layers
@@ -119,6 +121,22 @@ def test_torchvisions_own_cache_is_used(
     state, source = load_vgg19_state()
     assert source.startswith("torchvision")
     assert torch.equal(state["features.0.weight"], vgg_state["features.0.weight"])
+
+
+def test_weights_that_two_networks_want_are_read_once(
+    vgg_state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, read = tmp_path / "vgg.safetensors", []
+    save_file(vgg_state, file)
+
+    def counted(path: Path) -> State:
+        read.append(path)
+        return read_tensors(path)
+
+    monkeypatch.setattr(vgg_weights, "read_tensors", counted)
+    for _ in range(2):
+        assert load_vgg19_state(file)[0].keys() == vgg_state.keys()
+    assert read == [file]
 
 
 def test_no_pickled_code_is_run(tmp_path: Path) -> None:
