@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from fststyle.benchmark import print_table, write_json
-from fststyle.runtime.session import start
+from fststyle.benchmarks.train import print_table, write_json
+from fststyle.inference.session import start
 
 NHWC = {"prefer_nhwc": "1"}
 EXHAUSTIVE = {"cudnn_conv_algo_search": "EXHAUSTIVE"}

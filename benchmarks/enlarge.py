@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from fststyle.files import replacing
+from fststyle.utils.files import replacing
 
 
 def main(source: str, target: str, size: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import fststyle
 from fststyle import config
-from fststyle.console import console, printable
+from fststyle.utils.console import console, printable
 
 
 class Command(NamedTuple):
@@ -30,19 +30,19 @@ def _train(options: Mapping[str, Any]) -> None:
 
 
 def _export(options: Mapping[str, Any]) -> None:
-    from fststyle.export import run
+    from fststyle.export.export import run
 
     run(config.from_options(config.ExportConfig, options))
 
 
 def _publish(options: Mapping[str, Any]) -> None:
-    from fststyle.publish import run
+    from fststyle.export.publish import run
 
     run(config.from_options(config.PublishConfig, options))
 
 
 def _infer(options: Mapping[str, Any]) -> int:
-    from fststyle.runtime.infer import run
+    from fststyle.inference.infer import run
 
     return run(config.from_options(config.InferConfig, options))
 
@@ -54,7 +54,7 @@ def _optimize(options: Mapping[str, Any]) -> int:
 
 
 def _compare(options: Mapping[str, Any]) -> int:
-    from fststyle.compare import run
+    from fststyle.evaluation.compare import run
 
     return run(config.from_options(config.CompareConfig, options))
 
@@ -78,8 +78,8 @@ def _depth_eval(options: Mapping[str, Any]) -> int:
 
 
 def _depth_predict(options: Mapping[str, Any]) -> int:
-    from fststyle.evaluation.estimators import open_estimator
-    from fststyle.runtime.depth import predict
+    from fststyle.depth.estimator import open_estimator
+    from fststyle.depth.predict import predict
 
     settings = config.from_options(config.DepthPredictConfig, options)
     depth = open_estimator(settings.network, settings.vgg_weights, settings.device)
@@ -87,7 +87,7 @@ def _depth_predict(options: Mapping[str, Any]) -> int:
 
 
 def _depth_convert(options: Mapping[str, Any]) -> None:
-    from fststyle.depth_convert import run
+    from fststyle.checkpoints.convert import run
 
     run(config.from_options(config.DepthConvertConfig, options))
 
@@ -99,43 +99,43 @@ def _demo(options: Mapping[str, Any]) -> None:
 
 
 def _loss_train(options: Mapping[str, Any]) -> None:
-    from fststyle.training.distill import run
+    from fststyle.training.prune_vgg import run
 
     run(config.from_options(config.LossTrainConfig, options))
 
 
 def _bench_train(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmark import bench_train
+    from fststyle.benchmarks.train import bench_train
 
     bench_train(config.from_options(config.BenchTrainConfig, options))
 
 
 def _bench_infer(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmark_infer import bench_infer
+    from fststyle.benchmarks.infer import bench_infer
 
     bench_infer(config.from_options(config.BenchInferConfig, options))
 
 
 def _bench_depth(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmark_depth import bench_depth
+    from fststyle.benchmarks.depth import bench_depth
 
     bench_depth(config.from_options(config.BenchDepthConfig, options))
 
 
 def _bench_optimize(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmark_optimize import bench_optimize
+    from fststyle.benchmarks.optimize import bench_optimize
 
     bench_optimize(config.from_options(config.BenchOptimizeConfig, options))
 
 
 def _bench_robustness(options: Mapping[str, Any]) -> int:
-    from fststyle.benchmark_robustness import bench_robustness
+    from fststyle.benchmarks.robustness.run import bench_robustness
 
     return bench_robustness(config.from_options(config.BenchRobustnessConfig, options))
 
 
 def _bench_video(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmark_video import bench_video
+    from fststyle.benchmarks.video import bench_video
 
     bench_video(config.from_options(config.BenchVideoConfig, options))
 

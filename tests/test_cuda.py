@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import run_here
 
-from fststyle.benchmark import OurStep
-from fststyle.checkpoint import load_transform
+from fststyle.benchmarks.train import OurStep
+from fststyle.checkpoints.style import load_transform
 from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
+from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features
-from fststyle.objective import StyleObjective
-from fststyle.training.board import Board
-from fststyle.training.device import DTYPES
 from fststyle.training.distributed import World
 from fststyle.training.loop import train
 from fststyle.training.state import TrainingState
+from fststyle.utils.device import DTYPES
+from fststyle.utils.tensorboard import Board
+from tests.conftest import run_here
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 LAYERS = ["relu1_2", "relu2_2"]

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.conftest import ROOT
 
 RUN = [sys.executable, str(ROOT / "benchmarks/cuda_check.py")]
 

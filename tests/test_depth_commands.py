@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, interrupting, picture, run_here
 from PIL import Image
 
 from fststyle.__main__ import main
-from fststyle.checkpoint import load_tensors
-from fststyle.data import depth_formats
-from fststyle.depth_network import load_depth, save_depth
-from fststyle.images import read_image
+from fststyle.checkpoints.depth import load_depth, save_depth
+from fststyle.checkpoints.style import load_tensors
+from fststyle.data.depth import formats as depth_formats
+from fststyle.images.io import read_image
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.training.depth import DepthTask
+from tests.conftest import ROOT, interrupting, picture, run_here
 
 
 @pytest.fixture(scope="module")

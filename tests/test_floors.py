@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, picture
 
 from fststyle.__main__ import TRAINING_PACKAGES
+from tests.conftest import ROOT, picture
 
 FLOORS = [
     ["__main__"],

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import picture, run_here, write_clip
 from PIL import Image
-from test_train_command import assert_same_runs, with_option
 
 from fststyle.__main__ import main
-from fststyle.checkpoint import STATE, load_transform, save_tensors, save_transform, sha256
+from fststyle.checkpoints.style import STATE, load_transform, save_tensors, save_transform, sha256
 from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
 from fststyle.networks.transform import TransformNet
+from tests.conftest import picture, run_here, write_clip
+from tests.test_train_command import assert_same_runs, with_option
 
 Options = list[Any]
 HOURGLASS = Path(__file__).parent.parent / "checkpoints/depth/hourglass.safetensors"
@@ -283,7 +283,7 @@ def test_content_by_thirds_follows_depth() -> None:
 def test_a_sheet_of_the_four_methods(
     networks: list[Path], unseen: Path, painting: Path, tmp_path: Path
 ) -> None:
-    from fststyle.compare import _labels, _open, run
+    from fststyle.evaluation.compare import _labels, _open, run
 
     config = CompareConfig(
         models=tuple(networks),
@@ -327,7 +327,7 @@ def test_a_sheet_is_drawn_of_what_can_be_drawn(
 @pytest.mark.parametrize("flat", [False, True])
 def test_pictures_are_found_by_their_photos_place(tmp_path: Path, flat: bool) -> None:
     """Never one picture for two photos: by the name alone where no other photo bears it."""
-    from fststyle.evaluation.pictures import PictureFolder
+    from fststyle.evaluation.output_folder import PictureFolder
 
     photos = [Path("x/a.jpg"), Path("y/a.jpg"), Path("y/b.jpg"), Path("c.jpg"), Path("c.png")]
     for number, name in enumerate(("a.jpg", "b.png", "c.png") if flat else ("x/a.png", "y/a.jpg")):
@@ -351,8 +351,8 @@ def test_pictures_are_found_by_their_photos_place(tmp_path: Path, flat: bool) ->
 
 
 def test_what_is_no_number_is_not_taken_for_equal(networks: list[Path]) -> None:
-    from fststyle.evaluation.as_steps import as_steps
-    from fststyle.evaluation.measured import Measured
+    from fststyle.evaluation.equivalent_steps import as_steps
+    from fststyle.evaluation.model_result import Measured
     from fststyle.evaluation.report import comparison, figures, style_warning, table
 
     nothing: Any = None

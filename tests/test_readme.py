@@ -16,22 +16,22 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import ROOT, picture, write_clip
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
-from test_depth_convert import as_torch7, published
-from torch7_writer import write_torch7
 
-from fststyle import benchmark_depth
 from fststyle.__main__ import COMMANDS, main
-from fststyle.checkpoint import _NAMES, save_tensors, save_transform
+from fststyle.benchmarks import depth as benchmark_depth
+from fststyle.checkpoints.depth import save_depth
+from fststyle.checkpoints.style import _NAMES, save_tensors, save_transform
 from fststyle.data import demo
-from fststyle.depth_network import save_depth
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import BLOCKS, CONVS, TORCHVISION_INDEX
-from fststyle.shipped import shipped_styles
+from fststyle.utils.pretrained import shipped_styles
+from tests.checkpoints.test_convert import as_torch7, published
+from tests.checkpoints.torch7_writer import write_torch7
+from tests.conftest import ROOT, picture, write_clip
 
 README = (ROOT / "README.md").read_text()
 

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ROOT, picture, run_here
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fststyle.checkpoint import save_transform
+from fststyle.checkpoints.depth import load_depth, save_depth
+from fststyle.checkpoints.style import save_transform
 from fststyle.config import DepthTrainConfig, OptimizeConfig, StyleTrainConfig, from_options
-from fststyle.data.depth import DepthPicture, open_depth
-from fststyle.data.depth_crops import DepthCrops, crop
-from fststyle.depth_network import load_depth, save_depth
+from fststyle.data.depth.crops import DepthCrops, crop
+from fststyle.data.depth.datasets import DepthPicture, open_depth
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import TransformNet
-from fststyle.optimization import studio
+from fststyle.optimization import image_optimizer as studio
+from tests.conftest import ROOT, picture, run_here
 
 HOURGLASS = ROOT / "checkpoints/depth/hourglass.safetensors"
 MEAN, STD = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ROOT, interrupting, picture, run_command, run_here, tiny_run
 
 from fststyle.__main__ import main
-from fststyle.checkpoint import load_tensors, load_transform, save_transform
+from fststyle.checkpoints.style import load_tensors, load_transform, save_transform
 from fststyle.networks.transform import TransformNet
 from fststyle.training.style import StyleTask
+from tests.conftest import ROOT, interrupting, picture, run_command, run_here, tiny_run
 
 Options = list[Any]
 Capture = pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from fststyle.config.options import check, parse_size, setting
-from fststyle.shipped import CHECKPOINTS, shipped_styles, style_file
+from fststyle.utils.pretrained import CHECKPOINTS, shipped_styles, style_file
 
 
 @dataclass(frozen=True, kw_only=True)

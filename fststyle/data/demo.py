@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from fststyle.data.scenes import SceneRenderer
-from fststyle.images import fit_within, read_image, write_image
+from fststyle.data.scenes.scenes import SceneRenderer
+from fststyle.images.io import fit_within, read_image, write_image
 
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 """Of scikit-image's, free of rights or CC0 (its ``data/README.txt`` names their authors)."""

@@ -14,18 +14,18 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from fststyle.checkpoints.depth import at_area, load_depth
 from fststyle.config import DepthEvalConfig, check, parse_size
-from fststyle.data.depth import DepthData, DepthPicture, open_depth
-from fststyle.data.depth_crops import Size, cut, cut_image
-from fststyle.data.pairs import differences, sample_pairs
-from fststyle.depth_network import at_area, load_depth
-from fststyle.failures import Failures, open_all
-from fststyle.figures import check_free_options, distinct, write_json
-from fststyle.images import Box, check_writable, sheet, to_uint8, write_image
-from fststyle.losses import ranking_loss
-from fststyle.runtime.depth import seen_size, training_size
-from fststyle.runtime.signals import Stop, watch_signals
-from fststyle.training.device import autocast, find_device, find_precision
+from fststyle.data.depth.crops import Size, cut, cut_image
+from fststyle.data.depth.datasets import DepthData, DepthPicture, open_depth
+from fststyle.data.depth.pairs import differences, sample_pairs
+from fststyle.depth.predict import seen_size, training_size
+from fststyle.images.io import Box, check_writable, sheet, to_uint8, write_image
+from fststyle.losses.functional import ranking_loss
+from fststyle.utils.device import autocast, find_device, find_precision
+from fststyle.utils.failures import Failures, open_all
+from fststyle.utils.figures import check_free_options, distinct, write_json
+from fststyle.utils.signals import Stop, watch_signals
 
 Network = Callable[[Tensor], Tensor]
 

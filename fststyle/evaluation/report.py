@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import bootstrap
 
-from fststyle.evaluation.measured import Measured
+from fststyle.evaluation.model_result import Measured
 
 SAME_STYLE = 0.05
 """Networks whose style losses differ by more than this do not compare: less style alone gives more

@@ -15,18 +15,17 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from tqdm import tqdm
 
-from fststyle.checkpoint import load_transform, sha256, training_settings
+from fststyle.checkpoints.style import load_transform, sha256, training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
-from fststyle.evaluation.as_steps import as_steps
+from fststyle.depth.estimator import DepthEstimator, open_estimator
+from fststyle.depth.predict import coloured
 from fststyle.evaluation.depth import aligned_errors, aligned_square
-from fststyle.evaluation.estimators import DepthEstimator, open_estimator
-from fststyle.evaluation.measured import Measured, Output, style_of
-from fststyle.evaluation.pictures import PictureFolder
+from fststyle.evaluation.equivalent_steps import as_steps
+from fststyle.evaluation.model_result import Measured, Output, style_of
+from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
-from fststyle.evaluation.video import check_clips, measure_videos, video_table
-from fststyle.failures import Failures, open_all
-from fststyle.figures import check_free_options, distinct, write_json
-from fststyle.images import (
+from fststyle.evaluation.temporal import check_clips, measure_videos, video_table
+from fststyle.images.io import (
     check_writable,
     find_images,
     fit_within,
@@ -36,11 +35,12 @@ from fststyle.images import (
     to_uint8,
     write_image,
 )
+from fststyle.losses.perceptual import MARGIN, StyleObjective, as_tensor, build_objective
 from fststyle.networks.transform import TransformNet
-from fststyle.objective import MARGIN, StyleObjective, as_tensor, build_objective
-from fststyle.runtime.depth import coloured
-from fststyle.runtime.signals import Stop, watch_signals
-from fststyle.training.device import find_device
+from fststyle.utils.device import find_device
+from fststyle.utils.failures import Failures, open_all
+from fststyle.utils.figures import check_free_options, distinct, write_json
+from fststyle.utils.signals import Stop, watch_signals
 
 SHOWN = 8
 """Photos on the sheet."""

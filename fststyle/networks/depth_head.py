@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fststyle.networks.folding import fold
+from fststyle.networks.batch_norm import fold
 from fststyle.networks.vgg import VGG19Features
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")

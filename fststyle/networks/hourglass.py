@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fststyle.networks.folding import fold
+from fststyle.networks.batch_norm import fold
 
 MIN_SIZE = 32
 """Smallest height and width in pixels."""

@@ -6,14 +6,14 @@ from PIL import Image
 
 from fststyle import config as settings
 from fststyle.config import OptimizeConfig
-from fststyle.failures import Failures, writable_jobs
-from fststyle.files import names_folder
-from fststyle.images import DEEP, WRITERS, check_deep, check_writable
+from fststyle.images.io import DEEP, WRITERS, check_deep, check_writable
+from fststyle.inference.inputs import find_inputs, plan
 from fststyle.networks.vgg import check_layers
-from fststyle.optimization.studio import Studio, record_file
-from fststyle.runtime.inputs import find_inputs, plan
-from fststyle.runtime.signals import watch_signals
-from fststyle.training.device import keep_freed_memory
+from fststyle.optimization.image_optimizer import Studio, record_file
+from fststyle.utils.device import keep_freed_memory
+from fststyle.utils.failures import Failures, writable_jobs
+from fststyle.utils.files import names_folder
+from fststyle.utils.signals import watch_signals
 
 
 def run(config: OptimizeConfig) -> int:

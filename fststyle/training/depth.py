@@ -10,19 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from fststyle import config as settings
+from fststyle.checkpoints.depth import KINDS, depth_extractor, fold_output, load_depth, save_depth
 from fststyle.config import DepthEvalConfig, DepthTrainConfig, parse_share, parse_size
-from fststyle.data.depth import DepthData, DepthPicture, open_depth
-from fststyle.data.depth_crops import DepthCrops, crop
-from fststyle.data.pairs import Pairs, differences, sample_pairs
-from fststyle.data.scenes import SceneRenderer
-from fststyle.depth_network import KINDS, depth_extractor, fold_output, load_depth, save_depth
+from fststyle.data.depth.crops import DepthCrops, crop
+from fststyle.data.depth.datasets import DepthData, DepthPicture, open_depth
+from fststyle.data.depth.pairs import Pairs, differences, sample_pairs
+from fststyle.data.scenes.scenes import SceneRenderer
 from fststyle.evaluation.depth import evaluate, fitted, shaded
-from fststyle.images import find_images
-from fststyle.losses import ranking_loss
+from fststyle.images.io import find_images
+from fststyle.losses.functional import ranking_loss
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
-from fststyle.training.board import Board
-from fststyle.training.device import DTYPES, autocast, find_precision
 from fststyle.training.distributed import World
 from fststyle.training.loop import to_device
 from fststyle.training.run import (
@@ -35,6 +33,8 @@ from fststyle.training.run import (
     versions,
 )
 from fststyle.training.state import TrainingState, resume, save_state
+from fststyle.utils.device import DTYPES, autocast, find_precision
+from fststyle.utils.tensorboard import Board
 
 VALIDATION_PICTURES = 24
 """Of each set, spread evenly."""

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from fststyle.training.device import find_device
+from fststyle.utils.device import find_device
 
 
 @dataclass(frozen=True)

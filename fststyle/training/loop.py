@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
-from fststyle.runtime.signals import watch_signals
-from fststyle.training.board import Board
-from fststyle.training.device import autocast, keep_freed_memory
 from fststyle.training.distributed import World
 from fststyle.training.passed_over import IN_A_ROW, PassedOver, named
 from fststyle.training.state import TrainingState
+from fststyle.utils.device import autocast, keep_freed_memory
+from fststyle.utils.signals import watch_signals
+from fststyle.utils.tensorboard import Board
 
 MOST_ROLLBACKS = 3
 """How often in a row, with no checkpoint reached in between, a run is taken back."""

@@ -13,16 +13,16 @@ from torch.utils.data import Dataset
 
 import fststyle
 from fststyle import config as settings
-from fststyle.checkpoint import STATE as STATE
-from fststyle.checkpoint import sha256
+from fststyle.checkpoints.style import STATE as STATE
+from fststyle.checkpoints.style import sha256
 from fststyle.config import RunConfig
 from fststyle.data.photos import Batch, SampleNumbers, photo_loader
-from fststyle.files import check_file, replacing
-from fststyle.training.board import Board
 from fststyle.training.distributed import World, join_world
 from fststyle.training.lock import locked
 from fststyle.training.loop import Interrupted, Task, train
 from fststyle.training.state import TrainingState, load_state
+from fststyle.utils.files import check_file, replacing
+from fststyle.utils.tensorboard import Board
 
 MAY_CHANGE = (
     "steps",

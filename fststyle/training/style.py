@@ -13,23 +13,19 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from fststyle import config as settings
-from fststyle.checkpoint import load_transform, save_transform, sha256
+from fststyle.checkpoints.depth import for_loss, load_depth
+from fststyle.checkpoints.style import load_transform, save_transform, sha256
 from fststyle.config import StyleTrainConfig
-from fststyle.content_weights import content_weights, gradient_importance
 from fststyle.data.photos import Batch, PhotoCrops, fingerprint, validation_images
-from fststyle.depth_network import for_loss, load_depth
-from fststyle.images import find_images, read_image, to_uint8, write_image
-from fststyle.losses import stability_loss
+from fststyle.depth.predict import coloured_together, training_size
+from fststyle.images.io import find_images, read_image, to_uint8, write_image
+from fststyle.losses.functional import stability_loss
+from fststyle.losses.perceptual import StyleObjective, as_tensor, build_objective
+from fststyle.losses.weight_maps import content_weights, gradient_importance
 from fststyle.networks.transform import STRIDE, TransformNet
 from fststyle.networks.vgg import check_layers
-from fststyle.objective import StyleObjective, as_tensor, build_objective
-from fststyle.runtime.depth import coloured_together, training_size
-from fststyle.training.board import Board
-from fststyle.training.device import DTYPES, autocast, find_precision
 from fststyle.training.distributed import World
-from fststyle.training.importance import importance_maps
 from fststyle.training.loop import NonFiniteError, to_device
-from fststyle.training.moves import moved, shifted
 from fststyle.training.run import (
     STATE,
     begun_with,
@@ -39,7 +35,11 @@ from fststyle.training.run import (
     train_on,
     versions,
 )
+from fststyle.training.shifts import moved, shifted
 from fststyle.training.state import TrainingState, resume, save_state
+from fststyle.training.weight_maps import importance_maps
+from fststyle.utils.device import DTYPES, autocast, find_precision
+from fststyle.utils.tensorboard import Board
 
 VALIDATION_PHOTOS = 8
 STABILITY_PART = 0.5

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, picture
 from PIL import Image, ImageCms
 
 from fststyle.data.photos import (
@@ -17,7 +16,8 @@ from fststyle.data.photos import (
     photos_used,
     validation_images,
 )
-from fststyle.images import find_images
+from fststyle.images.io import find_images
+from tests.conftest import ROOT, picture
 
 
 def test_samples_follow_from_seed_and_number_alone(photos: Path) -> None:

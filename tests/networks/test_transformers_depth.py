@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import picture
 
-from fststyle.depth_network import at_area, estimator, load_depth
-from fststyle.evaluation.estimators import open_estimator
+from fststyle.checkpoints.depth import at_area, estimator, load_depth
+from fststyle.depth.estimator import open_estimator
+from fststyle.depth.predict import estimate_depth, training_size
 from fststyle.networks import transformers_depth
 from fststyle.networks.transformers_depth import (
     TransformersDepth,
     load_transformers_depth,
     predicts_inverse,
 )
-from fststyle.runtime.depth import estimate_depth, training_size
+from tests.conftest import picture
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 

@@ -6,11 +6,11 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
-from fststyle.networks import vgg_weights
+from fststyle.checkpoints import vgg as vgg_weights
+from fststyle.checkpoints.foreign_files import read_tensors
+from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.networks.calibration import calibrate, calibration_images
-from fststyle.networks.foreign_files import read_tensors
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features, check_layers
-from fststyle.networks.vgg_weights import load_vgg19_state
 
 pytestmark = pytest.mark.numerical
 
@@ -60,7 +60,7 @@ def test_calibration_makes_every_mean_activation_one(vgg_state: State) -> None:
 @pytest.mark.assets
 def test_calibration_holds_on_photos(assets: Path) -> None:
     from fststyle.data.photos import validation_images
-    from fststyle.images import find_images
+    from fststyle.images.io import find_images
 
     extractor = VGG19Features(load_vgg19_state()[0], ["relu4_3"])
     calibrate(extractor)

@@ -10,19 +10,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, interrupting, picture, run_here
 from PIL import Image
 from torch import Tensor
 
 from fststyle.__main__ import main
-from fststyle.checkpoint import STATE, save_tensors, save_transform, sha256
-from fststyle.colour import luma
+from fststyle.checkpoints.style import STATE, save_tensors, save_transform, sha256
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
-from fststyle.images import write_image
+from fststyle.images.io import write_image
+from fststyle.networks.colour import luma
 from fststyle.networks.transform import TransformNet
-from fststyle.optimization import memory, studio
+from fststyle.optimization import image_optimizer as studio
+from fststyle.optimization import memory
 from fststyle.optimization.descent import Descent
 from fststyle.training.loop import NonFiniteError
+from tests.conftest import ROOT, interrupting, picture, run_here
 
 Options = list[Any]
 

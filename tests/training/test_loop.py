@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
-from fststyle.training.board import Board
 from fststyle.training.distributed import World
 from fststyle.training.loop import NonFiniteError, decay, seed_step, train
 from fststyle.training.run import MAY_CHANGE
 from fststyle.training.state import TrainingState, load_state, save_state
+from fststyle.utils.tensorboard import Board
 
 
 class Regression:

@@ -11,15 +11,15 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from conftest import ROOT, picture, run_here
 from torch import nn
 
-from fststyle.checkpoint import save_tensors
+from fststyle.checkpoints.style import save_tensors
 from fststyle.data.photos import photos_used
 from fststyle.networks.vgg import VGG19Features
 from fststyle.training.lock import LOCK, locked
 from fststyle.training.run import begun_with
 from fststyle.training.state import TrainingState, resume
+from tests.conftest import ROOT, picture, run_here
 
 Options = list[Any]
 

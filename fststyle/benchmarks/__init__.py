@@ -1,0 +1,1 @@
+"""What ``python -m fststyle bench`` measures."""

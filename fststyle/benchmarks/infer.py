@@ -1,0 +1,192 @@
+"""The exported network beside torch, and what a whole process for one picture takes."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+
+from fststyle.benchmarks.train import (
+    alternate,
+    median_ratio,
+    multiply_adds,
+    plain_network,
+    print_table,
+    write_json,
+)
+from fststyle.checkpoints.style import load_transform
+from fststyle.config import BenchInferConfig, parse_size
+from fststyle.export.export import export
+from fststyle.images.io import find_images
+from fststyle.inference.stylizer import Stylizer
+from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
+from fststyle.utils.device import find_device
+from fststyle.utils.figures import check_free_options
+
+
+def bench_infer(config: BenchInferConfig) -> None:
+    """``fststyle bench infer``: prints a table, and writes JSON where asked to."""
+    check_free_options(config, "json")
+    if config.checkpoint is None:
+        network, card = TransformNet(config.width).eval(), dict[str, Any]()
+    else:
+        network, card = load_transform(config.checkpoint)
+    sizes = [parse_size(size) for size in config.size]
+    rows: list[dict[str, Any]] = []
+    processes: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        stylizers = {}
+        for precision in config.precision:
+            model = Path(folder, f"{precision}.onnx")
+            photos = find_images(config.photos) if precision == "int8" and config.photos else ()
+            export(network, card, model, uint8=True, fp16=precision == "fp16", photos=photos)
+            stylizers[precision] = Stylizer(model, config.provider)
+        for width, height in sizes:
+            rows += infer_rows(network, stylizers, (width, height), config.repeats)
+        for width, height in dict.fromkeys([(256, 256), *sizes]):
+            seconds, megabytes = picture_process(
+                Path(folder, f"{config.precision[0]}.onnx"),
+                config.provider,
+                (width, height),
+                runs=min(3, config.repeats),
+            )
+            size = f"{width}x{height}"
+            processes.append({"infer process": size, "seconds": seconds, "MB": megabytes})
+        sizes_on_disk = {p: Path(folder, f"{p}.onnx").stat().st_size for p in stylizers}
+    network.cpu()
+    image = torch.zeros(1, 3, 64, 64)
+    described = {
+        "multiply_adds_per_pixel": multiply_adds(lambda: network(image)) / 64**2,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "bytes": sizes_on_disk,
+    }
+    print(
+        f"{described['multiply_adds_per_pixel']:,.0f} multiply-adds a pixel,"
+        f" {described['parameters']:,} parameters; "
+        + ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in sizes_on_disk.items())
+    )
+    print_table(rows)
+    print_table(processes)
+    write_json(config.json, {"network": described, "infer": rows, "processes": processes})
+
+
+def infer_rows(
+    network: TransformNet, stylizers: dict[str, Stylizer], size: tuple[int, int], repeats: int
+) -> list[dict[str, Any]]:
+    """Torch: PyTorch's own layers, ours in both memory layouts, and on a GPU in half precision and
+    compiled; ONNX Runtime in every precision. One frame of ``size`` (width, height), uint8 in and
+    out."""
+    width, height = size
+    provider = next(iter(stylizers.values())).provider
+    device = torch.device("cpu" if provider == "cpu" else find_device("auto"))
+    network = network.to(device)
+    frame = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
+
+    def torch_run(
+        run: Callable[[torch.Tensor], torch.Tensor], layout: torch.memory_format, half: bool
+    ) -> Callable[[], object]:
+        @torch.inference_mode()
+        def action() -> None:
+            content = torch.from_numpy(frame).to(device).permute(0, 3, 1, 2).float() / 255
+            with torch.autocast(device.type, torch.float16, enabled=half):
+                output = run(content.contiguous(memory_format=layout)).clamp(0, 1)
+            (output * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).cpu()
+
+        return action
+
+    plain = plain_network(network).eval()
+    actions = {
+        "torch eager, plain layers": torch_run(
+            lambda content: plain(content) * OUTPUT_SCALE + OUTPUT_CENTRE,
+            torch.contiguous_format,
+            False,
+        ),
+        "torch eager, NCHW": torch_run(network, torch.contiguous_format, False),
+        "torch eager, NHWC": torch_run(network, torch.channels_last, False),
+    }
+    if device.type == "cuda":
+        compiled = torch.compile(network)
+        actions |= {
+            "torch eager, NHWC, fp16": torch_run(network, torch.channels_last, True),
+            "torch compiled, NHWC, fp16": torch_run(compiled, torch.channels_last, True),
+        }
+    for precision, stylizer in stylizers.items():
+        actions[f"ONNX Runtime, {provider}, {precision}"] = lambda s=stylizer: s(frame)  # type: ignore[misc]
+    seconds = alternate(actions, repeats, device)
+    first = next(iter(seconds.values()))
+    return [
+        {
+            "size": f"{width}x{height}",
+            "engine": name,
+            "frames/s": 1 / statistics.median(times),
+            **{f"{key} ms": 1000 * value for key, value in percentiles(times).items()},
+            "times plain": median_ratio(first, times),
+        }
+        for name, times in seconds.items()
+    ]
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """50, 95 and 99 in 100, between the values where they lie there."""
+    found = np.percentile(seconds, (50, 95, 99))
+    return dict(zip(("50 %", "95 %", "99 %"), map(float, found), strict=True))
+
+
+def picture_process(
+    model: Path, provider: str, size: tuple[int, int], runs: int
+) -> tuple[float, float]:
+    """(seconds, peak memory in MB) of a whole ``fststyle infer`` process for one picture, medians
+    of so many ``runs``."""
+    picture = model.with_name("picture.png")
+    pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+    Image.fromarray(pixels).save(picture)
+    command = [sys.executable, "-m", "fststyle", "infer", str(model), str(picture)]
+    command += ["--output", str(model.parent / "out"), "--overwrite", "--provider", provider]
+    times, peaks = [], []
+    for _ in range(runs):
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with Memory(process.pid) as memory:
+            status = process.wait()
+        times.append(time.perf_counter() - started)
+        peaks.append(max(memory.megabytes))
+        if status:
+            raise ValueError(f"{' '.join(command)} failed with status {status}")
+    return statistics.median(times), statistics.median(peaks)
+
+
+class Memory:
+    """A process's resident memory while something runs: ``megabytes``, fifty times a second, after
+    ten seconds ten times."""
+
+    def __init__(self, pid: int | None = None) -> None:
+        self._process = psutil.Process(pid)
+        self.megabytes: list[float] = []
+
+    def __enter__(self) -> "Memory":
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self._thread.start()
+        return self
+
+    def _sample(self) -> None:
+        over = False
+        while not over:  # once at least, however short it is
+            try:
+                self.megabytes.append(self._process.memory_info().rss / 1e6)
+            except psutil.NoSuchProcess:
+                return
+            over = self._done.wait(0.02 if len(self.megabytes) < 500 else 0.1)
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()

@@ -1,0 +1,200 @@
+"""Per-image optimization beside a loop written straight from the paper."""
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from tqdm import trange
+
+from fststyle.benchmarks.train import (
+    CONTENT_LAYERS,
+    STYLE_LAYERS,
+    alternate,
+    median_ratio,
+    print_table,
+    write_json,
+)
+from fststyle.checkpoints.style import load_transform
+from fststyle.checkpoints.vgg import load_vgg19_state
+from fststyle.config import BenchOptimizeConfig, parse_size
+from fststyle.images.io import centre_box, crop, read_image
+from fststyle.losses.perceptual import StyleObjective, as_tensor
+from fststyle.networks.calibration import calibrate, calibration_images
+from fststyle.networks.vgg import VGG19Features
+from fststyle.optimization.lbfgs import LBFGS
+from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
+from fststyle.utils.figures import check_free_options
+
+WEIGHTS = {"content": 1.0, "style": 4.0}
+
+
+def bench_optimize(config: BenchOptimizeConfig) -> None:
+    """``fststyle bench optimize``: prints a table, and writes JSON where asked to."""
+    check_free_options(config, "json")
+    device = find_device(config.device)
+    precision = find_precision(config.precision, device)
+    keep_freed_memory()
+    state, _ = load_vgg19_state(config.vgg_weights)
+    size = parse_size(config.size)
+    drawn = calibration_images(2, max(size))[..., : size[0], : size[1]]
+    content = _cut(config.content, size) if config.content else drawn[:1]
+    painting = _cut(config.style, size) if config.style else drawn[1:]
+    content, painting = content.to(device), painting.to(device)
+
+    def extractor() -> VGG19Features:
+        built = VGG19Features(state, STYLE_LAYERS).to(device)
+        calibrate(built)
+        return built
+
+    judge = extractor()
+    plain = PlainDescent(judge, content, painting, config.history)
+    frozen = extractor()
+    objective = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
+    frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+    ours = OurDescent(objective, content, precision, config.history)
+    runs: dict[str, PlainDescent | OurDescent] = {"plain": plain, "fststyle": ours}
+    steps: dict[str, Callable[[], object]] = {name: run.step for name, run in runs.items()}
+    seconds = {name: list[float]() for name in runs}
+    for _ in trange(max(1, config.steps // ROUND), unit="round", desc=f"{ROUND} steps of each"):
+        for name, times in alternate(steps, ROUND - 1, device).items():
+            seconds[name] += times
+    rows: list[dict[str, Any]] = [
+        {
+            "loop": name,
+            "precision": "fp32" if name == "plain" else precision,
+            "seconds": statistics.median(seconds[name]),
+            "times plain": median_ratio(seconds["plain"], seconds[name]),
+            "steps": runs[name].steps,
+            # Of what is written: clamped, judged by the plain loop's own loss.
+            "final loss": plain.judged(runs[name].picture),
+            "unclamped": plain.judged(runs[name].image),
+        }
+        for name in runs
+    ]
+    print(f"{size[0]}×{size[1]}, {device.type}, L-BFGS with {config.history} pairs")
+    print_table(rows)
+    result = {"optimize": rows, "size": size, "history": config.history}
+    least = rows[0]["final loss"]
+    reached = next((i for i, loss in enumerate(ours.curve) if loss <= least), None)
+    print(f"fststyle reaches the plain loop's final loss after {reached} steps of {plain.steps}")
+    result["steps_from_photo"] = reached
+    if config.network:
+        network, _ = load_transform(config.network)
+        with torch.inference_mode():
+            start = network.to(device)(content).clamp(0, 1)
+        begun = OurDescent(objective, content, precision, config.history, start.clone())
+        while begun.steps < plain.steps and plain.judged(begun.picture) > least:
+            begun.step()
+        print(
+            f"from {config.network.name}'s picture fststyle reaches the plain loop's final loss"
+            f" after {begun.steps} steps of {plain.steps}"
+        )
+        result["steps_from_network"] = begun.steps
+    write_json(config.json, result)
+
+
+ROUND = 10
+
+
+def _cut(path: Path, size: tuple[int, int]) -> Tensor:
+    image = read_image(path, srgb=True)
+    box = centre_box(image.width, image.height, size[1] / size[0])
+    return as_tensor(Image.fromarray(crop(image, box, size)))
+
+
+class PlainDescent:
+    """As the paper has it, in float32 and NCHW: PyTorch's own L-BFGS and losses, the content's and
+    the painting's features computed once, the picture clamped when it is done."""
+
+    def __init__(
+        self, extractor: VGG19Features, content: Tensor, painting: Tensor, history: int
+    ) -> None:
+        self.extractor, self.steps = extractor, 0
+        with torch.no_grad():
+            self.target = extractor(content, CONTENT_LAYERS)["relu2_2"]
+            self.grams = {
+                name: self._gram(maps) for name, maps in extractor(painting, STYLE_LAYERS).items()
+            }
+        self.image = content.clone(memory_format=torch.contiguous_format).requires_grad_()
+        self.optimizer = torch.optim.LBFGS([self.image], max_iter=1, history_size=history)
+
+    @staticmethod
+    def _gram(features: Tensor) -> Tensor:
+        n, c, h, w = features.shape
+        flat = features.view(n, c, h * w)
+        return flat.bmm(flat.transpose(1, 2)) / (c * h * w)
+
+    def loss(self, image: Tensor) -> Tensor:
+        """Content and style, weighted."""
+        features = self.extractor(image, STYLE_LAYERS)
+        loss = WEIGHTS["content"] * F.mse_loss(features["relu2_2"], self.target)
+        for name, gram in self.grams.items():
+            found = self._gram(features[name])
+            loss = loss + WEIGHTS["style"] * F.mse_loss(found, gram, reduction="sum")
+        return loss
+
+    @torch.no_grad()
+    def judged(self, image: Tensor) -> float:
+        """The loss of a finished picture."""
+        return self.loss(image).item()
+
+    def step(self) -> None:
+        """One gradient, one step of L-BFGS."""
+
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            loss = self.loss(self.image)
+            loss.backward()
+            return loss
+
+        self.optimizer.step(closure)  # type: ignore[arg-type]
+        self.steps += 1
+
+    @property
+    def picture(self) -> Tensor:
+        """What would be written."""
+        return self.image.detach().clamp(0, 1)
+
+
+class OurDescent:
+    """As ``optimize`` goes."""
+
+    def __init__(
+        self,
+        objective: StyleObjective,
+        content: Tensor,
+        precision: str,
+        history: int,
+        start: Tensor | None = None,
+    ) -> None:
+        self.objective, self.precision, self.steps = objective, precision, 0
+        self.curve: list[float] = []
+        self.device = content.device
+        with autocast(self.device, precision):
+            self.targets = objective.targets(content.contiguous(memory_format=torch.channels_last))
+        start = content if start is None else start
+        self.image = start.clone(memory_format=torch.contiguous_format)
+        self.optimizer = LBFGS(self.image, history=history)
+
+    def step(self) -> None:
+        """One gradient, one step."""
+        image = self.image.detach().requires_grad_()
+        with autocast(self.device, self.precision):
+            terms = self.objective.compare(
+                image.contiguous(memory_format=torch.channels_last), self.targets
+            )
+        loss = self.objective.weighted_sum(terms)
+        (gradient,) = torch.autograd.grad(loss, image)
+        self.curve.append(loss.item())
+        self.optimizer.step(gradient)
+        self.steps += 1
+
+    @property
+    def picture(self) -> Tensor:
+        """What would be written."""
+        return self.image

@@ -1,0 +1,1 @@
+"""Damaged files and killed trainings, by the thousand: how do commands end?"""

@@ -1,0 +1,129 @@
+"""Video, stage by stage and as a whole: what each could do alone, and what all reach together.
+
+Decoding includes the grain, which frames get there.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from fststyle.benchmarks.infer import Memory, percentiles
+from fststyle.benchmarks.train import print_table, write_json
+from fststyle.checkpoints.style import load_transform
+from fststyle.config import BenchVideoConfig, InferConfig
+from fststyle.export.export import export
+from fststyle.images.noise import GRAIN
+from fststyle.inference.stylizer import Stylizer
+from fststyle.inference.video.pipeline import grained, stylize_video
+from fststyle.inference.video.reader import Frame
+from fststyle.inference.video.sources import Source, open_source
+from fststyle.inference.video.writer import VideoTarget
+from fststyle.networks.transform import TransformNet
+from fststyle.utils.figures import check_free_options
+
+KEPT = 48
+"""Decoded frames with which stylizing and encoding are timed."""
+
+
+def bench_video(config: BenchVideoConfig) -> None:
+    """``fststyle bench video``: prints a table, and writes JSON where asked to."""
+    check_free_options(config, "json")
+    if config.model is None:
+        network, card = TransformNet(config.width).eval(), dict[str, Any]()
+    elif config.model.suffix == ".onnx":
+        network = None
+    else:
+        network, card = load_transform(config.model)
+    with tempfile.TemporaryDirectory() as folder:
+        model = config.model
+        if network is not None:
+            model = Path(folder, "network.onnx")
+            export(network, card, model, uint8=True, fp16=config.fp16)
+        assert model is not None
+        stylizer = Stylizer(model, config.provider)
+        source = open_source(str(config.clip), config.max_size)
+        kept: list[Frame] = []
+        count = 0
+        for item in source:
+            if isinstance(item, Frame):
+                count += 1
+                if len(kept) < KEPT:
+                    kept.append(item)
+        stylizer(kept[0].pixels[None])  # warms up
+        delays = [_seconds(lambda f=frame: stylizer(f.pixels[None])) for frame in kept]  # type: ignore[misc]
+
+        def reopened() -> Source:
+            return open_source(str(config.clip), config.max_size)
+
+        rates = {
+            "decode": count / _seconds(lambda: _drain(grained(reopened(), GRAIN))),
+            "stylize": len(kept) / sum(delays),
+            "encode": len(kept) / _seconds(lambda: _encode(kept, source, Path(folder, "a"))),
+        }
+        memory = Memory()
+        target = Path(folder, "out.mp4")
+        with memory:
+            seconds = _seconds(
+                lambda: stylize_video(
+                    reopened(),
+                    [target],
+                    lambda frames, _: [stylizer(frames)],
+                    codec=None,
+                    quality=InferConfig.quality,
+                    stopped=lambda: False,
+                    grain=GRAIN,
+                    batch_size=config.batch_size,
+                )
+            )
+        rates["whole"] = count / seconds
+    rows = [{"stage": name, "frames/s": rate} for name, rate in rates.items()]
+    print(f"{config.clip.name}: {count} frames of {source.width}×{source.height}")
+    print(f"provider {stylizer.provider}")
+    print_table(rows)
+    slowest = min(rates["stylize"], rates["encode"], rates["decode"])
+    delay = percentiles(delays)
+    quarter = max(1, len(memory.megabytes) // 4)
+    early, late = (
+        statistics.mean(part) for part in (memory.megabytes[:quarter], memory.megabytes[-quarter:])
+    )
+    result = {
+        "frames_per_second": rates,
+        "whole_to_slowest_stage": rates["whole"] / slowest,
+        "stylizing_seconds": delay,
+        "megabytes": {"first quarter": early, "last quarter": late},
+    }
+    print(
+        f"whole to slowest stage {rates['whole'] / slowest:.2f}; a frame is stylized in"
+        f" {1000 * delay['50 %']:.0f} ms (median), {1000 * delay['95 %']:.0f} ms (95 %); memory"
+        f" {early:.0f} MB in the first quarter, {late:.0f} MB in the last"
+    )
+    write_json(
+        config.json,
+        {
+            **result,
+            "provider": stylizer.provider,
+            "frames": count,
+            "size": [source.width, source.height],
+        },
+    )
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def _drain(items: Iterable[object]) -> None:
+    for _ in items:
+        pass
+
+
+def _encode(frames: Iterable[Frame], source: Source, path: Path) -> None:
+    target = VideoTarget(path, Path("out.mp4"), source, None, InferConfig.quality)
+    for frame in frames:
+        target.put(frame)
+    target.close()

@@ -1,0 +1,1 @@
+"""Files with networks in them: ours and others'."""

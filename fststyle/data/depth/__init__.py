@@ -1,0 +1,1 @@
+"""Pictures with known depth, to train and measure depth networks."""

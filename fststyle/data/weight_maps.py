@@ -1,0 +1,153 @@
+"""Where importance maps come from: the photos' depth, kept on disk, or the user's own pictures."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import platformdirs
+from PIL import Image
+from tqdm import tqdm
+
+from fststyle.data.depth.maps import check_same_shape
+from fststyle.images.io import find_named, importance_from_depth, read_image
+from fststyle.utils.files import replacing
+
+Estimate = Callable[[Image.Image], np.ndarray]
+"""A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""
+
+
+class DepthCache:
+    """Importance maps from the photos' depth, 1 at the nearest pixel and 0 at the farthest.
+
+    Each is computed once and kept as a 16-bit PNG, named by the photo's bytes: moved or renamed
+    photos keep theirs, changed ones get another. Files appear whole or not at all, so that a run
+    may be interrupted, and several may share the folder.
+
+    Args:
+        folder: where they are kept.
+        make_estimate: gives the depth network for maps that ``fill`` was not asked for. Called in
+            whatever process first misses one, so it can be pickled and takes no GPU.
+    """
+
+    def __init__(self, folder: Path, make_estimate: Callable[[], Estimate]) -> None:
+        self.folder = folder
+        self._make_estimate = make_estimate
+        self._estimate: Estimate | None = None
+
+    def __call__(self, photo: Path, size: tuple[int, int]) -> np.ndarray:
+        """H×W float32; raises ValueError or FileNotFoundError where the photo cannot be read."""
+        file = self._file(photo)
+        try:
+            with Image.open(file) as kept:
+                return np.asarray(kept, np.float32) / 65535
+        except (OSError, ValueError, SyntaxError):  # missing, or damaged by something else
+            self._estimate = self._estimate or self._make_estimate()
+        importance = _importance(photo, self._estimate)
+        # A disk that is full by now should not end a training.
+        with suppress(OSError):
+            _keep(importance, file)
+        return importance
+
+    def fill(self, photos: Sequence[Path], estimate: Estimate, *, show: bool) -> list[Path]:
+        """Compute what is missing of ``photos``, with a progress bar where ``show``.
+
+        Returns the photos that have no map: they cannot be read, or are of one colour, and whoever
+        asks for their maps learns why. Raises OSError where the folder cannot be written.
+        """
+        failed = [photo for photo in photos if not photo.is_file()]
+        files = {self._file(photo): photo for photo in photos if photo.is_file()}
+        missing = [photo for file, photo in files.items() if not file.is_file()]
+        for photo in tqdm(missing, "depth of photos", unit="photo", disable=not (show and missing)):
+            if self._file(photo).is_file():  # another run's, by now
+                continue
+            try:
+                importance = _importance(photo, estimate)
+            except (ValueError, MemoryError):
+                failed.append(photo)
+            else:
+                _keep(importance, self._file(photo))
+        return failed
+
+    def _file(self, photo: Path) -> Path:
+        name = _digest(photo)
+        return self.folder / name[:2] / f"{name[2:]}.png"
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "_estimate": None}
+
+
+def _importance(photo: Path, estimate: Estimate) -> np.ndarray:
+    image = read_image(photo, srgb=True)
+    if all(high == low for low, high in cast(list[tuple[int, int]], image.getextrema())):
+        raise ValueError(f"{photo}: of one colour, so it has no depth")
+    depth = estimate(image)
+    if not np.isfinite(depth).all():
+        raise ValueError(f"{photo}: its depth is not finite")
+    return importance_from_depth(depth)
+
+
+def _keep(importance: np.ndarray, file: Path) -> None:
+    with replacing(file) as beside:
+        Image.fromarray((importance * 65535 + 0.5).astype(np.uint16)).save(beside, format="PNG")
+
+
+@lru_cache(maxsize=1 << 20)
+def _digest(photo: Path) -> str:
+    if not photo.is_file():
+        raise FileNotFoundError(f"{photo}: no such file")
+    return hashlib.blake2b(photo.read_bytes(), digest_size=20).hexdigest()
+
+
+@contextmanager
+def cache_folder(given: str | None) -> Iterator[Path]:
+    """The folder that ``--depth-cache`` names; for "off" one that is removed at the end."""
+    if given == "off":
+        with tempfile.TemporaryDirectory(prefix="fststyle-depth-") as folder:
+            yield Path(folder)
+    else:
+        yield Path(given) if given else platformdirs.user_cache_path("fststyle") / "depth"
+
+
+class MapFolder:
+    """The user's own importance maps: pictures named as the photos, white where content counts.
+
+    Args:
+        folder: of the maps; below it each has its photo's place below ``photos``, any suffix.
+        photos: the folder of the photos.
+
+    Raises FileNotFoundError where a folder is missing.
+    """
+
+    def __init__(self, folder: Path, photos: Path) -> None:
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"--weight-map {folder}: neither depth, horizontal, vertical nor a folder of maps"
+            )
+        self.folder, self.photos = folder, photos
+
+    def check(self, photos: Sequence[Path]) -> None:
+        """Raises ValueError where any of ``photos`` has no map."""
+        missing = [photo for photo in photos if self._find(photo) is None]
+        if missing:
+            raise ValueError(
+                f"{self.folder}: no map for {len(missing)} of {len(photos)} photos, such as"
+                f" {missing[0].name}: every photo needs one, named as it is"
+            )
+
+    def __call__(self, photo: Path, size: tuple[int, int]) -> np.ndarray:
+        """H×W float32 in [0,1]; raises ValueError or FileNotFoundError where it cannot be read or
+        is not of the photo's proportions."""
+        file = self._find(photo)
+        if file is None:
+            raise FileNotFoundError(f"{photo}: has no map in {self.folder}")
+        values = read_image(file).convert("L")
+        check_same_shape(size, photo, values.size, file)
+        return np.asarray(values, np.float32) / 255
+
+    def _find(self, photo: Path) -> Path | None:
+        return find_named(self.folder, photo.relative_to(self.photos))

@@ -1,0 +1,92 @@
+"""Networks beside optimization: how many of its steps, and how much time, a network saves (the
+comparison of Johnson et al. 2016, figure 5)."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fststyle.evaluation.model_result import Measured
+from fststyle.losses.perceptual import MARGIN
+
+
+class AsSteps(NamedTuple):
+    """A network's loss as steps of an optimization that reach it, by photo."""
+
+    network: str
+    optimization: str
+    steps: list[int | None]
+    """None where all its steps do not reach it."""
+    network_seconds: float
+    """For a photo, median."""
+    step_seconds: float
+
+    def sentence(self) -> str:
+        """For people."""
+        reached = sorted(steps for steps in self.steps if steps is not None)
+        if not reached:
+            return f"{self.optimization} reaches {self.network}'s loss on no photo."
+        middle = statistics.median(reached)
+        missed = len(self.steps) - len(reached)
+        return (
+            f"{self.network}'s loss is reached by {self.optimization} after {middle:g} steps"
+            f" ({reached[0]} to {reached[-1]}"
+            + (f"; on {missed} photo(s) never" * (missed > 0))
+            + f"), that is after {middle * self.step_seconds:.1f} s instead of"
+            f" {self.network_seconds:.2f} s."
+        )
+
+
+def as_steps(group: Sequence[Measured], places: Sequence[Path]) -> list[AsSteps]:
+    """For every network and every recorded optimization of one size with an unweighted content
+    loss: content and style loss, by the weights of the optimization."""
+    found = []
+    for folder in group:
+        records = [folder.folder.record(place) for place in places] if folder.folder else [None]
+        if any(r is None or not _comparable(r) for r in records):
+            continue
+        known = [record for record in records if record]
+        seconds = [r["seconds"] / max(1, len(r["levels"][0]["curve"]) - 1) for r in known]
+        for network in group:
+            # What is not finite would be reached never, or at once.
+            if network.folder is None and math.isfinite(
+                network.mean("content") + network.mean("style")
+            ):
+                reached = [
+                    _steps_to(
+                        record, network.lists["content"][number], network.lists["style"][number]
+                    )
+                    for number, record in enumerate(known)
+                ]
+                found.append(
+                    AsSteps(
+                        network.name,
+                        folder.name,
+                        reached,
+                        statistics.median(network.seconds),
+                        statistics.median(seconds),
+                    )
+                )
+    return found
+
+
+def _comparable(record: Mapping[str, Any]) -> bool:
+    settings = record["settings"]
+    return (
+        len(record["levels"]) == 1
+        and settings["method"] in ("plain", "depth")
+        and settings["calibrate"]
+        and settings["loss_downscale"] == 1
+        and settings.get("margin", MARGIN) == MARGIN
+        and not settings["keep_colour"]
+    )
+
+
+def _steps_to(record: Mapping[str, Any], content: float, style: float) -> int | None:
+    weights = record["settings"]["content_weight"], record["settings"]["style_weight"]
+    wanted = weights[0] * content + weights[1] * style
+    for step, terms in enumerate(record["levels"][0]["curve"]):
+        if weights[0] * terms["content"] + weights[1] * terms["style"] <= wanted:
+            return step
+    return None

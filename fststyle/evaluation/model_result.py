@@ -1,0 +1,47 @@
+"""What was measured of one network, or of one folder of pictures."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from fststyle.evaluation.output_folder import PictureFolder
+from fststyle.losses.functional import style_loss
+from fststyle.losses.perceptual import StyleObjective
+
+Output = Callable[[Path, Image.Image], Image.Image | Tensor]
+"""A photo's place below the folder of photos, and what it holds at the size of the comparison, to
+its picture: 1×3×H×W in [0,1], or finished, of any size."""
+
+
+@dataclass
+class Measured:
+    """A network or a folder of pictures, and what was measured of it, photo by photo."""
+
+    name: str
+    method: str
+    output: Output
+    objective: StyleObjective
+    painting: str
+    folder: PictureFolder | None = None
+    lists: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def values(self) -> dict[str, np.ndarray]:
+        """A value for each photo, by figure."""
+        return {name: np.asarray(values) for name, values in self.lists.items()}
+
+    def mean(self, figure: str) -> float:
+        """Over the photos."""
+        return float(np.mean(self.lists[figure]))
+
+
+def style_of(objective: StyleObjective, maps: Mapping[str, Tensor]) -> float:
+    """The style loss of a picture's feature maps, ``objective.maps``'s; layers are summed."""
+    return sum(
+        style_loss(maps[layer], objective.grams[layer]).item() for layer in objective.style_layers
+    )

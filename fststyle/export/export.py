@@ -1,0 +1,133 @@
+"""A trained network to one ONNX file, compared with torch before it is kept."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+import fststyle
+from fststyle.checkpoints.depth import holds_depth, load_depth
+from fststyle.checkpoints.style import load_transform
+from fststyle.config import ExportConfig, parse_size
+from fststyle.config.cards import KEY, public
+from fststyle.export.graph import OPSET, Deployed, to_onnx
+from fststyle.export.quantize import to_int8
+from fststyle.export.verify import (
+    Agreement,
+    compare,
+    compare_in_opencv,
+    judge,
+    run_in_half,
+    run_in_onnxruntime,
+)
+from fststyle.images.io import find_images
+from fststyle.networks.transform import TransformNet
+from fststyle.utils.files import check_free, check_suffix, names_folder, replacing
+
+LOWEST_PSNR = {"fp32": None, "fp16": 45.0, "int8": 30.0}
+"""By precision, in dB; float32 is judged by its largest difference."""
+
+
+def run(config: ExportConfig) -> None:
+    """``fststyle export``."""
+    output = _output(config)
+    check_free([output], config.overwrite)
+    network: nn.Module
+    if holds_depth(config.checkpoint):
+        network, card = load_depth(config.checkpoint, config.vgg_weights)
+    else:
+        network, card = load_transform(config.checkpoint)
+    photos: Sequence[Path] = ()
+    if config.quantize == "int8":
+        assert config.photos is not None
+        photos = find_images(config.photos)
+        if not isinstance(network, TransformNet):
+            raise ValueError("--quantize int8 is for style networks")
+    size = parse_size(config.static)[::-1] if config.static else None
+    found = export(
+        *(network, card, output),
+        uint8=config.uint8,
+        fp16=config.fp16,
+        size=size,
+        opset=config.opset,
+        photos=photos,
+    )
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; beside torch:")
+    for engine, agreement in found.items():
+        if isinstance(agreement, str):
+            print(f"{engine} does not run it: {agreement}")
+        else:
+            print(
+                f"{engine}: largest difference {agreement.largest_difference:.1e}, PSNR"
+                f" {agreement.psnr:.1f} dB"
+            )
+
+
+def _output(config: ExportConfig) -> Path:
+    """The file to write: beside the checkpoint, in a folder, or the one that is named."""
+    name = f"{config.checkpoint.stem}.onnx"
+    if config.output is None:
+        return config.checkpoint.with_name(name)
+    if names_folder(config.output, NAMES):
+        return Path(config.output, name)
+    check_suffix(Path(config.output), ".onnx")
+    return Path(config.output)
+
+
+NAMES = (".onnx", ".safetensors", ".pth", ".pt", ".model", ".npz", ".t7")
+"""Suffixes of files, beside which a name is taken for that of a folder."""
+
+
+def export(
+    network: nn.Module,
+    card: Mapping[str, Any],
+    output: Path,
+    *,
+    uint8: bool = False,
+    fp16: bool = False,
+    size: tuple[int, int] | None = None,
+    opset: int = OPSET,
+    photos: Sequence[Path] = (),
+) -> dict[str, Agreement | str]:
+    """Write ``network`` to the ONNX file ``output`` with ``card`` in its metadata.
+
+    Args:
+        size: (height, width) of the only pictures it is to take; any by default.
+        photos: files by which a style network's convolutions are quantized to 8 bits.
+
+    Returns, by engine, how far its pictures are from torch's, or why it cannot run the file.
+    Raises ValueError, and leaves no file, where ONNX Runtime's are not torch's.
+    """
+    deployed = Deployed(network, uint8, fp16)
+    if fp16:
+        # ONNX Runtime's CPU provider widens to float32, and sees no overflow.
+        in_half = compare(deployed, network, run_in_half(deployed), size)
+        judge(in_half, rounded=False, lowest_psnr=LOWEST_PSNR["fp16"])
+    model, held_out, precision = to_onnx(deployed, size, opset), None, "fp16" if fp16 else "fp32"
+    if photos:
+        model, held_out = to_int8(model, photos, uint8=uint8, size=size)
+        precision = "int8"
+    data = model.SerializeToString()
+    agreement = compare(deployed, network, run_in_onnxruntime(data), size, held_out)
+    judge(agreement, rounded=uint8 and deployed.stylizes, lowest_psnr=LOWEST_PSNR[precision])
+    found: dict[str, Agreement | str] = {"ONNX Runtime": agreement}
+    if deployed.stylizes:
+        found["OpenCV"] = compare_in_opencv(deployed, network, data, size, held_out)
+    described = {
+        **card,
+        "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
+        "precision": precision,
+        # JSON has no infinity.
+        "agreement": {k: v if np.isfinite(v) else None for k, v in agreement._asdict().items()},
+        "exported_with": {"fststyle": fststyle.__version__, "torch": torch.__version__},
+    }
+    onnx.helper.set_model_props(model, {KEY: json.dumps(public(described), sort_keys=True)})
+    onnx.checker.check_model(model, full_check=True)
+    with replacing(output) as beside:
+        onnx.save_model(model, beside)
+    return found

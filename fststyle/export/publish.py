@@ -1,0 +1,64 @@
+"""A trained style as it ships: half the size, ready to run, and with what one should know of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fststyle.checkpoints.style import halved, load_transform, save_transform
+from fststyle.config import PublishConfig
+from fststyle.export.export import export
+from fststyle.utils.files import check_file, check_free
+
+
+def run(config: PublishConfig) -> None:
+    """``fststyle publish``: NAME.safetensors with float16 kernels and NAME.onnx with half-precision
+    arithmetic and bytes in and out, both with the same card.
+
+    Raises OSError or ValueError with the reason, and writes nothing, where the network or its
+    figures cannot be read, float16 cannot hold it, or a file would be overwritten.
+    """
+    name = config.checkpoint.stem
+    published, model = (config.output / f"{name}{suffix}" for suffix in (".safetensors", ".onnx"))
+    if published.resolve() == config.checkpoint.resolve():
+        raise ValueError(f"{published} would be overwritten: give another --output")
+    check_free([published, model], config.overwrite)
+    network, card = load_transform(config.checkpoint)
+    card = {
+        **card,
+        "painting": {"title": config.title, "painter": config.painter, "year": config.year},
+    }
+    for key in ("licence", "note"):
+        if getattr(config, key):
+            card[key] = getattr(config, key)
+    if config.figures:
+        card["figures"] = _figures(config.figures, name)
+    halved(network.state_dict(), config.checkpoint)  # raises before the first file is written
+    export(network, card, model, uint8=True, fp16=True)
+    save_transform(published, network, card, half=True)
+    for file in (published, model):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+def _figures(file: Path, name: str) -> dict[str, Any]:
+    """What ``evaluate --json`` wrote of the network called ``name``."""
+    check_file(file)
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+        groups = result["paintings"].values()
+        found = next(group[name]["mean"] for group in groups if name in group)
+        found = {"photos": result["photos"], "size": result["size"], **found}
+        if "videos" in result:
+            clips = result["videos"]["clips"].values()
+            found["warping error"] = sum(clip["errors"][name] for clip in clips) / len(clips)
+        return found
+    except StopIteration:
+        raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        raise ValueError(f"{file} was not written by evaluate --photos … --json") from error

@@ -1,0 +1,1 @@
+"""Pictures with NumPy and Pillow: files, sizes, sheets."""

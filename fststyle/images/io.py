@@ -1,0 +1,376 @@
+"""Reading and writing pictures with Pillow; no torch here, since the deployed runtime uses it."""
+
+import contextlib
+import functools
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from PIL import Image, ImageCms, ImageOps
+
+from fststyle.images.opening import (
+    HEIF,
+    check_memory,
+    draft_within,
+    has_heif,
+    open_of_any_size,
+    what_it_is,
+)
+from fststyle.utils.files import replacing
+
+_JPEG = {"quality": 95, "subsampling": 0}
+WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".jpg": ("JPEG", _JPEG),
+    ".jpeg": ("JPEG", _JPEG),
+    ".png": ("PNG", {}),
+    ".webp": ("WEBP", {"quality": 95}),
+    ".tif": ("TIFF", {"compression": "tiff_deflate"}),
+    ".tiff": ("TIFF", {"compression": "tiff_deflate"}),
+}
+"""File suffix to Pillow's format and its options."""
+
+DEEP = (".png", ".tif", ".tiff")
+"""File suffixes of formats with 16 bits per channel."""
+
+_WITH_ALPHA = {"PNG", "WEBP", "TIFF"}
+
+
+_NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG"}
+"""What Pillow has names for and cannot read."""
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Files below ``folder``, at any depth, that bear a suffix Pillow reads; sorted, hidden ones
+    left out. Links to folders are followed once.
+
+    Raises FileNotFoundError where the folder is missing or holds no picture.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; give a folder of pictures")
+    found = [path for path in walk(folder) if is_picture_name(path)]
+    if not found:
+        raise FileNotFoundError(
+            f"{folder}: no picture in it or below it (looked for .jpg, .png and every other"
+            f" suffix that Pillow {PIL.__version__} reads)"
+        )
+    return found
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether a file bears a suffix that Pillow reads."""
+    return path.suffix.lower() in _suffixes()
+
+
+@functools.cache
+def _suffixes() -> frozenset[str]:
+    Image.init()
+    readable = Image.OPEN.keys() - _NO_PICTURES
+    found = {s for s, name in Image.registered_extensions().items() if name in readable}
+    return frozenset(found.union(HEIF if has_heif() else ()))
+
+
+def is_unreadable_heif(path: Path) -> bool:
+    """Whether a file is called a HEIC photo, and Pillow does without pillow-heif."""
+    return path.suffix.lower() in HEIF and not is_picture_name(path)
+
+
+def walk(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list[Path]:
+    """Everything below ``folder``, at any depth, that is no folder; sorted, what is hidden left
+    out. Links to folders are followed once.
+
+    Args:
+        onerror: told of folders that cannot be read.
+    """
+    seen, found = set(), []
+    for root, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def find_named(folder: Path, name: Path) -> Path | None:
+    """The picture below ``folder`` at the place ``name``, of this suffix or another one; None where
+    there is none."""
+    place = folder / name
+    names = [place, *(place.with_suffix(suffix) for suffix in WRITERS)]
+    return next((file for file in names if file.is_file()), None)
+
+
+def read_image(
+    path: Path,
+    *,
+    at_least: int | None = None,
+    max_size: int | None = None,
+    alpha: bool = False,
+    srgb: bool = False,
+) -> Image.Image:
+    """The picture as 8-bit RGB, upright (EXIF orientation applied).
+
+    Grayscale, palette, CMYK, 16-bit, 32-bit and floating-point pictures are converted; what is
+    transparent is laid on white, unless ``alpha`` asks for RGBA where the file has transparency.
+
+    Pictures may be of any size that fits into memory, told by their first bytes.
+
+    Of several pages it is the first; ``info["pages"]`` is their number then.
+
+    Args:
+        at_least: where the decoder can (JPEG), decode at a reduced size whose shorter side is still
+            at least this many pixels: several times as fast for large photos.
+        max_size: reduce the picture so that its longer side is at most so many pixels.
+        srgb: convert from the file's colour profile, where it has one, to sRGB, in which the
+            networks were trained; otherwise values stay as they are, and so does the profile.
+
+    Raises:
+        FileNotFoundError: no such file.
+        OSError: it cannot be opened.
+        ValueError: not a picture, or a damaged one, or one too large for memory.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(_what_instead(path))
+    with open(path, "rb") as file:
+        try:
+            with open_of_any_size(file) as image:
+                whole = image.width * image.height
+                if at_least is not None:
+                    image.draft("RGB", (at_least, at_least))
+                if max_size is not None:
+                    draft_within(image, max_size)
+                check_memory(image, whole)
+                image.load()
+                read = as_rgb(image, alpha=alpha, srgb=srgb)
+                read = fit_within(read, max_size) if max_size else read
+                with contextlib.suppress(Exception):  # as below, of a page that is not asked for
+                    pages = getattr(image, "n_frames", 1)
+                    if image.format == "TIFF" and pages > 1:
+                        read.info["pages"] = pages
+                return read
+        except MemoryError as error:
+            reason = f" ({error})" if str(error) else ""
+            raise ValueError(f"{path}: too large to be read into memory{reason}") from error
+        except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            if isinstance(error, PIL.UnidentifiedImageError):
+                reason = what_it_is(path)
+            raise ValueError(f"{path}: not a picture that can be decoded ({reason})") from error
+
+
+def _what_instead(path: Path) -> str:
+    if path.is_symlink() and not os.path.exists(path):
+        return f"{path}: no such file, but a link to one"
+    return f"{path}: {'no file, but a folder, pipe or device' if path.exists() else 'no such file'}"
+
+
+def as_rgb(image: Image.Image, *, alpha: bool = False, srgb: bool = False) -> Image.Image:
+    """An opened picture as ``read_image`` returns it."""
+    upright = ImageOps.exif_transpose(image)
+    return _to_rgb(_to_srgb(upright) if srgb else upright, alpha)
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Colours by the embedded profile; a picture without one, or with one that is damaged or of
+    another kind than its pixels, is returned as it is."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    colours = image.convert("RGB") if image.mode == "RGBA" else image
+    try:
+        found = ImageCms.profileToProfile(
+            colours,
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGB",
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    assert found is not None
+    if image.mode == "RGBA":
+        found.putalpha(image.getchannel("A"))
+    found.info.pop("icc_profile", None)
+    return found
+
+
+def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
+    if image.mode not in ("RGB", "RGBA", "P"):
+        image.info.pop("icc_profile", None)  # it describes grey or CMYK, not what is returned
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _from_wide_grey(image)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        if alpha:
+            return rgba
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_wide_grey(image: Image.Image) -> Image.Image:
+    """Pillow's own conversion of these modes clips instead of scaling."""
+    top = 65535.0 if image.mode.startswith("I;16") else _range(image)
+    grey = np.empty((image.height, image.width), np.uint8)
+    for first, values in _strips(image):
+        scaled = np.clip(values / top * 255 + 0.5, 0, 255)
+        grey[first : first + len(values)] = scaled
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _range(image: Image.Image) -> float:
+    """32-bit and floating-point files do not say their range: 1, 8 or 16 bits, or what is there.
+
+    Raises ValueError for values that are not finite.
+    """
+    peak = 0.0
+    for _, values in _strips(image):
+        if not np.isfinite(values).all():
+            raise ValueError("it holds values that are not finite")
+        peak = max(peak, values.max(initial=0))
+    top = next((limit for limit in (1.0, 255.0, 65535.0) if peak <= limit), peak)
+    return 255.0 if image.mode == "I" and top == 1.0 else top
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, h×W float64) of stretches of rows, since eight bytes a value are many."""
+    rows = max(1, (1 << 20) // max(1, image.width))
+    for first in range(0, image.height, rows):
+        box = (0, first, image.width, min(first + rows, image.height))
+        yield first, np.asarray(image.crop(box)).astype(np.float64)
+
+
+def fit_within(image: Image.Image, long_side: int) -> Image.Image:
+    """Reduced so that the longer side is at most ``long_side`` pixels; never enlarged."""
+    scale = long_side / max(image.size)
+    return image if scale >= 1 else resize(image, scale)
+
+
+def resize(image: Image.Image, scale: float) -> Image.Image:
+    """Resampled by ``scale``, antialiased."""
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom edge in pixels."""
+
+
+def centre_box(width: float, height: float, aspect: float) -> Box:
+    """The largest centred box of the given width / height in a picture of this size."""
+    kept = min(width, height * aspect)
+    left, top = (width - kept) / 2, (height - kept / aspect) / 2
+    return left, top, left + kept, top + kept / aspect
+
+
+def crop(image: Image.Image, box: Box, size: tuple[int, int]) -> np.ndarray:
+    """``box`` of the picture at ``size`` (height, width), as H×W×3 uint8."""
+    height, width = size
+    return np.asarray(
+        image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    )
+
+
+def crop_map(values: np.ndarray, box: Box, of: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """What ``crop`` cuts out of the picture ``of``, out of an H×W float32 map of it that may have
+    another resolution."""
+    height, width = size
+    across, down = values.shape[1] / of.width, values.shape[0] / of.height
+    scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    return np.asarray(
+        Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR, box=scaled)
+    )
+
+
+def importance_from_depth(depth: np.ndarray) -> np.ndarray:
+    """s = (max z − z) / (max z − min z) of an H×W depth map (larger = farther): 1 at the nearest
+    pixel, 0 at the farthest; 1/2 everywhere in a map that is flat."""
+    spread = depth.max() - depth.min()
+    return (depth.max() - depth) / spread if spread > 0 else np.full_like(depth, 0.5)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Floats in [0,1] to uint8, clamped and rounded."""
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError where ``write_image`` has no format for the suffix of ``path``."""
+    if path.suffix.lower() not in WRITERS:
+        raise ValueError(
+            f"{path}: cannot write {path.suffix or 'a file with no suffix'};"
+            f" use {', '.join(WRITERS)}"
+        )
+
+
+def check_deep(path: Path) -> None:
+    """Raise ValueError where ``write_deep`` has no format for the suffix of ``path``."""
+    if path.suffix.lower() not in DEEP:
+        raise ValueError(
+            f"{path}: {path.suffix or 'a file with no suffix'} has no 16 bits per channel; use"
+            f" {', '.join(DEEP)}"
+        )
+
+
+def write_deep(image: np.ndarray, path: Path) -> None:
+    """H×W×3 floats in [0,1] as 16-bit RGB, in the format of the suffix: whole or not at all.
+
+    Needs OpenCV. Raises ValueError for a suffix not in ``DEEP``, OSError where the disk refuses.
+    """
+    import cv2  # Pillow writes colour in 8 bits only
+
+    check_deep(path)
+    values = (np.clip(image, 0, 1) * 65535 + 0.5).astype(np.uint16)
+    done, data = cv2.imencode(path.suffix.lower(), values[..., ::-1])
+    assert done
+    with replacing(path) as beside:
+        beside.write_bytes(data.tobytes())
+
+
+def write_image(image: Image.Image, path: Path, quality: int | None = None) -> None:
+    """Write in the format of the suffix: whole or not at all. JPEG lays transparency on white;
+    ``quality`` is its and WebP's, of 100.
+
+    Raises ValueError for a suffix not in ``WRITERS``, OSError where the disk refuses.
+    """
+    check_writable(path)
+    name, options = WRITERS[path.suffix.lower()]
+    if quality is not None and "quality" in options:
+        options = {**options, "quality": quality}
+    if image.mode == "RGBA" and name not in _WITH_ALPHA:
+        image = _to_rgb(image, alpha=False)
+    profile = image.info.get("icc_profile")
+    with replacing(path) as beside:
+        image.save(beside, format=name, icc_profile=profile, **options)
+
+
+def sheet(
+    rows: Iterable[Iterable[Image.Image]],
+    *,
+    height: int = 256,
+    titles: Iterable[str] = (),
+) -> Image.Image:
+    """Pictures in rows, each scaled to ``height`` pixels, columns aligned, titles above them."""
+    from PIL import ImageDraw, ImageFont
+
+    gap = 8
+    scaled = [[resize(image, height / image.height).convert("RGB") for image in r] for r in rows]
+    columns = max(len(row) for row in scaled)
+    widths = [max(row[c].width for row in scaled if c < len(row)) for c in range(columns)]
+    head = 28 if titles else 0
+    size = (sum(widths) + gap * (columns + 1), head + len(scaled) * (height + gap) + gap)
+    canvas = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(16)
+    lefts = [gap + sum(widths[:c]) + gap * c for c in range(columns)]
+    for left, width, title in zip(lefts, widths, titles, strict=False):
+        draw.text((left + width / 2, head - 2), title, "black", font, anchor="ms")
+    for r, row in enumerate(scaled):
+        for left, width, image in zip(lefts, widths, row, strict=False):
+            canvas.paste(
+                image, (left + (width - image.width) // 2, head + gap + r * (height + gap))
+            )
+    return canvas

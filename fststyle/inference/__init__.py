@@ -1,0 +1,1 @@
+"""Exported networks at work on pictures; no torch."""

@@ -1,0 +1,1 @@
+"""Moving pictures: read, stylized, written; cameras live."""

@@ -1,0 +1,258 @@
+"""Videos that are no video files: folders of frames, and animated GIFs."""
+
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fststyle.images.io import find_images, read_image, write_image
+from fststyle.images.opening import open_of_any_size
+from fststyle.inference.video.conversion import SDR, white_where_hidden
+from fststyle.inference.video.reader import Frame
+from fststyle.utils.console import printable
+
+GIF_TICK = Fraction(1, 100)
+"""Seconds; GIFs know no smaller unit of time."""
+
+
+class FolderSource:
+    """The pictures of a folder, as ``VideoSource`` gives frames, in the order of their names, in
+    which numbers count: 2 comes before 10.
+
+    Pictures that cannot be read count as corrupt; those of another size are scaled to the first's.
+
+    Args:
+        folder: of the pictures.
+        rate: frames per second.
+        max_size: as ``VideoSource`` has it.
+
+    Raises FileNotFoundError where there is no picture, ValueError where none can be read.
+    """
+
+    def __init__(self, folder: Path, rate: float, max_size: int | None = None) -> None:
+        self.source, self._max_size = str(folder), max_size
+        self._files = sorted(find_images(folder), key=by_number)
+        self.rate = Fraction(rate).limit_denominator(1001)
+        self.time_base = 1 / self.rate
+        self.count, self.corrupt, self.failure = len(self._files), 0, ""
+        self.width, self.height = self._first_size()
+        self.aspect, self.colour = Fraction(1), SDR
+        self.others: Sequence[Any] = []
+        self.has_alpha = any(map(_has_transparency, self._files))
+        self.loop, self.start, self.live = None, Fraction(0), False
+        self.container = self.stream = None
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames; where one is missing, the one before stays longer."""
+        size, scaled = (self.width, self.height), 0
+        for number, file in enumerate(self._files):
+            try:
+                image = self._read(file)
+            except (ValueError, OSError):
+                self.corrupt += 1
+                continue
+            if image.size != size:
+                image = image.resize(size, Image.Resampling.LANCZOS)
+                scaled += 1
+                self.notes = [
+                    f"{scaled} of its pictures are scaled to the first's {size[0]}×{size[1]}"
+                ]
+            pixels, alpha = np.array(image.convert("RGB")), None
+            if self.has_alpha:
+                alpha = np.array(image.convert("RGBA").getchannel("A"))
+                pixels = white_where_hidden(pixels, alpha)
+            yield Frame(pixels, number, 1, alpha)
+
+    def span(self) -> tuple[int, int]:
+        """``pts`` of the first and of the last frame."""
+        return 0, self.count - 1
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _read(self, file: Path) -> Image.Image:
+        return read_image(file, max_size=self._max_size, alpha=True, srgb=True)
+
+    def _first_size(self) -> tuple[int, int]:
+        reason = ""
+        for file in self._files:
+            try:
+                return self._read(file).size
+            except (ValueError, OSError) as error:
+                reason = reason or str(error)
+        raise ValueError(f"{self.source}: none of its pictures can be read; {reason}")
+
+
+Part = str | tuple[int, str]
+
+
+def by_number(file: Path) -> tuple[list[list[Part]], Path]:
+    """Sorts paths by their names' parts, digits as the numbers that they are, of any length."""
+
+    def parts(name: str) -> list[Part]:
+        found: list[Part] = []
+        for place, part in enumerate(re.split(r"([0-9]+)", name)):  # text and digits in turn
+            digits = part.lstrip("0")
+            found.append((len(digits), digits) if place % 2 else part)
+        return found
+
+    return [parts(name) for name in file.with_suffix("").parts], file
+
+
+def _has_transparency(file: Path) -> bool:
+    """By the header alone."""
+    try:
+        with file.open("rb") as opened, open_of_any_size(opened) as image:
+            return image.has_transparency_data
+    except Exception:  # Pillow's decoders raise nearly anything on damaged files
+        return False
+
+
+def left_out(name: Path, source: Any) -> None:
+    """Say what pictures do not hold."""
+    if source.others:
+        print(
+            f"{printable(name)}: sound and subtitles are left out, which pictures hold none of",
+            file=sys.stderr,
+        )
+
+
+class FolderTarget:
+    """PNG pictures, numbered from 1, as ``VideoTarget`` takes frames; sound is left out.
+
+    They gather in a folder beside, hidden, which takes the name at the end. What frames the folder
+    of that name held before are gone then; other files in it stay.
+
+    Args:
+        folder: for the pictures.
+        source: whose frames come.
+    """
+
+    FRAME = re.compile(r"\d{6,}\.png")
+    """Names of pictures."""
+
+    def __init__(self, folder: Path, source: Any) -> None:
+        self.path, self.frames = folder, 0
+        self._beside = Path(os.path.realpath(folder)).with_name(f".{secrets.token_hex(6)}.tmp")
+        self._beside.mkdir(parents=True)
+        left_out(folder, source)
+
+    def put(self, item: Any) -> None:
+        """Write a frame."""
+        if isinstance(item, Frame):
+            self.frames += 1
+            image = Image.fromarray(item.pixels)
+            if item.alpha is not None:
+                image.putalpha(Image.fromarray(item.alpha))
+            write_image(image, self._beside / f"{self.frames:06d}.png")
+
+    def close(self) -> None:
+        """Let the folder appear."""
+        folder = Path(os.path.realpath(self.path))
+        if not folder.exists():
+            self._beside.rename(folder)
+            return
+        before = folder.with_name(f".{secrets.token_hex(6)}.tmp")
+        for file in folder.iterdir():
+            if not self.FRAME.fullmatch(file.name):
+                file.rename(self._beside / file.name)
+        folder.rename(before)
+        self._beside.rename(folder)
+        shutil.rmtree(before)
+
+    def abandon(self) -> None:
+        """Remove what was written; after ``close`` nothing happens."""
+        shutil.rmtree(self._beside, ignore_errors=True)
+
+
+class GifTarget:
+    """An animated GIF, as ``VideoTarget`` takes frames: 256 colours for each, dithered; sound is
+    left out. All frames are in memory until the end, a byte per pixel.
+
+    Args:
+        path: the file.
+        name: what it is to be called.
+        source: whose time and loops it has.
+    """
+
+    def __init__(self, path: Path, name: Path, source: Any) -> None:
+        self._path, self._source = path, source
+        self._images: list[Image.Image] = []
+        self._times: list[Fraction] = []
+        self._end = Fraction(0)
+        left_out(name, source)
+        self._name, self._rounded = name, False
+
+    @property
+    def frames(self) -> int:
+        """Written so far."""
+        return len(self._images)
+
+    def put(self, item: Any) -> None:
+        """Take a frame."""
+        if isinstance(item, Frame):
+            self._images.append(_with_palette(item))
+            if item.alpha is not None and not self._rounded:
+                self._rounded = bool(((item.alpha > 0) & (item.alpha < 255)).any())
+            length = item.duration * self._source.time_base or 1 / self._source.rate
+            self._times.append(item.pts * self._source.time_base)
+            self._end = self._times[-1] + length
+
+    def close(self) -> None:
+        """Write the file."""
+        if not self._images:
+            return
+        if self._rounded:
+            print(
+                f"{printable(self._name)}: half transparent pixels become clear or solid, as GIFs"
+                " know no others",
+                file=sys.stderr,
+            )
+        # Rounded as moments, not as durations, or the errors would add up.
+        moments = [*self._times, self._end]
+        ticks = [round((time - moments[0]) / GIF_TICK) for time in moments]
+        durations = [10 * max(1, after - before) for before, after in pairwise(ticks)]
+        # GIFs count what comes after the first time; without a count they are played once.
+        loop = self._source.loop or 0
+        loops = {} if loop == 1 else {"loop": max(0, loop - 1)}
+        first, *others = self._images
+        clear = {"transparency": CLEAR, "disposal": 2} if self._source.has_alpha else {}
+        first.save(
+            self._path,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=durations,
+            optimize=False,
+            **loops,
+            **clear,
+        )
+
+    def abandon(self) -> None:
+        """Write nothing."""
+        self._images = []
+
+
+CLEAR = 255
+"""The colour of a GIF's palette that stands for none."""
+
+
+def _with_palette(frame: Frame) -> Image.Image:
+    """256 colours, or 255 and ``CLEAR``."""
+    image = Image.fromarray(frame.pixels)
+    if frame.alpha is None:
+        return image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    image = image.quantize(CLEAR, dither=Image.Dither.FLOYDSTEINBERG)
+    image.paste(CLEAR, mask=Image.fromarray((frame.alpha < 128).astype(np.uint8) * 255))
+    image.info["transparency"] = CLEAR
+    return image

@@ -1,0 +1,112 @@
+"""Animated GIF, WebP, PNG and AVIF, read through Pillow."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fststyle.images.io import as_rgb, fit_within
+from fststyle.images.opening import check_memory, open_of_any_size
+from fststyle.inference.video.conversion import SDR, white_where_hidden
+from fststyle.inference.video.media import MOVING, moves
+from fststyle.inference.video.reader import Frame
+
+NO_TIME = Fraction(100)
+"""Milliseconds for which players show a frame that is to take none."""
+
+
+class MovingPicture:
+    """An animated picture, as ``VideoSource`` gives frames, with their durations and its loops.
+
+    Args:
+        file: of one of ``media.MOVING``.
+        max_size: as ``VideoSource`` has it.
+
+    Raises ValueError where no frame can be read.
+    """
+
+    def __init__(self, file: Path, max_size: int | None = None) -> None:
+        self.source, self._max_size = str(file), max_size
+        self.corrupt, self.failure = 0, ""
+        self.notes: list[str] = []
+        self.container = self.stream = None
+        self.others: Sequence[Any] = []
+        self.start, self.live = Fraction(0), False
+        with file.open("rb") as content, open_of_any_size(content) as opened:
+            self.loop = _loop(opened)
+            self.width, self.height = opened.size
+        durations: list[Fraction] = []
+        self.has_alpha = False
+        for image, duration in self._read():
+            durations.append(duration)
+            self.width, self.height = image.size  # upright, and reduced
+            if not self.has_alpha and image.has_transparency_data:
+                self.has_alpha = bool((np.asarray(image.convert("RGBA"))[..., 3] < 255).any())
+        if not durations:
+            raise ValueError(f"{file}: no frame of it can be decoded ({self.failure})")
+        self.count, seconds = len(durations), sum(durations) / 1000
+        self.rate = self.count / seconds
+        whole = all(duration.denominator == 1 for duration in durations)
+        self.time_base = Fraction(1, 1000) if whole else Fraction(1, 90000)
+        self._last = round((seconds - durations[-1] / 1000) / self.time_base)
+        self.aspect, self.colour = Fraction(1), SDR
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames."""
+        at = Fraction(0)
+        for image, duration in self._read():
+            # Rounded as moments, not as durations, or the errors would add up.
+            pts, end = (round(t / 1000 / self.time_base) for t in (at, at + duration))
+            pixels, alpha = np.array(image.convert("RGB")), None
+            if self.has_alpha:
+                rgba = np.asarray(image.convert("RGBA"))
+                alpha = np.ascontiguousarray(rgba[..., 3])
+                pixels = white_where_hidden(np.array(rgba[..., :3]), alpha)
+            yield Frame(pixels, pts, end - pts, alpha)
+            at += duration
+
+    def span(self) -> tuple[int, int]:
+        """``pts`` of the first and of the last frame."""
+        return 0, self._last
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _read(self) -> Iterator[tuple[Image.Image, Fraction]]:
+        """Upright RGB or RGBA frames, as large as they are to be, and their milliseconds."""
+        self.failure = ""
+        try:
+            with open(self.source, "rb") as file, open_of_any_size(file) as opened:
+                check_memory(opened, opened.width * opened.height)
+                first = int(bool(opened.info.get("default_image")))
+                for number in range(first, getattr(opened, "n_frames", 1)):
+                    opened.seek(number)
+                    opened.load()
+                    image = as_rgb(opened, alpha=True, srgb=True)
+                    # Pillow has floats of 1/60 s.
+                    duration = Fraction(opened.info.get("duration") or 0).limit_denominator(90)
+                    if self._max_size:
+                        image = fit_within(image, self._max_size)
+                    yield image, duration or NO_TIME
+        except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+            self.failure = str(error).partition("\n")[0] or type(error).__name__
+
+
+def is_moving_picture(source: str) -> bool:
+    """Whether a file is what ``MovingPicture`` takes."""
+    try:
+        with open(source, "rb") as file, open_of_any_size(file) as image:
+            return image.format in MOVING and moves(image)
+    except Exception:  # as above
+        return False
+
+
+def _loop(image: Any) -> int | None:
+    """How often it is to be played, 0 = for ever."""
+    loop = image.info.get("loop")
+    if image.format == "GIF":  # which counts what comes after the first time
+        return 1 if loop is None else loop and loop + 1
+    return None if loop is None else int(loop)

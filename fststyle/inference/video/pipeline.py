@@ -1,0 +1,196 @@
+"""``fststyle infer`` on videos: decode, stylize and encode side by side."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+import numpy as np
+from tqdm import tqdm
+
+from fststyle.images.noise import add_grain
+from fststyle.inference.video.frames import FolderTarget, GifTarget
+from fststyle.inference.video.media import is_live
+from fststyle.inference.video.reader import Frame
+from fststyle.inference.video.sources import Source
+from fststyle.inference.video.writer import VideoTarget, copied
+from fststyle.utils.console import printable
+from fststyle.utils.files import replacing
+from fststyle.utils.threads import Behind, ahead
+
+Effect = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
+"""N×H×W×3 uint8 frames, and how far into the video each lies, from 0 to 1, to as many of the same
+size for every file that is written."""
+
+
+@dataclass
+class Done:
+    """What became of a video; ``failure``, ``corrupt``, ``notes`` as ``VideoSource`` has them.
+    ``files``: what was written."""
+
+    frames: int = 0
+    corrupt: int = 0
+    failure: str = ""
+    stopped: bool = False
+    notes: list[str] = field(default_factory=list)
+    files: Sequence[Path] = ()
+
+
+class Target(Protocol):
+    """What takes frames; see ``VideoTarget``."""
+
+    def put(self, item: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+class Named(Protocol):
+    """What is written under another name at first."""
+
+    path: Path
+
+
+def open_target(
+    stack: contextlib.ExitStack,
+    path: Path,
+    source: Source,
+    *,
+    frames: bool,
+    codec: str | None,
+    quality: int,
+) -> tuple[Target, Named]:
+    """(what writes a folder of ``frames``, a GIF or a video file, what gives it its name); at the
+    end of ``stack`` it has the name ``path``, or another one that is set until then, unless an
+    exception ends it.
+
+    Raises ValueError with the reason.
+    """
+    if frames:
+        folder = FolderTarget(path, source)
+        return folder, folder
+    file = replacing(path)
+    beside = stack.enter_context(file)
+    if path.suffix.lower() == ".gif":
+        return GifTarget(beside, path, source), file
+    return VideoTarget(beside, path, source, codec, quality), file
+
+
+def unfinished(path: Path, *, folder: bool) -> Path:
+    """A free name for what was done of a film when it was stopped, so that nobody, least of all
+    ``--skip-existing``, takes it for the whole: ``film.unfinished.mp4``."""
+    stem, suffix = (path.name, "") if folder else (path.stem, path.suffix)
+    names = (f"{stem}.unfinished{number}{suffix}" for number in ("", *range(2, 10_000)))
+    return next(path.with_name(name) for name in names if not path.with_name(name).exists())
+
+
+def stylize_video(
+    source: Source,
+    targets: Sequence[Path],
+    effect: Effect,
+    *,
+    codec: str | None,
+    quality: int,
+    stopped: Callable[[], bool],
+    grain: int = 0,
+    batch_size: int = 1,
+    frames: bool = False,
+    timed: bool = False,
+) -> Done:
+    """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
+    frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
+    stylized at once, with ``grain`` levels of ``add_grain``.
+
+    ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
+    rate factor. ``timed`` says that ``effect`` asks how far into the video frames lie: to know its
+    end may take reading it through.
+
+    What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
+    to there; what was stopped, unless it is a recording, is called ``unfinished``.
+
+    Raises ValueError where a frame or a file is refused, OSError where the disk does.
+    """
+    done = Done(files=targets)
+    with contextlib.ExitStack() as stack:
+        stack.callback(source.close)
+        first, last = source.span() if timed else (0, 0)
+        encoders, named = [], []
+        for path in targets:
+            writer, name = open_target(
+                stack, path, source, frames=frames, codec=codec, quality=quality
+            )
+            named.append(name)
+            stack.callback(writer.abandon)
+            encoders.append(Behind(writer.put, writer.close))
+            stack.callback(encoders[-1].abandon)
+        items = stack.enter_context(contextlib.closing(ahead(grained(source, grain))))
+        bar = stack.enter_context(
+            tqdm(total=source.count or None, unit="frame", desc=printable(Path(source.source).name))
+        )
+        waiting: list[Frame] = []
+
+        def stylize() -> None:
+            times = np.array([frame.pts for frame in waiting])
+            places = (times - first) / max(1, last - first)
+            made = effect(np.stack([frame.pixels for frame in waiting]), places.clip(max=1))
+            for encoder, frames in zip(encoders, made, strict=True):
+                for pixels, frame in zip(frames, waiting, strict=True):
+                    encoder.put(frame._replace(pixels=pixels))
+            done.frames += len(waiting)
+            bar.update(len(waiting))
+            waiting.clear()
+
+        for item in items:
+            if isinstance(item, Frame):
+                waiting.append(item)
+                if len(waiting) == batch_size:
+                    stylize()
+            else:
+                # Writing a packet takes it up: every file but the last has one of its own.
+                for encoder in encoders[:-1]:
+                    encoder.put(copied(item))
+                encoders[-1].put(item)
+            if stopped():
+                done.stopped = True
+                break
+        if waiting:
+            stylize()
+        if done.stopped and not is_live(source.source):
+            for name in named:
+                name.path = unfinished(name.path, folder=frames)
+            done.files = [name.path for name in named]
+        for encoder in encoders:
+            encoder.close()
+    done.corrupt, done.failure, done.notes = source.corrupt, source.failure, source.notes
+    return done
+
+
+def grained(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
+    """What ``source`` yields, its frames with grain.
+
+    They get it where they are decoded: a GPU that waited for it would lose frames.
+    """
+    for item in source:
+        if isinstance(item, Frame):
+            item = item._replace(pixels=add_grain(item.pixels[None], levels)[0])
+        yield item
+
+
+def report(done: Done, source: str) -> str:
+    """Say what became of a video; returns a line on why it is not whole, where it is not."""
+    names = ", ".join(printable(file) for file in done.files)
+    print(f"{names}: {done.frames} frames")
+    for note in done.notes:
+        print(f"{printable(source)}: {note}", file=sys.stderr)
+    if done.stopped:
+        print(f"stopped; {names} holds what was done", file=sys.stderr)
+    reasons = [f"{done.corrupt} corrupt frame(s) passed over"] * bool(done.corrupt)
+    if done.failure:
+        reasons.append(
+            f"cannot be read to its end ({done.failure}); {names} holds what comes before"
+        )
+    return f"{source}: {'; '.join(reasons)}" if reasons else ""

@@ -1,0 +1,173 @@
+"""What ``infer`` makes of its inputs, and the files it writes."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+from PIL import Image
+
+from fststyle.config import InferConfig
+from fststyle.images.io import WRITERS, check_writable
+from fststyle.inference.inputs import Found, Named, check_sources, distinct, picture_name, search
+from fststyle.inference.video.formats import CONTAINERS, check_video_name, output_name
+from fststyle.inference.video.frames import FolderTarget
+from fststyle.inference.video.media import is_called_video, is_video
+from fststyle.utils.failures import Failures, writable_jobs
+from fststyle.utils.files import names_folder
+
+
+class Job(NamedTuple):
+    """An input, and what is written of it by the number of the style; 0 for a cross-fade."""
+
+    source: Path
+    targets: dict[int, Path]
+
+
+@dataclass
+class Work(Found):
+    """All there is to do.
+
+    Attributes:
+        pictures, videos: as their names say.
+        there: inputs whose results all exist already, and that are left out.
+    """
+
+    pictures: list[Job] = field(default_factory=list)
+    videos: list[Job] = field(default_factory=list)
+    there: int = 0
+
+
+def plan_work(config: InferConfig, failures: Failures) -> Work:
+    """What is to be done; inputs that name nothing, and those whose result exists already, are
+    noted as failures.
+
+    Raises FileNotFoundError where no input names anything, FileExistsError where all there is to
+    write would be overwritten unasked, ValueError where files cannot be written as they should.
+    """
+    moves = cache(is_video)
+    films = [Path(name) for name in config.media if config.fps and os.path.isdir(name)]
+    rest = [name for name in config.media if Path(name) not in films]
+    into_folder = output_is_folder(config)
+    found = search(
+        rest,
+        also=lambda file: moves(file) or is_called_video(file),  # it may be a picture even so
+        without=Path(config.output) if into_folder else None,
+    )
+    for name, reason in found.missing.items():
+        failures.add(name, reason)
+    if not found.files and not films:
+        found.tell_passed()
+        raise FileNotFoundError("\n".join(failures.reasons.values()) or "nothing to stylize")
+    pictures = [named for named in found.files.items() if not moves(named[0])]
+    videos = [named for named in found.files.items() if moves(named[0])]
+    videos += [(folder, Path(f"{folder.resolve().name}.mp4")) for folder in films]
+    if config.crossfade:
+        if not videos:
+            raise ValueError("--crossfade changes from style to style in time: it takes videos")
+        for file, _ in pictures:
+            failures.add(file, "--crossfade takes videos only")
+        pictures = []
+    work = Work(found.files, found.missing, found.passed)
+    targets = _in_folders if into_folder else _in_one_file
+    work.pictures, work.videos = targets(config, pictures, videos)
+    _check_targets(config, work, failures)
+    return work
+
+
+@cache
+def _file_suffixes() -> frozenset[str]:
+    """Of pictures and of what FFmpeg knows."""
+    Image.init()
+    formats = [av.format.ContainerFormat(name).extensions for name in av.formats_available]
+    theirs = (f".{suffix}" for suffixes in formats for suffix in suffixes)
+    return frozenset((*WRITERS, *Image.registered_extensions(), *theirs))
+
+
+def output_is_folder(config: InferConfig) -> bool:
+    """Whether --output names a folder: one with a slash, one that exists, one without a suffix that
+    files bear."""
+    return names_folder(config.output, WRITERS) and names_folder(config.output, _file_suffixes())
+
+
+def _in_folders(
+    config: InferConfig, pictures: Sequence[Named], videos: Sequence[Named]
+) -> tuple[list[Job], list[Job]]:
+    """One folder, or for several styles one for each below it."""
+    folders = [Path(config.output)]
+    if len(config.models) > 1 and not config.crossfade:
+        folders = [Path(config.output, path.stem) for path in config.models]
+        if len({folder.name.casefold() for folder in folders}) < len(folders):
+            raise ValueError("two of the styles have one name: rename one, it names a folder")
+    given = [name for _, name in (*pictures, *videos)]
+    names = [picture_name(name) for _, name in pictures]
+    for _, name in videos:
+        made = output_name(name)
+        names.append(made.with_suffix("") if config.frames else made)
+    jobs = [
+        Job(source, {number: folder / name for number, folder in enumerate(folders)})
+        for (source, _), name in zip((*pictures, *videos), distinct(names, given), strict=True)
+    ]
+    return jobs[: len(pictures)], jobs[len(pictures) :]
+
+
+def _in_one_file(
+    config: InferConfig, pictures: Sequence[Named], videos: Sequence[Named]
+) -> tuple[list[Job], list[Job]]:
+    output, count = Path(config.output), len(pictures) + len(videos)
+    if count != 1 or (len(config.models) > 1 and not config.crossfade):
+        raise ValueError(
+            f"--output {output} names one file, but there are {count} input(s) and"
+            f" {len(config.models)} style(s): give a folder, {output}/"
+        )
+    if not videos:
+        if output.suffix.lower() in CONTAINERS.keys() - WRITERS.keys():
+            raise ValueError(
+                f"{pictures[0][0]} is no film that can be read, so --output {output} is to be a"
+                f" picture: {', '.join(WRITERS)}"
+            )
+        check_writable(output)
+        return [Job(pictures[0][0], {0: output})], []
+    if config.frames:
+        raise ValueError("--frames writes a folder, so --output names one, without a suffix")
+    check_video_name(output)
+    return [], [Job(videos[0][0], {0: output})]
+
+
+def _check_targets(config: InferConfig, work: Work, failures: Failures) -> None:
+    """Leave out what exists, where that is wanted; else refuse to overwrite it, and do the rest."""
+    if config.skip_existing:
+        for jobs in (work.pictures, work.videos):
+            left = [
+                Job(source, {n: t for n, t in targets.items() if not _exists(t)})
+                for source, targets in jobs
+            ]
+            jobs[:] = [job for job in left if job.targets]
+            work.there += len(left) - len(jobs)
+    jobs = [*work.pictures, *work.videos]
+    check_sources([job.source for job in jobs], [t for job in jobs for t in job.targets.values()])
+    films = {job.source for job in work.videos}
+
+    def written(job: Job) -> list[Path]:
+        targets = list(job.targets.values())
+        if config.frames and job.source in films:
+            return [f for folder in targets for f in _frames(folder) or [folder / "000001.png"]]
+        return targets
+
+    writable = {job.source for job in writable_jobs(jobs, written, config.overwrite, failures)}
+    for kind in (work.pictures, work.videos):
+        kind[:] = [job for job in kind if job.source in writable]
+
+
+def _exists(target: Path) -> bool:
+    return bool(_frames(target)) if os.path.isdir(target) else os.path.lexists(target)
+
+
+def _frames(folder: Path) -> list[Path]:
+    """The pictures that a folder of frames holds."""
+    if not os.path.isdir(folder):
+        return []
+    return sorted(f for f in folder.iterdir() if FolderTarget.FRAME.fullmatch(f.name))

@@ -1,0 +1,1 @@
+"""What style, content and depth cost, and where in the picture."""

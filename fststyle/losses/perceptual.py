@@ -1,0 +1,344 @@
+"""What a stylized picture is judged by: frozen loss networks and the fixed targets of a style."""
+
+import copy
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from fststyle.checkpoints.loss_network import load_loss_network
+from fststyle.config import ObjectiveConfig
+from fststyle.images.io import read_image, resize
+from fststyle.losses.functional import (
+    content_loss,
+    depth_loss,
+    gram_matrix,
+    style_loss,
+    total_variation,
+)
+from fststyle.losses.weight_maps import propagate
+from fststyle.networks.calibration import calibrate, mean_activations
+from fststyle.networks.depth_head import LAYERS as DEPTH_LAYERS
+from fststyle.networks.depth_head import VGGDepthHead
+from fststyle.networks.vgg import VGG19Features
+
+DepthNetwork = VGGDepthHead | Callable[[Tensor], Tensor]
+"""What tells depth in a loss: a head, which reads the features that content and style need anyway,
+or any function from N×3×H×W in [0,1] to N×1×H×W, differentiable. Larger = farther."""
+
+
+MARGIN = 16
+"""Pixels; what a finished picture is judged with, see ``StyleObjective``."""
+
+LARGEST_TORCHVISION = 5.0
+"""Mean activation of relu1_1 that tells torchvision's weights, well below it, from Oxford's: 20."""
+
+
+class Targets(NamedTuple):
+    """What outputs are compared with, of N content images; fixed while these are."""
+
+    features: Mapping[str, Tensor]
+    """Of the content layers."""
+    alphas: Mapping[str, Tensor]
+    """The content loss's weights in these layers; empty for the plain loss."""
+    depth: Tensor | None
+    """N×1×H×W, of the images whose depth is kept; None for none."""
+
+
+class StyleObjective:
+    """The weighted loss terms of ``output`` as a picture of ``content`` in a given style.
+
+    Args:
+        extractor: the loss network, cut no earlier than the deepest layer named, nor than
+            ``DEPTH_LAYERS`` where ``depth`` is a head.
+        paintings: 1×3×H×W, RGB in [0,1]; one for each painting and size.
+        weights: of the terms "content", "style", "depth" and "tv"; a term of weight 0 is not
+            computed.
+        blend: parts of ``paintings`` in the style; equal by default.
+        depth: the frozen depth network, needed where "depth" has a weight.
+        depth_shift_free: as ``losses.depth_loss`` has it.
+        margin: pixels, a multiple of 8, by which contents, outputs and paintings are continued with
+            their mirror image before the networks see them; of the features only those of the
+            picture itself count. VGG-19 pads with zeros, which a picture that is optimized freely
+            answers with a dashed frame.
+        downscale: average pooling by this factor stands in front of the loss networks, for
+            contents, outputs, paintings and weight maps alike.
+    """
+
+    def __init__(
+        self,
+        extractor: VGG19Features,
+        paintings: Sequence[Tensor],
+        content_layers: Sequence[str],
+        style_layers: Sequence[str],
+        weights: Mapping[str, float],
+        *,
+        blend: Sequence[float] = (),
+        depth: DepthNetwork | None = None,
+        depth_shift_free: bool = False,
+        margin: int = 0,
+        downscale: int = 1,
+    ) -> None:
+        self.extractor, self.depth, self.downscale = extractor, depth, downscale
+        assert margin % 8 == 0, "or the layers' pixels would not meet the picture's"
+        self.margin = margin
+        self.depth_shift_free = depth_shift_free
+        self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        assert depth is not None or "depth" not in self.weights
+        self.grams = self._style(paintings, blend)
+
+    def restyled(self, paintings: Sequence[Tensor], blend: Sequence[float] = ()) -> Self:
+        """The same objective for other ``paintings``, on the same networks."""
+        other = copy.copy(self)
+        other.grams = self._style(paintings, blend)
+        return other
+
+    @torch.no_grad()
+    def _style(self, paintings: Sequence[Tensor], blend: Sequence[float]) -> dict[str, Tensor]:
+        """Gram matrices by layer."""
+        # Σ_k p_k ‖G − S_k‖² and ‖G − Σ_k p_k S_k‖² differ by a constant if Σ p_k = 1: one target
+        # does for all.
+        parts = torch.tensor(blend or [1.0] * len(paintings), device=paintings[0].device)
+        parts = (parts / parts.sum()).view(-1, 1, 1, 1)
+        maps = [
+            self.extractor(self._framed(self._pool(painting)), self.style_layers)
+            for painting in paintings
+        ]
+        grams = {
+            layer: torch.stack([gram_matrix(self._inside(m[layer], layer)) for m in maps])
+            for layer in self.style_layers
+        }
+        return {layer: (parts * gram).sum(0) for layer, gram in grams.items()}
+
+    def __call__(
+        self,
+        output: Tensor,
+        content: Tensor,
+        content_weights: Tensor | None = None,
+        *,
+        depth_part: float = 1.0,
+    ) -> dict[str, Tensor]:
+        """Terms by name, unweighted, float32 scalars averaged over the batch.
+
+        Several layers of a term are summed.
+
+        Args:
+            output, content: N×3×H×W images, RGB in [0,1].
+            content_weights: N×1×H×W weights of the content loss, whose place in the picture they
+                follow into the layers; none for the plain loss.
+            depth_part: the depth loss is that of the first images of the batch, this part of them,
+                rounded up.
+        """
+        count = math.ceil(len(output) * depth_part) if "depth" in self.weights else len(output)
+        if count in (0, len(output)):
+            targets = self.targets(content, content_weights, depth=count > 0)
+            return self.compare(output, targets)
+        parts = [
+            self.compare(
+                output[part],
+                self.targets(
+                    content[part],
+                    None if content_weights is None else content_weights[part],
+                    depth=depth,
+                ),
+            )
+            for part, depth in ((slice(count), True), (slice(count, None), False))
+        ]
+        share = count / len(output)
+        first, rest = parts
+        alike = {name: share * first[name] + (1 - share) * term for name, term in rest.items()}
+        return {**first, **alike}
+
+    @torch.no_grad()
+    def targets(
+        self, content: Tensor, content_weights: Tensor | None = None, *, depth: bool = True
+    ) -> Targets:
+        """What ``compare`` needs of content images; arguments as ``__call__`` has them.
+
+        ``depth``: whether there is to be a depth loss, where it has a weight.
+        """
+        depth = depth and "depth" in self.weights
+        content = self._pool(content)
+        features = self._features(content, ("content", "depth") if depth else ("content",))
+        alphas: dict[str, Tensor] = {}
+        kept = self.content_layers if "content" in self.weights else ()
+        if content_weights is not None:
+            alphas = propagate(self._pool(content_weights), kept)
+        return Targets(
+            {layer: self._inside(features[layer], layer) for layer in kept},
+            alphas,
+            self._depth(content, features) if depth else None,
+        )
+
+    def compare(self, output: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Terms of N×3×H×W outputs, as ``__call__`` returns them; "depth" where ``targets`` have
+        it."""
+        terms: dict[str, Tensor] = {}
+        if "tv" in self.weights:
+            terms["tv"] = total_variation(output)
+        output = self._pool(output)
+        names = ("content", "style") if targets.depth is None else ("content", "style", "depth")
+        features = self._features(output, names)
+        if "content" in self.weights:
+            terms["content"] = _total(
+                content_loss(
+                    self._inside(features[layer], layer), target, targets.alphas.get(layer)
+                )
+                for layer, target in targets.features.items()
+            )
+        if "style" in self.weights:
+            terms["style"] = _total(
+                style_loss(self._inside(features[layer], layer), self.grams[layer])
+                for layer in self.style_layers
+            )
+        if targets.depth is not None:
+            depth = self._depth(output, features)
+            terms["depth"] = depth_loss(depth, targets.depth, shift_free=self.depth_shift_free)
+        return terms
+
+    def maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Feature maps of the content and style layers as they are compared, without the margin."""
+        layers = {*self.content_layers, *self.style_layers}
+        found = self.extractor(self._framed(self._pool(image)), layers)
+        return {layer: self._inside(maps, layer) for layer, maps in found.items()}
+
+    def depth_of(self, image: Tensor) -> Tensor:
+        """N×1×H'×W' depth of N×3×H×W images as the depth loss compares it; with a weight for
+        "depth" only."""
+        image = self._pool(image)
+        return self._depth(image, self._features(image, ("depth",)))
+
+    def _depth(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        assert self.depth is not None
+        if isinstance(self.depth, VGGDepthHead):
+            return self._inside(self.depth(features))
+        return self.depth(image)
+
+    def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Σ weight · term."""
+        return _total(self.weights[name] * term for name, term in terms.items())
+
+    def _features(self, image: Tensor, terms: Sequence[str]) -> dict[str, Tensor]:
+        """What those of ``terms`` that have a weight need; extracted once for all of them."""
+        needs = {
+            "content": self.content_layers,
+            "style": self.style_layers,
+            "depth": DEPTH_LAYERS if isinstance(self.depth, VGGDepthHead) else (),
+        }
+        layers = {layer for term in terms if term in self.weights for layer in needs[term]}
+        return self.extractor(self._framed(image), layers) if layers else {}
+
+    def _framed(self, image: Tensor) -> Tensor:
+        if not self.margin:
+            return image
+        # A narrow painting has too little to mirror.
+        mode = "reflect" if min(image.shape[-2:]) > self.margin else "replicate"
+        return F.pad(image, (self.margin,) * 4, mode=mode)
+
+    def _inside(self, maps: Tensor, layer: str = "relu1_1") -> Tensor:
+        """Feature maps of a layer without the margin's part."""
+        cut = self.margin // 2 ** (int(layer[4]) - 1)
+        return maps[..., cut:-cut, cut:-cut] if cut else maps
+
+    def _pool(self, image: Tensor) -> Tensor:
+        return F.avg_pool2d(image, self.downscale) if self.downscale > 1 else image
+
+
+def build_objective(
+    config: ObjectiveConfig,
+    vgg_weights: Path | None,
+    depth: DepthNetwork | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    margin: int = 0,
+) -> tuple[StyleObjective, str]:
+    """(objective with a frozen loss network, calibrated if asked for, and the paintings' targets on
+    it; where the loss network's weights came from).
+
+    Args:
+        depth: as ``depth_network.for_loss`` gives it; read where the method has a depth loss.
+        dtype: of the frozen convolutions; the style's targets are computed in float32.
+        margin: as ``StyleObjective`` has it.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    weights = {
+        "content": config.content_weight,
+        "style": config.style_weight,
+        "depth": config.depth_weight if config.keeps_depth else 0.0,
+        "tv": config.tv_weight,
+    }
+    depth = depth if config.keeps_depth else None
+    layers = {*config.content_layers, *config.style_layers}
+    if isinstance(depth, VGGDepthHead):
+        layers |= set(DEPTH_LAYERS)
+    paintings = [read_image(path, srgb=True) for path in config.style]
+    state, source = load_loss_network(config.loss_network, vgg_weights)
+    extractor = VGG19Features(state, layers).to(device)
+    if config.calibrate:
+        calibrate(extractor)
+    elif config.preset or isinstance(depth, VGGDepthHead):
+        means = mean_activations(extractor)
+        if isinstance(depth, VGGDepthHead):  # which reads calibrated features
+            depth.divide_inputs(
+                {layer: means[layer.removeprefix("relu")] for layer in DEPTH_LAYERS}
+            )
+        if config.preset and config.loss_network == "vgg19" and means["1_1"] > LARGEST_TORCHVISION:
+            print(
+                f"relu1_1 of these VGG-19 weights has a mean activation of {means['1_1']:.0f}, far"
+                f" above torchvision's: --preset {config.preset} has weights for torchvision's"
+                " (--vgg-weights), and style will outweigh all else",
+                file=sys.stderr,
+            )
+    objective = StyleObjective(
+        extractor,
+        sized_paintings(paintings, config.style_size, device),
+        config.content_layers,
+        config.style_layers,
+        weights,
+        blend=sized_blend(config),
+        depth=depth,
+        depth_shift_free=config.depth_shift_free,
+        margin=margin,
+        downscale=config.loss_downscale,
+    )
+    # The targets are float32's; from here on its weights need no cast at every step.
+    extractor.convs.to(dtype).to(memory_format=torch.channels_last)
+    return objective, source
+
+
+def sized_paintings(
+    paintings: Sequence[Image.Image],
+    sizes: Sequence[int],
+    device: torch.device,
+    scale: float = 1.0,
+) -> list[Tensor]:
+    """Each painting at each of ``sizes`` (longer side in pixels) times ``scale``, as
+    ``StyleObjective`` takes them."""
+    return [
+        as_tensor(resize(painting, max(32, size * scale) / max(painting.size))).to(device)
+        for painting in paintings
+        for size in sizes
+    ]
+
+
+def sized_blend(config: ObjectiveConfig) -> list[float]:
+    """The parts in the style that ``sized_paintings`` have."""
+    return [part for part in config.style_blend for _ in config.style_size]
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """RGB to 1×3×H×W in [0,1]."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def _total(values) -> Tensor:  # type: ignore[no-untyped-def]
+    return torch.stack(list(values)).sum()

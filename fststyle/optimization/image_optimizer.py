@@ -1,0 +1,389 @@
+"""How a photo is painted: the networks made ready once, a picture from coarse to fine."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from fststyle import config as settings
+from fststyle.checkpoints.depth import for_loss, load_depth
+from fststyle.checkpoints.style import load_transform, sha256
+from fststyle.config import OptimizeConfig
+from fststyle.data.weight_maps import MapFolder
+from fststyle.depth.predict import training_size
+from fststyle.images.io import (
+    find_named,
+    fit_within,
+    importance_from_depth,
+    read_image,
+    to_uint8,
+    write_deep,
+    write_image,
+)
+from fststyle.losses.perceptual import (
+    StyleObjective,
+    Targets,
+    as_tensor,
+    build_objective,
+    sized_blend,
+    sized_paintings,
+)
+from fststyle.losses.weight_maps import content_weights, gradient_importance
+from fststyle.networks.colour import luma, match_luma, with_luma
+from fststyle.optimization.descent import Descent, Judge
+from fststyle.optimization.memory import Need, available, measure_need
+from fststyle.training.loop import NonFiniteError
+from fststyle.training.run import versions
+from fststyle.training.weight_maps import photo_depth
+from fststyle.utils.console import printable
+from fststyle.utils.device import DTYPES, autocast, find_device, find_precision
+from fststyle.utils.figures import write_json
+from fststyle.utils.files import check_free
+from fststyle.utils.tensorboard import Board
+
+NOISE = 0.15
+"""Standard deviation of the noise to begin with, around the middle of [0,1]."""
+
+
+@dataclass
+class Work:
+    """A picture in the making, at its present size."""
+
+    descent: Descent
+    finish: Callable[[Tensor], Tensor]
+    """From the variable to the picture, N×3×H×W."""
+    levels: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def picture(self) -> Tensor:
+        """The best so far."""
+        return self.finish(self.descent.best)
+
+
+class Studio:
+    """The networks, made ready once, and how a photo is painted with them."""
+
+    def __init__(self, config: OptimizeConfig) -> None:
+        self.config = config
+        self.device = find_device(config.device)
+        self.precision = find_precision(config.precision, self.device)
+        self.paintings = [read_image(path, srgb=True) for path in config.style]
+        self.start: torch.nn.Module | None = None
+        if config.init not in ("content", "noise"):
+            self._open_start(Path(config.init))
+        self.depth = None
+        loss_depth = None
+        self.card: dict[str, Any] = {
+            "style": [{"name": path.name, "sha256": sha256(path)} for path in config.style],
+            "settings": settings.to_json(config),
+            "precision": self.precision,
+            "versions": versions(),
+        }
+        if config.needs_depth:
+            network, card = load_depth(
+                config.depth_network, config.vgg_weights, config.loss_network
+            )
+            self.card["depth_network"] = {name: card[name] for name in ("kind", "id")}
+            network.to(self.device)
+            self.depth = photo_depth((network, card), self.device, self.precision)
+            if config.depth_full_size:
+                self.depth = partial(self._depth_as_compared, network)
+            if config.keeps_depth:
+                side = training_size(card)
+                loss_depth = for_loss(
+                    *(network, side, DTYPES[self.precision]),
+                    config.size[-1] / config.loss_downscale,
+                    config.loss_network,
+                    full_size=config.depth_full_size,
+                )
+        self.objective, self.card["loss_network"] = build_objective(
+            config,
+            config.vgg_weights,
+            loss_depth,
+            self.device,
+            DTYPES[self.precision],
+            config.margin,
+        )
+        self.margin = config.margin * config.loss_downscale
+        self.need: Need | None = None
+
+    def _open_start(self, path: Path) -> None:
+        if path.suffix in (".safetensors", ".pth", ".pt", ".model", ".npz"):
+            network, _ = load_transform(path)
+            self.start = network.to(self.device)
+        elif not path.is_dir():
+            read_image(path)
+
+    def paint(self, photo: Path, target: Path, stopped: Callable[[], bool]) -> None:
+        """The picture of ``photo``, into ``target``; the best so far when ``stopped`` or failing.
+
+        Raises ValueError with the reason; NonFiniteError, one of these, after writing the best.
+        """
+        image = read_image(photo, srgb=True)
+        try:
+            sizes = _sizes(image, self.config.size, self._least())
+        except ValueError as error:
+            raise ValueError(f"{photo}: {error}") from error
+        self._check_memory(photo, image, sizes)
+        importance = self._importance(photo, image)
+        work: Work | None = None
+        total = sum(self._steps(size) for size in sizes)
+        board, pictures = self._progress(target)
+        failure: NonFiniteError | None = None
+        with tqdm(total=total, unit="step", desc=printable(photo.name)) as bar:
+            for size in sizes:
+                work = self._begin(photo, fit_within(image, size), size, importance, work)
+                try:
+                    self._descend(work, self._steps(size), bar, board, pictures, stopped)
+                except NonFiniteError as error:
+                    failure = error
+                if failure or stopped():
+                    break
+        board.close()
+        assert work is not None
+        if any(level["curve"] for level in work.levels):
+            self._write(work, photo, target)
+        if failure:
+            raise NonFiniteError(f"{photo}: {failure}")
+        if stopped():
+            print(
+                f"stopped after {bar.n} of {total} steps; {target} holds the best picture so far"
+                f" (to go on: --init {target} --overwrite)"
+            )
+
+    def _least(self) -> int:
+        """Pixels; both sides of a picture have more. The mirror image needs more than itself, VGG
+        16 and a depth network 32, if it is not given enlarged pictures."""
+        sees_all = self.config.depth_full_size and self.config.needs_depth
+        return max(self.margin, (32 if sees_all else 16) * self.config.loss_downscale - 1)
+
+    def _steps(self, size: int) -> int:
+        steps = self.config.steps
+        return steps[0] if len(steps) == 1 else steps[self.config.size.index(size)]
+
+    def _check_memory(self, photo: Path, image: Image.Image, sizes: Sequence[int]) -> None:
+        """Raises ValueError that says what size would fit."""
+        if self.need is None:
+            self.need = measure_need(self._judge_of, self.config.history, self.device)
+
+        def needed(size: int) -> float:
+            width, height = (side + 2 * self.margin for side in fit_within(image, size).size)
+            assert self.need is not None
+            return self.need(width * height)
+
+        free, size = available(self.device), sizes[-1]
+        if needed(size) > free:
+            picture = fit_within(image, size)
+            smaller = range(max(picture.size) // 16 * 16, 16, -16)
+            fits = next((size for size in smaller if needed(size) <= free), 16)
+            raise ValueError(
+                f"{photo}: {picture.width}×{picture.height} pixels need about"
+                f" {needed(size) / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free:"
+                f" --size {fits} would fit; --loss-downscale 2 or a smaller --history allow more"
+            )
+
+    def _judge_of(self, content: Tensor) -> Judge:
+        with autocast(self.device, self.precision):
+            targets = self.objective.targets(content)
+        return partial(self._judge, self.objective, targets)
+
+    def _judge(
+        self, objective: StyleObjective, targets: Targets, output: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        output = output.contiguous(memory_format=torch.channels_last)
+        with autocast(self.device, self.precision):
+            terms = objective.compare(output, targets)
+        return objective.weighted_sum(terms), terms
+
+    def _importance(self, photo: Path, image: Image.Image) -> Tensor | None:
+        """1×1×H×W at any resolution; None where content is not weighted."""
+        kind = self.config.weight_map
+        if not self.config.weights_content:
+            return None
+        if kind in ("horizontal", "vertical"):
+            return gradient_importance(image.height, image.width, kind)
+        if kind != "depth":
+            values = MapFolder(Path(kind), self._folder(photo, Path(kind)))(photo, image.size)
+        else:
+            assert self.depth is not None
+            values = importance_from_depth(self.depth(image))
+        return torch.from_numpy(np.array(values, np.float32))[None, None]
+
+    @torch.no_grad()
+    def _depth_as_compared(self, network: torch.nn.Module, image: Image.Image) -> np.ndarray:
+        """H×W depth of a photo that the network sees as the depth loss does: at the finest size,
+        behind the pooling, whose windows have one depth each."""
+        content = as_tensor(fit_within(image, self.config.size[-1])).to(self.device)
+        pooling = self.config.loss_downscale
+        with autocast(self.device, self.precision):
+            depth = network(F.avg_pool2d(content, pooling)).float()
+        large = depth.repeat_interleave(pooling, 2).repeat_interleave(pooling, 3)
+        height, width = (a - b for a, b in zip(content.shape[2:], large.shape[2:], strict=True))
+        return F.pad(large, (0, width, 0, height), mode="replicate")[0, 0].cpu().numpy()
+
+    def _begin(
+        self,
+        photo: Path,
+        image: Image.Image,
+        size: int,
+        importance: Tensor | None,
+        before: Work | None,
+    ) -> Work:
+        """A size's work, begun with the size before it, or as ``--init`` says."""
+        content = as_tensor(image).to(self.device)
+        grey = luma(content) if self.config.keep_colour else None
+        shown = content if grey is None else grey.expand_as(content)
+        objective = self._objective(grey, size / self.config.size[-1])
+        alphas = None
+        if importance is not None:
+            scaled = F.interpolate(
+                importance, (image.height, image.width), mode="bilinear", antialias=True
+            )
+            alphas = content_weights(
+                scaled.to(self.device), self.config.alpha_min, self.config.alpha_max
+            )
+        with autocast(self.device, self.precision):
+            targets = objective.targets(shown.contiguous(memory_format=torch.channels_last), alphas)
+        if before is None:
+            start = self._start(photo, content)
+        else:
+            start = F.interpolate(
+                before.picture, content.shape[-2:], mode="bicubic", antialias=True
+            )
+        judge: Judge = partial(self._judge, objective, targets)
+        finish: Callable[[Tensor], Tensor] = Tensor.clone
+        if grey is not None:
+            start = luma(start)
+            coloured, judge = judge, lambda value: coloured(value.expand_as(content))
+            finish = partial(with_luma, content)
+        descent = Descent(judge, start, self.config.optimizer, self.config.lr, self.config.history)
+        work = Work(descent, finish)
+        if before is not None:
+            work.levels, work.seconds = before.levels, before.seconds
+        work.levels.append({"size": list(image.size), "curve": descent.curve})
+        return work
+
+    def _folder(self, photo: Path, other: Path) -> Path:
+        """Of the folders that were named that below which the photo has the place that a picture
+        has below ``other``, or the photo's own: there its bare name counts."""
+        named = (Path(given) for given in self.config.inputs)
+        below = (folder for folder in named if folder.is_dir() and photo.is_relative_to(folder))
+        found = (folder for folder in below if find_named(other, photo.relative_to(folder)))
+        return next(found, photo.parent)
+
+    def _objective(self, grey: Tensor | None, scale: float) -> StyleObjective:
+        """Strokes are as large in a coarse picture, in proportion, as in the fine one."""
+        if grey is None and scale == 1:
+            return self.objective
+        paintings = sized_paintings(self.paintings, self.config.style_size, self.device, scale)
+        if grey is not None:
+            paintings = [match_luma(painting, grey) for painting in paintings]
+        with autocast(self.device, self.precision):
+            return self.objective.restyled(paintings, sized_blend(self.config))
+
+    def _start(self, photo: Path, content: Tensor) -> Tensor:
+        if self.config.init == "content":
+            return content
+        if self.config.init == "noise":
+            noise = torch.Generator().manual_seed(self.config.seed)
+            return (torch.randn(content.shape, generator=noise) * NOISE + 0.5).to(content)
+        if self.start is not None:
+            with torch.inference_mode(), autocast(self.device, self.precision):
+                return self.start(content).float().clone()
+        path = Path(self.config.init)
+        if path.is_dir():
+            named = find_named(path, photo.relative_to(self._folder(photo, path)))
+            settings.check(
+                named is not None, f"{photo}: --init {path} has no picture named as it is"
+            )
+            assert named is not None
+            path = named
+        given = as_tensor(read_image(path, srgb=True)).to(content)
+        return F.interpolate(given, content.shape[-2:], mode="bicubic", antialias=True)
+
+    def _descend(
+        self,
+        work: Work,
+        steps: int,
+        bar: Any,
+        board: Board,
+        pictures: Path | None,
+        stopped: Callable[[], bool],
+    ) -> None:
+        descent, first = work.descent, bar.n
+        started = time.perf_counter()
+        for step in descent.run(steps):
+            bar.update(first + step - bar.n)
+            values = descent.curve[-1]
+            bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in values.items()))
+            board.scalars(values, bar.n)
+            if pictures is not None and (step % self.config.picture_interval == 0 or step == steps):
+                shown = work.finish(descent.image)
+                board.images("picture", [shown.cpu()], bar.n)
+                write_image(_to_image(shown), pictures / f"{bar.n:05d}.jpg")
+            if stopped():
+                break
+        work.seconds += time.perf_counter() - started
+
+    def _progress(self, target: Path) -> tuple[Board, Path | None]:
+        if self.config.progress is None:
+            return Board(None, 0), None
+        output = Path(self.config.output)
+        below = target.is_relative_to(output) and target != output
+        name = target.relative_to(output) if below else Path(target.name)
+        folder = self.config.progress / name
+        check_free(folder.glob("*.jpg"), self.config.overwrite, "--progress")
+        folder.mkdir(parents=True, exist_ok=True)
+        return Board(folder / "tensorboard", 0), folder
+
+    def _write(self, work: Work, photo: Path, target: Path) -> None:
+        picture = work.picture
+        if self.config.bits == 16:
+            write_deep(picture[0].permute(1, 2, 0).cpu().numpy(), target)
+        else:
+            write_image(_to_image(picture), target)
+        if self.config.record:
+            record = {
+                **self.card,
+                "photo": {"name": photo.name, "sha256": sha256(photo)},
+                "levels": work.levels,
+                "seconds": work.seconds,
+            }
+            write_json(record_file(target), record, indent=None)
+        best = work.descent
+        terms = ", ".join(f"{name} {value:.3f}" for name, value in best.best_terms.items())
+        width, height = picture.shape[-1], picture.shape[-2]
+        print(
+            f"{printable(target)}: {width}×{height}, {work.seconds:.0f} s,"
+            f" loss {best.best_loss:.3f} ({terms})"
+        )
+
+
+def record_file(picture: Path) -> Path:
+    """Where ``--record`` writes what it knows of ``picture``."""
+    return picture.with_name(f"{picture.name}.json")
+
+
+def _sizes(image: Image.Image, sizes: Sequence[int], least: int) -> list[int]:
+    """The coarse ones that reduce the photo, but to more than ``least`` pixels on either side, and
+    the finest. Raises ValueError for a photo that has fewer."""
+    if min(fit_within(image, sizes[-1]).size) <= least:
+        raise ValueError(
+            f"{image.width}×{image.height} pixels: more than {least} are needed on either side"
+        )
+    coarse = [size for size in sizes[:-1] if size < max(image.size)]
+    return [s for s in coarse if min(fit_within(image, s).size) > least] + [sizes[-1]]
+
+
+def _to_image(picture: Tensor) -> Image.Image:
+    return Image.fromarray(to_uint8(picture[0].permute(1, 2, 0).float().cpu().numpy()))

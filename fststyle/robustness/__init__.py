@@ -1,1 +1,0 @@
-"""How the commands end on damaged and hostile files, and how trainings go on that were killed."""

@@ -1,1 +1,0 @@
-"""What runs where the networks are deployed: ONNX Runtime, NumPy and Pillow; never torch."""

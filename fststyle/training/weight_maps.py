@@ -1,0 +1,115 @@
+"""The importance maps of a style training's photos, made ready before its first step."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from fststyle.checkpoints.depth import estimator, load_depth
+from fststyle.config import StyleTrainConfig
+from fststyle.data.photos import Maps, photos_used, spread
+from fststyle.data.weight_maps import DepthCache, Estimate, MapFolder, cache_folder
+from fststyle.depth.predict import estimate_reduced, training_size
+from fststyle.training.distributed import World
+from fststyle.utils.device import autocast
+
+LoadedDepth = tuple[nn.Module, dict[str, Any]]
+"""A frozen depth network and its card."""
+
+
+@contextmanager
+def importance_maps(
+    config: StyleTrainConfig,
+    depth: LoadedDepth | None,
+    photos: Sequence[Path],
+    val_photos: Sequence[Path],
+    first_sample: int,
+    world: World,
+    precision: str,
+    val_count: int,
+) -> Iterator[tuple[Maps | None, Maps | None]]:
+    """Maps of the training photos and of those to validate on; None where none are read, since
+    content is not weighted or by an even gradient.
+
+    Depth is computed here for the photos that this machine's samples from ``first_sample`` on will
+    use; each of its processes takes a part. Raises ValueError where a folder lacks maps, OSError
+    where depth cannot be kept.
+    """
+    if not config.weights_content or config.weight_map in ("horizontal", "vertical"):
+        yield None, None
+    elif config.weight_map != "depth":
+        folder = Path(config.weight_map)
+        train, val = (MapFolder(folder, root) for root in (config.content, config.val_folder))
+        train.check(photos)
+        val.check(val_photos)
+        yield train, val
+    else:
+        assert depth is not None
+        with _shared_folder(config.depth_cache, world) as kept:
+            # Depth in bfloat16 is not float32's.
+            size = _seen(config)
+            name = f"{depth[1]['id']}-{size or training_size(depth[1])}-{precision}"
+            cache = DepthCache(kept / name, partial(_on_cpu, config))
+            estimate = photo_depth(depth, world.device, precision, size)
+            samples = range(first_sample, config.steps * config.batch_size)
+            shares = (config.batch_size, world.ranks_here, world.size)
+            unusable: set[Path] = set()
+            while True:
+                used = photos_used(photos, config.seed, samples, *shares, unusable)
+                part = used[world.local_rank :: world.local_size]
+                failed = cache.fill(part, estimate, show=world.leads)
+                # Waits for the others; what takes the place of photos that failed needs maps, too.
+                failed_anywhere = set(map(Path, world.gather(list(map(str, failed)))))
+                if failed_anywhere <= unusable:
+                    break
+                unusable |= failed_anywhere
+            if world.local_rank == 0:
+                wanted = spread(val_photos, val_count)[:val_count]
+                cache.fill(wanted, estimate, show=world.leads)
+            world.any(False)  # waits for the others
+            yield cache, cache
+
+
+@contextmanager
+def _shared_folder(given: str | None, world: World) -> Iterator[Path]:
+    """``cache_folder``, the same for all processes of a machine."""
+    with ExitStack() as stack:
+        own = ""
+        if given != "off" or world.local_rank == 0:
+            own = str(stack.enter_context(cache_folder(given)))
+        yield Path(world.gather([own])[world.ranks_here.start])
+
+
+def _seen(config: StyleTrainConfig) -> int | None:
+    """Side of the square that has the area at which the depth network is to see photos, where it is
+    not the one it was trained for: as the loss compares them."""
+    height, width = config.crop_size
+    side = round((height * width) ** 0.5 / config.loss_downscale)
+    return side if config.depth_full_size else None
+
+
+def photo_depth(
+    depth: LoadedDepth, device: torch.device, precision: str, size: int | None = None
+) -> Estimate:
+    """``depth`` as a function of photos, which it sees at the size it was trained for, or at that
+    of a square of ``size`` pixels."""
+    network, card = depth
+    run = estimator(network, device)
+
+    def estimate(photo: Image.Image) -> np.ndarray:
+        with autocast(device, precision):
+            return estimate_reduced(run, photo, card, size=size)
+
+    return estimate
+
+
+def _on_cpu(config: StyleTrainConfig) -> Estimate:
+    """For photos whose turn was not foreseen: one takes the place of another that is broken."""
+    depth = load_depth(config.depth_network, config.vgg_weights, config.loss_network)
+    return photo_depth(depth, torch.device("cpu"), "fp32", _seen(config))

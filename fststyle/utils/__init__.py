@@ -1,0 +1,1 @@
+"""What is shared and knows nothing of styles: devices, files, signals, threads, messages."""

@@ -1,0 +1,78 @@
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fststyle.export.export import export
+from fststyle.export.graph import Deployed
+from fststyle.export.verify import compare, run_in_half
+from fststyle.networks.transform import TransformNet
+
+
+@pytest.fixture(scope="module")
+def network() -> TransformNet:
+    torch.manual_seed(0)
+    return TransformNet(4).eval()
+
+
+def test_an_engine_that_gives_no_numbers_is_refused(network: TransformNet) -> None:
+    """On any of the pictures: Python's ``max`` and clipping hide some."""
+    deployed = Deployed(network, uint8=False, fp16=False)
+    plain = run_in_torch(deployed)
+    compare(deployed, network, plain, (32, 32))
+    for value in (np.nan, np.inf, -np.inf):
+
+        def broken(fed: np.ndarray, value: float = value) -> np.ndarray:
+            output = plain(fed)
+            output[0, 0, 3, 3] = value
+            return output
+
+        def broken_on_black(fed: np.ndarray, value: float = value) -> np.ndarray:
+            return plain(fed) if fed.any() else np.full_like(fed, value)
+
+        for run in (broken, broken_on_black):
+            with pytest.raises(ValueError, match="not finite"):
+                compare(deployed, network, run, (32, 32))
+    silent = copy.deepcopy(network)
+    silent.get_parameter("out.conv.bias").data.fill_(np.nan)
+    with pytest.raises(ValueError, match="the network itself gives values that are not finite"):
+        compare(deployed, silent, plain, (32, 32))
+
+
+def run_in_torch(deployed: Deployed) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda fed: deployed(torch.from_numpy(fed)).numpy()
+
+
+@torch.no_grad()
+def test_a_network_that_float16_cannot_hold_is_refused(
+    network: TransformNet, tmp_path: Path
+) -> None:
+    """Instance norm takes out what its convolution is multiplied by; float16 overflows before."""
+    plain = compare(*both(network), (32, 32))
+    assert plain.psnr > 45
+    large = copy.deepcopy(network)
+    weight = large.get_parameter("residuals.2.conv1.conv.weight")
+    weight.mul_(3e4)
+    with pytest.raises(ValueError, match="above 65504; export it without --fp16"):
+        compare(*both(large), (32, 32))
+    weight.mul_(1e4)  # the weights themselves are too large
+    with pytest.raises(ValueError, match="above 65504"):
+        export(large, {}, tmp_path / "x.onnx", fp16=True, size=(32, 32))
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def both(network: TransformNet) -> tuple[Deployed, TransformNet, Callable[..., np.ndarray]]:
+    deployed = Deployed(network, uint8=False, fp16=True)
+    return deployed, network, run_in_half(deployed)
+
+
+def test_a_depth_network_that_sees_nothing_is_compared() -> None:
+    class Flat(torch.nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return image[:, :1] * 0 + 7
+
+    deployed = Deployed(Flat(), uint8=False, fp16=False)
+    assert compare(deployed, Flat(), run_in_torch(deployed), (32, 32)).largest_difference == 0
