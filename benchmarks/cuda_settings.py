@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from fststyle.benchmarks.train import print_table, write_json
+from fststyle.benchmarks.timing import print_table, write_json
 from fststyle.inference.session import start
 
 NHWC = {"prefer_nhwc": "1"}

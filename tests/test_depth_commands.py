@@ -13,7 +13,7 @@ from PIL import Image
 
 from fststyle.__main__ import main
 from fststyle.checkpoints.depth import load_depth, save_depth
-from fststyle.checkpoints.style import load_tensors
+from fststyle.checkpoints.files import load_tensors
 from fststyle.data.depth import formats as depth_formats
 from fststyle.images.io import read_image
 from fststyle.networks.hourglass import HourglassDepth

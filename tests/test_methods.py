@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 
 from fststyle.__main__ import main
-from fststyle.checkpoints.style import STATE, load_transform, save_tensors, save_transform, sha256
+from fststyle.checkpoints.files import save_tensors
+from fststyle.checkpoints.style import STATE, load_transform, save_transform
 from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
 from fststyle.networks.transform import TransformNet
+from fststyle.utils.files import sha256
 from tests.conftest import picture, run_here, write_clip
 from tests.test_train_command import assert_same_runs, with_option
 

@@ -23,7 +23,9 @@ from safetensors.torch import save_file
 from fststyle.__main__ import COMMANDS, main
 from fststyle.benchmarks import depth as benchmark_depth
 from fststyle.checkpoints.depth import save_depth
-from fststyle.checkpoints.style import _NAMES, save_tensors, save_transform
+from fststyle.checkpoints.files import save_tensors
+from fststyle.checkpoints.pytorch_examples import _NAMES
+from fststyle.checkpoints.style import save_transform
 from fststyle.data import demo
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import TransformNet
@@ -82,7 +84,7 @@ ELSEWHERE = {
     "rtsp:": "test_live.py",
     "transformers:": "test_transformers_depth.py",
     "--resume": "test_train_command.py",
-    "bench robustness": "robustness/test_robustness.py",
+    "bench robustness": "test_robustness.py",
 }
 """What here is no camera, no stream, no network connection, no run and no time for: only parsed."""
 

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from fststyle.__main__ import main
-from fststyle.checkpoints.style import load_tensors, load_transform, save_transform
+from fststyle.checkpoints.files import load_tensors
+from fststyle.checkpoints.style import load_transform, save_transform
 from fststyle.networks.transform import TransformNet
 from fststyle.training.style import StyleTask
 from tests.conftest import ROOT, interrupting, picture, run_command, run_here, tiny_run

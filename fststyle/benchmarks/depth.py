@@ -8,21 +8,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from fststyle.benchmarks.train import (
-    CONTENT_LAYERS,
-    STYLE_LAYERS,
-    WEIGHTS,
-    OurStep,
+from fststyle.benchmarks.baselines import CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS
+from fststyle.benchmarks.timing import (
     alternate,
     median_ratio,
     multiply_adds,
     print_table,
     write_json,
 )
-from fststyle.checkpoints.depth import SHIPPED, depth_extractor, for_loss, load_own
+from fststyle.benchmarks.train import OurStep
+from fststyle.checkpoints.depth import SHIPPED, depth_extractor, load_own
 from fststyle.config import BenchDepthConfig
 from fststyle.data.depth.pairs import differences, sample_pairs
-from fststyle.depth.predict import training_size
+from fststyle.depth.estimator import training_size
+from fststyle.losses.depth import for_loss
 from fststyle.losses.functional import ranking_loss
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_importance

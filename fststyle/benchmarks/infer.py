@@ -4,29 +4,29 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 
-from fststyle.benchmarks.train import (
+from fststyle.benchmarks.baselines import plain_network
+from fststyle.benchmarks.timing import (
+    Memory,
     alternate,
     median_ratio,
     multiply_adds,
-    plain_network,
+    percentiles,
     print_table,
     write_json,
 )
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import BenchInferConfig, parse_size
 from fststyle.export.export import export
-from fststyle.images.io import find_images
+from fststyle.images.find import find_images
 from fststyle.inference.stylizer import Stylizer
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.utils.device import find_device
@@ -135,12 +135,6 @@ def infer_rows(
     ]
 
 
-def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """50, 95 and 99 in 100, between the values where they lie there."""
-    found = np.percentile(seconds, (50, 95, 99))
-    return dict(zip(("50 %", "95 %", "99 %"), map(float, found), strict=True))
-
-
 def picture_process(
     model: Path, provider: str, size: tuple[int, int], runs: int
 ) -> tuple[float, float]:
@@ -162,31 +156,3 @@ def picture_process(
         if status:
             raise ValueError(f"{' '.join(command)} failed with status {status}")
     return statistics.median(times), statistics.median(peaks)
-
-
-class Memory:
-    """A process's resident memory while something runs: ``megabytes``, fifty times a second, after
-    ten seconds ten times."""
-
-    def __init__(self, pid: int | None = None) -> None:
-        self._process = psutil.Process(pid)
-        self.megabytes: list[float] = []
-
-    def __enter__(self) -> "Memory":
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-        self._thread.start()
-        return self
-
-    def _sample(self) -> None:
-        over = False
-        while not over:  # once at least, however short it is
-            try:
-                self.megabytes.append(self._process.memory_info().rss / 1e6)
-            except psutil.NoSuchProcess:
-                return
-            over = self._done.wait(0.02 if len(self.megabytes) < 500 else 0.1)
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()

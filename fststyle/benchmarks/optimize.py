@@ -11,24 +11,20 @@ from PIL import Image
 from torch import Tensor
 from tqdm import trange
 
-from fststyle.benchmarks.train import (
-    CONTENT_LAYERS,
-    STYLE_LAYERS,
-    alternate,
-    median_ratio,
-    print_table,
-    write_json,
-)
+from fststyle.benchmarks.baselines import CONTENT_LAYERS, STYLE_LAYERS
+from fststyle.benchmarks.timing import alternate, median_ratio, print_table, write_json
 from fststyle.checkpoints.style import load_transform
 from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import BenchOptimizeConfig, parse_size
-from fststyle.images.io import centre_box, crop, read_image
-from fststyle.losses.perceptual import StyleObjective, as_tensor
+from fststyle.images.geometry import centre_box, crop
+from fststyle.images.io import read_image
+from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.vgg import VGG19Features
 from fststyle.optimization.lbfgs import LBFGS
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
 from fststyle.utils.figures import check_free_options
+from fststyle.utils.tensors import as_tensor
 
 WEIGHTS = {"content": 1.0, "style": 4.0}
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from fststyle.benchmarks.infer import Memory, percentiles
-from fststyle.benchmarks.train import print_table, write_json
+from fststyle.benchmarks.timing import Memory, percentiles, print_table, write_json
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.export.export import export

@@ -1,34 +1,31 @@
 """Depth networks as the rest of the product sees them, and their files."""
 
-import copy
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fststyle.checkpoints.style import (
+from fststyle.checkpoints.files import (
     halved,
     load_card,
     load_strictly,
     load_tensors,
     save_tensors,
-    sha256,
+    weights_id,
 )
-from fststyle.checkpoints.vgg import load_vgg19_state, local_weights, weights_id
+from fststyle.checkpoints.vgg import load_vgg19_state, local_weights
 from fststyle.config.cards import explained, public
-from fststyle.networks.batch_norm import fold_norms
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
-from fststyle.networks.transformers_depth import TransformersDepth, load_transformers_depth
+from fststyle.networks.transformers_depth import load_transformers_depth
 from fststyle.networks.vgg import VGG19Features
+from fststyle.utils.files import sha256
 from fststyle.utils.pretrained import CHECKPOINTS
 
 KINDS: dict[str, type[nn.Module]] = {"vgg_head": VGGDepthHead, "hourglass": HourglassDepth}
@@ -139,75 +136,6 @@ def holds_depth(path: Path) -> bool:
         return load_card(path).get("kind") in KINDS
     except (ValueError, OSError):
         return False
-
-
-def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
-    """``network`` with its images reduced to about ``side``² pixels and its maps brought back.
-
-    N×3×H×W in [0,1] to N×1×H×W, differentiable; sides are multiples of 16, nothing is enlarged.
-    A model of transformers brings images to its own size by itself.
-    """
-    if isinstance(network, TransformersDepth):
-        return network
-
-    def predict(image: Tensor) -> Tensor:
-        size = image.shape[-2:]
-        scale = min(1.0, side / (size[0] * size[1]) ** 0.5)
-        small = [max(32, round(length * scale / 16) * 16) for length in size]
-        reduced = F.interpolate(image, small, mode="bilinear", antialias=True)
-        return F.interpolate(network(reduced), size, mode="bilinear")
-
-    return predict
-
-
-LARGER = 1.5
-"""Pictures whose side is so many times that of a head's training are reduced for it, and VGG-19's
-features computed anew from the reduced picture, which takes less than half of what they take from
-the picture: at full size it sees too little of the scene at once."""
-
-
-def for_loss(
-    network: nn.Module,
-    side: int,
-    dtype: torch.dtype,
-    picture_side: float = 0,
-    loss_network: str = "vgg19",
-    *,
-    full_size: bool = False,
-) -> VGGDepthHead | Callable[[Tensor], Tensor]:
-    """A copy of a frozen depth network as ``StyleObjective`` takes it: batch norms folded,
-    convolutions in ``dtype``.
-
-    A head comes without its VGG-19, to read the objective's features, unless pictures are
-    ``LARGER``, or ``loss_network`` another; it, and any other network, works ``at_area`` of
-    ``side``².
-
-    Args:
-        side: of the square that has the area of the network's training crops, in pixels.
-        picture_side: the same of the pictures that the loss will compare.
-        full_size: the network sees these as they are.
-    """
-    shares = loss_network == "vgg19" and (full_size or picture_side <= LARGER * side)
-    if isinstance(network, VGGDepth) and shares:
-        network = network.head
-    kept = copy.deepcopy(network)
-    fold_norms(kept)
-    for module in kept.modules():
-        if isinstance(module, nn.Conv2d):
-            module.to(dtype)
-    kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return kept if full_size or isinstance(kept, VGGDepthHead) else at_area(kept, side)
-
-
-def estimator(network: nn.Module, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
-    """A depth network from arrays to arrays, as ``runtime.depth`` runs it."""
-    network.to(device)
-
-    @torch.inference_mode()
-    def estimate(image: np.ndarray) -> np.ndarray:
-        return network(torch.from_numpy(image).to(device)).float().cpu().numpy()
-
-    return estimate
 
 
 def depth_extractor(vgg_weights: Path | None) -> tuple[VGG19Features, dict[str, str]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fststyle.checkpoints.style import load_tensors
+from fststyle.checkpoints.files import load_tensors
 from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config.cards import explained
 from fststyle.utils.pretrained import CHECKPOINTS

@@ -1,8 +1,6 @@
 """Where VGG-19's weights come from."""
 
-import hashlib
 import os
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,12 +57,3 @@ def local_weights() -> Path | None:
     assets = os.environ.get("FSTSTYLE_ASSETS")
     file = Path(assets) / ASSET if assets else None
     return file if file is not None and file.is_file() else None
-
-
-def weights_id(state: Mapping[str, Tensor]) -> str:
-    """A hash of the values of ``state`` at half precision, however they are stored."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].detach().half().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]

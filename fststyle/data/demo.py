@@ -10,7 +10,8 @@ from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 from fststyle.data.scenes.scenes import SceneRenderer
-from fststyle.images.io import fit_within, read_image, write_image
+from fststyle.images.geometry import fit_within
+from fststyle.images.io import read_image, write_image
 
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 """Of scikit-image's, free of rights or CC0 (its ``data/README.txt`` names their authors)."""

@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from fststyle.images.io import Box, centre_box, crop, crop_map, read_image
+from fststyle.images.geometry import Box, centre_box, crop, crop_map
+from fststyle.images.io import read_image
 
 SMALLEST_CROP = 0.6
 """Crops take at least this part of a photo's shorter side."""

@@ -13,12 +13,12 @@ import platformdirs
 from PIL import Image
 from tqdm import tqdm
 
-from fststyle.data.depth.maps import check_same_shape
-from fststyle.images.io import find_named, importance_from_depth, read_image
+from fststyle.depth.estimator import Estimate
+from fststyle.depth.maps import importance_from_depth
+from fststyle.images.find import find_named
+from fststyle.images.geometry import check_same_shape
+from fststyle.images.io import read_image
 from fststyle.utils.files import replacing
-
-Estimate = Callable[[Image.Image], np.ndarray]
-"""A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""
 
 
 class DepthCache:

@@ -1,12 +1,22 @@
 """Depth networks of every kind as functions of arrays; torch is imported only for those it runs."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from fststyle.depth.predict import Estimator, estimate_depth, onnx_estimator
+from fststyle.config import parse_size
+from fststyle.images.io import to_uint8
+from fststyle.inference.session import open_session, running
+
+Estimate = Callable[[Image.Image], np.ndarray]
+"""A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""
+
+
+Estimator = Callable[[np.ndarray], np.ndarray]
+"""N×3×H×W float32 RGB in [0,1] to N×1×H×W relative depth, larger = farther."""
 
 
 class DepthEstimator(NamedTuple):
@@ -37,9 +47,85 @@ def open_estimator(
     """
     if source is not None and source.endswith(".onnx"):
         return DepthEstimator(Path(source).stem, *onnx_estimator(Path(source)))
-    from fststyle.checkpoints.depth import estimator, load_depth
+    from fststyle.checkpoints.depth import load_depth
+    from fststyle.depth.torch_estimator import estimator
     from fststyle.utils.device import find_device
 
     network, card = load_depth(source, vgg_weights)
     name = card["kind"] if source is None else Path(source).stem
     return DepthEstimator(name, estimator(network, find_device(device)), card)
+
+
+def onnx_estimator(model: Path) -> tuple[Estimator, dict[str, Any]]:
+    """(depth network from an ONNX file, its card); errors are ``open_session``'s."""
+    opened = open_session(model, "auto", None, output="depth", holds="depth network")
+
+    def estimate(image: np.ndarray) -> np.ndarray:
+        if opened.uint8:
+            image = to_uint8(image).transpose(0, 2, 3, 1)
+        with running(model):
+            (depth,) = opened.session.run(None, {"content": image})
+        return depth
+
+    return estimate, opened.card
+
+
+def training_size(card: Mapping[str, Any]) -> int:
+    """Side of the square that has the area of a depth network's training crops; the shorter side of
+    the pictures that a model of transformers takes; 256 where the card says neither."""
+    if "shorter_side" in card:
+        return int(card["shorter_side"])
+    height, width = parse_size(card.get("settings", {}).get("size", "256x256"))
+    return round((height * width) ** 0.5)
+
+
+def estimate_depth(
+    estimate: Estimator,
+    image: Image.Image,
+    card: Mapping[str, Any],
+    *,
+    size: int | None = None,
+    flip: bool = False,
+) -> np.ndarray:
+    """H×W float32 of a picture's own size; larger = farther.
+
+    Args:
+        card: the network's, which says the size at which it sees pictures.
+        size: another one, as ``estimate_reduced`` has it.
+        flip: average with the mirrored picture's depth.
+    """
+    depth = estimate_reduced(estimate, image, card, size=size)
+    if flip:
+        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        depth = (depth + estimate_reduced(estimate, mirrored, card, size=size)[:, ::-1]) / 2
+    return np.asarray(Image.fromarray(depth).resize(image.size, Image.Resampling.BICUBIC))
+
+
+def estimate_reduced(
+    estimate: Estimator, image: Image.Image, card: Mapping[str, Any], *, size: int | None = None
+) -> np.ndarray:
+    """H×W float32 of the whole picture, at the size the network sees (``seen_size``)."""
+    reduced = image.resize(
+        seen_size(card, *image.size, size=size), Image.Resampling.BICUBIC, reducing_gap=3.0
+    )
+    content = np.asarray(reduced, np.float32).transpose(2, 0, 1)[None] / 255
+    return estimate(content)[0, 0].astype(np.float32)
+
+
+def seen_size(
+    card: Mapping[str, Any], width: float, height: float, *, size: int | None = None
+) -> tuple[int, int]:
+    """(width, height) at which a network is given a picture: about the area of a square of ``size``
+    pixels, ``training_size`` by default, with sides that are multiples of 16, never more than the
+    picture has. Models of transformers, whose patches are their own matter, are given the shorter
+    side that they ask for.
+
+    At other sizes than it was trained on, a network takes in too little of the scene, or too
+    little detail.
+    """
+    if size is None and "shorter_side" in card:
+        scale = min(1.0, training_size(card) / min(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
+    scale = min(1.0, (size or training_size(card)) / (width * height) ** 0.5)
+    across, down = (max(32, round(side * scale / 16) * 16) for side in (width, height))
+    return across, down

@@ -11,17 +11,11 @@ from tqdm import tqdm
 
 from fststyle.config import CompareConfig
 from fststyle.depth.estimator import DepthEstimator, open_estimator
-from fststyle.depth.predict import coloured
+from fststyle.depth.maps import coloured, importance_from_depth
 from fststyle.evaluation.output_folder import PictureFolder
-from fststyle.images.io import (
-    check_writable,
-    importance_from_depth,
-    read_image,
-    resize,
-    sheet,
-    to_uint8,
-    write_image,
-)
+from fststyle.images.geometry import resize
+from fststyle.images.grid import sheet
+from fststyle.images.io import check_writable, read_image, to_uint8, write_image
 from fststyle.images.noise import GRAIN, add_grain
 from fststyle.inference.images import stylize
 from fststyle.inference.stylizer import Stylizer
@@ -131,7 +125,7 @@ def _open(given: Path, config: CompareConfig) -> Model:
     import torch
 
     from fststyle.checkpoints.style import load_transform, training_settings
-    from fststyle.losses.perceptual import as_tensor
+    from fststyle.utils.tensors import as_tensor
 
     network, card = load_transform(path)
 

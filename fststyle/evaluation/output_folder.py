@@ -9,7 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from fststyle.images.io import find_named, read_image
+from fststyle.images.find import find_named
+from fststyle.images.io import read_image
 
 
 class PictureFolder:

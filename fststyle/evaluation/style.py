@@ -15,32 +15,29 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from tqdm import tqdm
 
-from fststyle.checkpoints.style import load_transform, sha256, training_settings
+from fststyle.checkpoints.style import load_transform, training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.depth.estimator import DepthEstimator, open_estimator
-from fststyle.depth.predict import coloured
-from fststyle.evaluation.depth import aligned_errors, aligned_square
+from fststyle.depth.maps import coloured
+from fststyle.evaluation.depth_metrics import aligned_errors, aligned_square
 from fststyle.evaluation.equivalent_steps import as_steps
 from fststyle.evaluation.model_result import Measured, Output, style_of
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
 from fststyle.evaluation.temporal import check_clips, measure_videos, video_table
-from fststyle.images.io import (
-    check_writable,
-    find_images,
-    fit_within,
-    read_image,
-    resize,
-    sheet,
-    to_uint8,
-    write_image,
-)
-from fststyle.losses.perceptual import MARGIN, StyleObjective, as_tensor, build_objective
+from fststyle.images.find import find_images
+from fststyle.images.geometry import fit_within, resize
+from fststyle.images.grid import sheet
+from fststyle.images.io import check_writable, read_image, to_uint8, write_image
+from fststyle.losses.build import build_objective
+from fststyle.losses.perceptual import MARGIN, StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.device import find_device
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import check_free_options, distinct, write_json
+from fststyle.utils.files import sha256
 from fststyle.utils.signals import Stop, watch_signals
+from fststyle.utils.tensors import as_tensor
 
 SHOWN = 8
 """Photos on the sheet."""

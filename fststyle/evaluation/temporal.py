@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.evaluation.model_result import Measured, style_of
-from fststyle.images.io import resize
+from fststyle.images.geometry import resize
 from fststyle.images.noise import GRAIN, add_grain
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import open_source

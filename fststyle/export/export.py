@@ -25,7 +25,7 @@ from fststyle.export.verify import (
     run_in_half,
     run_in_onnxruntime,
 )
-from fststyle.images.io import find_images
+from fststyle.images.find import find_images
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.files import check_free, check_suffix, names_folder, replacing
 

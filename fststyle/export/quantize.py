@@ -12,7 +12,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor
 
-from fststyle.images.io import centre_box, crop, read_image
+from fststyle.images.geometry import centre_box, crop
+from fststyle.images.io import read_image
 
 CALIBRATED, HELD_OUT = 24, 4
 """Photos that the ranges come from, at most, and photos kept for the comparison."""

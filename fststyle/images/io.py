@@ -1,10 +1,9 @@
 """Reading and writing pictures with Pillow; no torch here, since the deployed runtime uses it."""
 
 import contextlib
-import functools
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import numpy as np
 import PIL
 from PIL import Image, ImageCms, ImageOps
 
+from fststyle.images.geometry import fit_within
 from fststyle.images.opening import (
-    HEIF,
     check_memory,
     draft_within,
-    has_heif,
     open_of_any_size,
     what_it_is,
 )
@@ -37,72 +35,6 @@ DEEP = (".png", ".tif", ".tiff")
 """File suffixes of formats with 16 bits per channel."""
 
 _WITH_ALPHA = {"PNG", "WEBP", "TIFF"}
-
-
-_NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG"}
-"""What Pillow has names for and cannot read."""
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Files below ``folder``, at any depth, that bear a suffix Pillow reads; sorted, hidden ones
-    left out. Links to folders are followed once.
-
-    Raises FileNotFoundError where the folder is missing or holds no picture.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; give a folder of pictures")
-    found = [path for path in walk(folder) if is_picture_name(path)]
-    if not found:
-        raise FileNotFoundError(
-            f"{folder}: no picture in it or below it (looked for .jpg, .png and every other"
-            f" suffix that Pillow {PIL.__version__} reads)"
-        )
-    return found
-
-
-def is_picture_name(path: Path) -> bool:
-    """Whether a file bears a suffix that Pillow reads."""
-    return path.suffix.lower() in _suffixes()
-
-
-@functools.cache
-def _suffixes() -> frozenset[str]:
-    Image.init()
-    readable = Image.OPEN.keys() - _NO_PICTURES
-    found = {s for s, name in Image.registered_extensions().items() if name in readable}
-    return frozenset(found.union(HEIF if has_heif() else ()))
-
-
-def is_unreadable_heif(path: Path) -> bool:
-    """Whether a file is called a HEIC photo, and Pillow does without pillow-heif."""
-    return path.suffix.lower() in HEIF and not is_picture_name(path)
-
-
-def walk(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list[Path]:
-    """Everything below ``folder``, at any depth, that is no folder; sorted, what is hidden left
-    out. Links to folders are followed once.
-
-    Args:
-        onerror: told of folders that cannot be read.
-    """
-    seen, found = set(), []
-    for root, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(root, name) for name in names if not name.startswith(".")]
-    return sorted(found)
-
-
-def find_named(folder: Path, name: Path) -> Path | None:
-    """The picture below ``folder`` at the place ``name``, of this suffix or another one; None where
-    there is none."""
-    place = folder / name
-    names = [place, *(place.with_suffix(suffix) for suffix in WRITERS)]
-    return next((file for file in names if file.is_file()), None)
 
 
 def read_image(
@@ -244,55 +176,6 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
         yield first, np.asarray(image.crop(box)).astype(np.float64)
 
 
-def fit_within(image: Image.Image, long_side: int) -> Image.Image:
-    """Reduced so that the longer side is at most ``long_side`` pixels; never enlarged."""
-    scale = long_side / max(image.size)
-    return image if scale >= 1 else resize(image, scale)
-
-
-def resize(image: Image.Image, scale: float) -> Image.Image:
-    """Resampled by ``scale``, antialiased."""
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS)
-
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom edge in pixels."""
-
-
-def centre_box(width: float, height: float, aspect: float) -> Box:
-    """The largest centred box of the given width / height in a picture of this size."""
-    kept = min(width, height * aspect)
-    left, top = (width - kept) / 2, (height - kept / aspect) / 2
-    return left, top, left + kept, top + kept / aspect
-
-
-def crop(image: Image.Image, box: Box, size: tuple[int, int]) -> np.ndarray:
-    """``box`` of the picture at ``size`` (height, width), as H×W×3 uint8."""
-    height, width = size
-    return np.asarray(
-        image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
-    )
-
-
-def crop_map(values: np.ndarray, box: Box, of: Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """What ``crop`` cuts out of the picture ``of``, out of an H×W float32 map of it that may have
-    another resolution."""
-    height, width = size
-    across, down = values.shape[1] / of.width, values.shape[0] / of.height
-    scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
-    return np.asarray(
-        Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR, box=scaled)
-    )
-
-
-def importance_from_depth(depth: np.ndarray) -> np.ndarray:
-    """s = (max z − z) / (max z − min z) of an H×W depth map (larger = farther): 1 at the nearest
-    pixel, 0 at the farthest; 1/2 everywhere in a map that is flat."""
-    spread = depth.max() - depth.min()
-    return (depth.max() - depth) / spread if spread > 0 else np.full_like(depth, 0.5)
-
-
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Floats in [0,1] to uint8, clamped and rounded."""
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -346,31 +229,3 @@ def write_image(image: Image.Image, path: Path, quality: int | None = None) -> N
     profile = image.info.get("icc_profile")
     with replacing(path) as beside:
         image.save(beside, format=name, icc_profile=profile, **options)
-
-
-def sheet(
-    rows: Iterable[Iterable[Image.Image]],
-    *,
-    height: int = 256,
-    titles: Iterable[str] = (),
-) -> Image.Image:
-    """Pictures in rows, each scaled to ``height`` pixels, columns aligned, titles above them."""
-    from PIL import ImageDraw, ImageFont
-
-    gap = 8
-    scaled = [[resize(image, height / image.height).convert("RGB") for image in r] for r in rows]
-    columns = max(len(row) for row in scaled)
-    widths = [max(row[c].width for row in scaled if c < len(row)) for c in range(columns)]
-    head = 28 if titles else 0
-    size = (sum(widths) + gap * (columns + 1), head + len(scaled) * (height + gap) + gap)
-    canvas = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(16)
-    lefts = [gap + sum(widths[:c]) + gap * c for c in range(columns)]
-    for left, width, title in zip(lefts, widths, titles, strict=False):
-        draw.text((left + width / 2, head - 2), title, "black", font, anchor="ms")
-    for r, row in enumerate(scaled):
-        for left, width, image in zip(lefts, widths, row, strict=False):
-            canvas.paste(
-                image, (left + (width - image.width) // 2, head + gap + r * (height + gap))
-            )
-    return canvas

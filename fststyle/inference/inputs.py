@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fststyle.images.io import WRITERS, is_picture_name, is_unreadable_heif, walk
+from fststyle.images.find import is_picture_name, is_unreadable_heif, walk
+from fststyle.images.io import WRITERS
 from fststyle.utils.console import printable
 from fststyle.utils.failures import Failures
 from fststyle.utils.files import fitting

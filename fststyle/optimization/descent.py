@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from fststyle.optimization.lbfgs import LBFGS
-from fststyle.training.loop import MOST_ROLLBACKS, NonFiniteError, decay
+from fststyle.utils.nonfinite import MOST_ROLLBACKS, NonFiniteError
+from fststyle.utils.schedules import decay
 
 Judge = Callable[[Tensor], tuple[Tensor, Mapping[str, Tensor]]]
 """A picture to (loss, its unweighted terms), scalars; differentiable."""

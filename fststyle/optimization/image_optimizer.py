@@ -15,40 +15,31 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fststyle import config as settings
-from fststyle.checkpoints.depth import for_loss, load_depth
-from fststyle.checkpoints.style import load_transform, sha256
+from fststyle.checkpoints.depth import load_depth
+from fststyle.checkpoints.style import load_transform
 from fststyle.config import OptimizeConfig
 from fststyle.data.weight_maps import MapFolder
-from fststyle.depth.predict import training_size
-from fststyle.images.io import (
-    find_named,
-    fit_within,
-    importance_from_depth,
-    read_image,
-    to_uint8,
-    write_deep,
-    write_image,
-)
-from fststyle.losses.perceptual import (
-    StyleObjective,
-    Targets,
-    as_tensor,
-    build_objective,
-    sized_blend,
-    sized_paintings,
-)
+from fststyle.depth.estimator import training_size
+from fststyle.depth.maps import importance_from_depth
+from fststyle.depth.torch_estimator import photo_depth
+from fststyle.images.find import find_named
+from fststyle.images.geometry import fit_within
+from fststyle.images.io import read_image, to_uint8, write_deep, write_image
+from fststyle.losses.build import build_objective, sized_blend, sized_paintings
+from fststyle.losses.depth import for_loss
+from fststyle.losses.perceptual import StyleObjective, Targets
 from fststyle.losses.weight_maps import content_weights, gradient_importance
 from fststyle.networks.colour import luma, match_luma, with_luma
 from fststyle.optimization.descent import Descent, Judge
 from fststyle.optimization.memory import Need, available, measure_need
-from fststyle.training.loop import NonFiniteError
-from fststyle.training.run import versions
-from fststyle.training.weight_maps import photo_depth
 from fststyle.utils.console import printable
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision
 from fststyle.utils.figures import write_json
-from fststyle.utils.files import check_free
+from fststyle.utils.files import check_free, sha256
+from fststyle.utils.nonfinite import NonFiniteError
 from fststyle.utils.tensorboard import Board
+from fststyle.utils.tensors import as_tensor
+from fststyle.utils.versions import versions
 
 NOISE = 0.15
 """Standard deviation of the noise to begin with, around the middle of [0,1]."""

@@ -11,30 +11,25 @@ from torch import Tensor, nn
 
 from fststyle import config as settings
 from fststyle.checkpoints.depth import KINDS, depth_extractor, fold_output, load_depth, save_depth
+from fststyle.checkpoints.style import STATE
 from fststyle.config import DepthEvalConfig, DepthTrainConfig, parse_share, parse_size
 from fststyle.data.depth.crops import DepthCrops, crop
 from fststyle.data.depth.datasets import DepthData, DepthPicture, open_depth
 from fststyle.data.depth.pairs import Pairs, differences, sample_pairs
 from fststyle.data.scenes.scenes import SceneRenderer
-from fststyle.evaluation.depth import evaluate, fitted, shaded
-from fststyle.images.io import find_images
+from fststyle.depth.maps import shaded
+from fststyle.evaluation.depth_metrics import evaluate, fitted
+from fststyle.images.find import find_images
 from fststyle.losses.functional import ranking_loss
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
 from fststyle.training.distributed import World
 from fststyle.training.loop import to_device
-from fststyle.training.run import (
-    STATE,
-    begun_with,
-    launch,
-    read_settings,
-    table,
-    train_on,
-    versions,
-)
+from fststyle.training.run import begun_with, launch, read_settings, train_on
 from fststyle.training.state import TrainingState, resume, save_state
 from fststyle.utils.device import DTYPES, autocast, find_precision
-from fststyle.utils.tensorboard import Board
+from fststyle.utils.tensorboard import Board, table
+from fststyle.utils.versions import versions
 
 VALIDATION_PICTURES = 24
 """Of each set, spread evenly."""

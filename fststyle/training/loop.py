@@ -19,11 +19,11 @@ from fststyle.training.distributed import World
 from fststyle.training.passed_over import IN_A_ROW, PassedOver, named
 from fststyle.training.state import TrainingState
 from fststyle.utils.device import autocast, keep_freed_memory
+from fststyle.utils.nonfinite import MOST_ROLLBACKS, NonFiniteError
+from fststyle.utils.schedules import decay
 from fststyle.utils.signals import watch_signals
 from fststyle.utils.tensorboard import Board
 
-MOST_ROLLBACKS = 3
-"""How often in a row, with no checkpoint reached in between, a run is taken back."""
 LEAST_SCALE = 2.0**-10
 """Of the gradient in float16. It begins at 65,536 and halves where that is too much; where this is,
 too, no scale will do."""
@@ -43,10 +43,6 @@ class Task(Protocol):
 
     def save(self, state: TrainingState) -> None:
         """Write the checkpoint; only the leading process is asked. OSError if that fails."""
-
-
-class NonFiniteError(ValueError):
-    """The loss or a gradient stopped being a finite number, and going back did not help."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -171,11 +167,6 @@ def _step(state: TrainingState, norm: Tensor) -> None:
     elif norm.isfinite():
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-
-
-def decay(step: int, steps: int, part: float) -> float:
-    """Factor on the learning rate: 1, then falling evenly to 0 over the last ``part`` of steps."""
-    return min(1.0, (steps - step) / (part * steps)) if part > 0 else 1.0
 
 
 def to_device(images: Tensor, device: torch.device) -> Tensor:

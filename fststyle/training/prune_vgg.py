@@ -10,17 +10,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fststyle import config as settings
-from fststyle.checkpoints.style import save_tensors
+from fststyle.checkpoints.files import save_tensors
 from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import LossTrainConfig
 from fststyle.config.cards import public
 from fststyle.data.photos import PhotoCrops, validation_images
-from fststyle.images.io import find_images
+from fststyle.images.find import find_images
 from fststyle.losses.functional import content_loss, gram_matrix
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.vgg import BLOCKS, CONVS, TORCHVISION_INDEX, VGG19Features
-from fststyle.training.run import versions
 from fststyle.utils.files import check_free, check_suffix
+from fststyle.utils.versions import versions
 
 DEEPEST = "4_4"
 """The last convolution of a small network."""

@@ -1,7 +1,6 @@
 """What every training has in common around the loop: settings, run folder, batches, ends."""
 
 import os
-import platform
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,17 +10,15 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import Dataset
 
-import fststyle
 from fststyle import config as settings
-from fststyle.checkpoints.style import STATE as STATE
-from fststyle.checkpoints.style import sha256
+from fststyle.checkpoints.style import STATE
 from fststyle.config import RunConfig
 from fststyle.data.photos import Batch, SampleNumbers, photo_loader
 from fststyle.training.distributed import World, join_world
 from fststyle.training.lock import locked
 from fststyle.training.loop import Interrupted, Task, train
 from fststyle.training.state import TrainingState, load_state
-from fststyle.utils.files import check_file, replacing
+from fststyle.utils.files import check_file, replacing, sha256
 from fststyle.utils.tensorboard import Board
 
 MAY_CHANGE = (
@@ -211,21 +208,6 @@ def train_on(
         if broken:  # other processes have met other photos
             names = "".join(f"\n  {reason}" for _, reason in sorted(broken.items()))
             print(f"{len(broken)} picture(s) passed over:{names}", file=sys.stderr)
-
-
-def versions() -> dict[str, str]:
-    """What the card says a network was made with."""
-    return {
-        "fststyle": fststyle.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def table(values: Mapping[str, Any]) -> str:
-    """Settings as a Markdown table."""
-    rows = "".join(f"| {name} | {value} |\n" for name, value in values.items())
-    return f"| setting | value |\n|---|---|\n{rows}"
 
 
 def _default_workers(world: World) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fststyle.checkpoints.style import load_tensors, save_tensors
+from fststyle.checkpoints.files import load_tensors, save_tensors
 
 
 @dataclass

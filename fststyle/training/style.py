@@ -13,33 +13,33 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from fststyle import config as settings
-from fststyle.checkpoints.depth import for_loss, load_depth
-from fststyle.checkpoints.style import load_transform, save_transform, sha256
+from fststyle.checkpoints.depth import load_depth
+from fststyle.checkpoints.style import STATE, load_transform, save_transform
 from fststyle.config import StyleTrainConfig
 from fststyle.data.photos import Batch, PhotoCrops, fingerprint, validation_images
-from fststyle.depth.predict import coloured_together, training_size
-from fststyle.images.io import find_images, read_image, to_uint8, write_image
+from fststyle.depth.estimator import training_size
+from fststyle.depth.maps import coloured_together
+from fststyle.images.find import find_images
+from fststyle.images.io import read_image, to_uint8, write_image
+from fststyle.losses.build import build_objective
+from fststyle.losses.depth import for_loss
 from fststyle.losses.functional import stability_loss
-from fststyle.losses.perceptual import StyleObjective, as_tensor, build_objective
+from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_importance
 from fststyle.networks.transform import STRIDE, TransformNet
 from fststyle.networks.vgg import check_layers
 from fststyle.training.distributed import World
-from fststyle.training.loop import NonFiniteError, to_device
-from fststyle.training.run import (
-    STATE,
-    begun_with,
-    launch,
-    read_settings,
-    table,
-    train_on,
-    versions,
-)
+from fststyle.training.loop import to_device
+from fststyle.training.run import begun_with, launch, read_settings, train_on
 from fststyle.training.shifts import moved, shifted
 from fststyle.training.state import TrainingState, resume, save_state
 from fststyle.training.weight_maps import importance_maps
 from fststyle.utils.device import DTYPES, autocast, find_precision
-from fststyle.utils.tensorboard import Board
+from fststyle.utils.files import sha256
+from fststyle.utils.nonfinite import NonFiniteError
+from fststyle.utils.tensorboard import Board, table
+from fststyle.utils.tensors import as_tensor
+from fststyle.utils.versions import versions
 
 VALIDATION_PHOTOS = 8
 STABILITY_PART = 0.5

@@ -4,23 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import nn
 
-from fststyle.checkpoints.depth import estimator, load_depth
+from fststyle.checkpoints.depth import load_depth
 from fststyle.config import StyleTrainConfig
 from fststyle.data.photos import Maps, photos_used, spread
-from fststyle.data.weight_maps import DepthCache, Estimate, MapFolder, cache_folder
-from fststyle.depth.predict import estimate_reduced, training_size
+from fststyle.data.weight_maps import DepthCache, MapFolder, cache_folder
+from fststyle.depth.estimator import Estimate, training_size
+from fststyle.depth.torch_estimator import LoadedDepth, photo_depth
 from fststyle.training.distributed import World
-from fststyle.utils.device import autocast
-
-LoadedDepth = tuple[nn.Module, dict[str, Any]]
-"""A frozen depth network and its card."""
 
 
 @contextmanager
@@ -92,21 +85,6 @@ def _seen(config: StyleTrainConfig) -> int | None:
     height, width = config.crop_size
     side = round((height * width) ** 0.5 / config.loss_downscale)
     return side if config.depth_full_size else None
-
-
-def photo_depth(
-    depth: LoadedDepth, device: torch.device, precision: str, size: int | None = None
-) -> Estimate:
-    """``depth`` as a function of photos, which it sees at the size it was trained for, or at that
-    of a square of ``size`` pixels."""
-    network, card = depth
-    run = estimator(network, device)
-
-    def estimate(photo: Image.Image) -> np.ndarray:
-        with autocast(device, precision):
-            return estimate_reduced(run, photo, card, size=size)
-
-    return estimate
 
 
 def _on_cpu(config: StyleTrainConfig) -> Estimate:

@@ -1,5 +1,6 @@
 """Files on their way to the disk: whole or not at all, and none overwritten unasked."""
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -8,6 +9,11 @@ import tempfile
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class replacing:

@@ -9,6 +9,12 @@ import torch
 from torch import Tensor
 
 
+def table(values: Mapping[str, Any]) -> str:
+    """Settings as a Markdown table."""
+    rows = "".join(f"| {name} | {value} |\n" for name, value in values.items())
+    return f"| setting | value |\n|---|---|\n{rows}"
+
+
 class Board:
     """Writes to ``folder``; where that fails, says so once and writes no more.
 

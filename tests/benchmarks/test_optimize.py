@@ -29,8 +29,8 @@ def test_both_loops_have_one_loss(
 
 
 def test_both_loops_judge_alike(deep_vgg: Path) -> None:
+    from fststyle.benchmarks.baselines import CONTENT_LAYERS, STYLE_LAYERS
     from fststyle.benchmarks.optimize import WEIGHTS
-    from fststyle.benchmarks.train import CONTENT_LAYERS, STYLE_LAYERS
     from fststyle.checkpoints.vgg import load_vgg19_state
     from fststyle.losses.perceptual import StyleObjective
     from fststyle.networks.calibration import calibrate

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fststyle.benchmarks.train import WEIGHTS, OurStep, PlainStep, median_ratio
+from fststyle.benchmarks.baselines import WEIGHTS, PlainStep
+from fststyle.benchmarks.timing import median_ratio
+from fststyle.benchmarks.train import OurStep
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features
@@ -14,7 +16,7 @@ from tests.conftest import picture, run_here
 def test_both_steps_have_the_same_losses(
     vgg_state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fststyle.benchmarks.train.STYLE_LAYERS", ("relu1_2", "relu2_2"))
+    monkeypatch.setattr("fststyle.benchmarks.baselines.STYLE_LAYERS", ("relu1_2", "relu2_2"))
     torch.manual_seed(0)
     network, images = TransformNet(4), torch.rand(3, 3, 32, 48)
     extractor = VGG19Features(vgg_state, ["relu2_2"])

@@ -9,19 +9,17 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fststyle.checkpoints.depth import (
-    at_area,
     depth_extractor,
     fold_output,
-    for_loss,
     holds_depth,
     load_depth,
     save_depth,
 )
-from fststyle.checkpoints.style import save_tensors
-from fststyle.checkpoints.vgg import weights_id
+from fststyle.checkpoints.files import save_tensors, weights_id
 from fststyle.config import DepthEvalConfig
 from fststyle.data.depth.datasets import open_depth
-from fststyle.evaluation.depth import evaluate
+from fststyle.evaluation.depth_metrics import evaluate
+from fststyle.losses.depth import at_area, for_loss
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
 from tests.conftest import depth_vgg_state

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from fststyle.checkpoints.files import load_card
 from fststyle.checkpoints.loss_network import SMALL, load_loss_network
-from fststyle.checkpoints.style import load_card
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features
 from fststyle.training.prune_vgg import DEEPEST, LAYERS, agreement, judge, mixture, narrowed
 from tests.conftest import ROOT, picture, run_here

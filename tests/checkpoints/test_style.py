@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from fststyle.checkpoints.style import load_tensors, load_transform, save_tensors, save_transform
+from fststyle.checkpoints.files import load_tensors, save_tensors
+from fststyle.checkpoints.style import load_transform, save_transform
 from fststyle.networks.transform import TransformNet
 
 

@@ -16,7 +16,7 @@ from fststyle.data.photos import (
     photos_used,
     validation_images,
 )
-from fststyle.images.io import find_images
+from fststyle.images.find import find_images
 from tests.conftest import ROOT, picture
 
 

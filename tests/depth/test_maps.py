@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from fststyle.data.depth.datasets import read_depth_png
-from fststyle.depth.predict import coloured, estimate_depth, training_size, write_depth_png
+from fststyle.depth.estimator import estimate_depth, training_size
+from fststyle.depth.maps import coloured, write_depth_png
 from tests.conftest import picture
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fststyle.config import DepthEvalConfig
 from fststyle.data.depth.datasets import DepthPicture
-from fststyle.evaluation.depth import (
+from fststyle.evaluation.depth_metrics import (
     aligned_errors,
     aligned_square,
     constant,

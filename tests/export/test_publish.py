@@ -15,9 +15,9 @@ from fststyle.checkpoints.style import load_transform, save_transform
 from fststyle.config import InferConfig
 from fststyle.inference.styles import read_card
 from fststyle.inference.stylizer import Stylizer
-from fststyle.losses.perceptual import as_tensor
 from fststyle.utils import pretrained as shipped
 from fststyle.utils.pretrained import shipped_styles
+from fststyle.utils.tensors import as_tensor
 from tests.conftest import ROOT, contrasty, picture, run_command, run_here
 
 STYLES = ROOT / "checkpoints" / "styles"

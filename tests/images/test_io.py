@@ -7,7 +7,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from fststyle.images import opening
-from fststyle.images.io import find_images, fit_within, read_image, sheet, write_image
+from fststyle.images.find import find_images
+from fststyle.images.geometry import fit_within
+from fststyle.images.grid import sheet
+from fststyle.images.io import read_image, write_image
 from tests.conftest import picture
 
 

@@ -11,7 +11,7 @@ from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
 from fststyle.optimization.descent import Descent
-from fststyle.training.loop import NonFiniteError
+from fststyle.utils.nonfinite import NonFiniteError
 from tests.conftest import rounding
 
 pytestmark = pytest.mark.numerical

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fststyle.images.io import importance_from_depth
+from fststyle.depth.maps import importance_from_depth
 from fststyle.losses.weight_maps import content_weights, gradient_importance, propagate
 from fststyle.networks.vgg import CONVS, VGG19Features
 

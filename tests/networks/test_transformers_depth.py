@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from fststyle.checkpoints.depth import at_area, estimator, load_depth
-from fststyle.depth.estimator import open_estimator
-from fststyle.depth.predict import estimate_depth, training_size
+from fststyle.checkpoints.depth import load_depth
+from fststyle.depth.estimator import estimate_depth, open_estimator, training_size
+from fststyle.depth.torch_estimator import estimator
+from fststyle.losses.depth import at_area
 from fststyle.networks import transformers_depth
 from fststyle.networks.transformers_depth import (
     TransformersDepth,

@@ -60,7 +60,7 @@ def test_calibration_makes_every_mean_activation_one(vgg_state: State) -> None:
 @pytest.mark.assets
 def test_calibration_holds_on_photos(assets: Path) -> None:
     from fststyle.data.photos import validation_images
-    from fststyle.images.io import find_images
+    from fststyle.images.find import find_images
 
     extractor = VGG19Features(load_vgg19_state()[0], ["relu4_3"])
     calibrate(extractor)

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from fststyle.__main__ import main
-from fststyle.checkpoints.style import STATE, save_tensors, save_transform, sha256
+from fststyle.checkpoints.files import save_tensors
+from fststyle.checkpoints.style import STATE, save_transform
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
 from fststyle.images.io import write_image
 from fststyle.networks.colour import luma
@@ -22,7 +23,8 @@ from fststyle.networks.transform import TransformNet
 from fststyle.optimization import image_optimizer as studio
 from fststyle.optimization import memory
 from fststyle.optimization.descent import Descent
-from fststyle.training.loop import NonFiniteError
+from fststyle.utils.files import sha256
+from fststyle.utils.nonfinite import NonFiniteError
 from tests.conftest import ROOT, interrupting, picture, run_here
 
 Options = list[Any]

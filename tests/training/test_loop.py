@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
 from fststyle.training.distributed import World
-from fststyle.training.loop import NonFiniteError, decay, seed_step, train
+from fststyle.training.loop import seed_step, train
 from fststyle.training.run import MAY_CHANGE
 from fststyle.training.state import TrainingState, load_state, save_state
+from fststyle.utils.nonfinite import NonFiniteError
+from fststyle.utils.schedules import decay
 from fststyle.utils.tensorboard import Board
 
 

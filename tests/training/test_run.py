@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from fststyle.checkpoints.style import save_tensors
+from fststyle.checkpoints.files import save_tensors
 from fststyle.data.photos import photos_used
 from fststyle.networks.vgg import VGG19Features
 from fststyle.training.lock import LOCK, locked

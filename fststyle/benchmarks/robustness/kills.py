@@ -9,7 +9,7 @@ import torch
 
 from fststyle.benchmarks.robustness.children import Order, Server, last_line
 from fststyle.benchmarks.robustness.seeds import CHANNELS
-from fststyle.checkpoints.style import load_tensors
+from fststyle.checkpoints.files import load_tensors
 from fststyle.config import BenchRobustnessConfig
 from fststyle.utils.files import replacing
 

@@ -29,7 +29,7 @@ from fststyle.benchmarks.robustness.cases import (
 )
 from fststyle.benchmarks.robustness.children import Server
 from fststyle.benchmarks.robustness.kills import Kill, Reference, kill_and_resume, train_once
-from fststyle.benchmarks.train import print_table, write_json
+from fststyle.benchmarks.timing import print_table, write_json
 from fststyle.config import BenchRobustnessConfig, check
 from fststyle.utils.figures import check_free_options
 

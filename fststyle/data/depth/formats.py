@@ -11,15 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from fststyle.data.depth.maps import (
-    DepthData,
-    DepthPicture,
-    check_same_shape,
-    read_depth_png,
-    report,
-    usable,
-)
-from fststyle.images.io import find_images, read_image
+from fststyle.data.depth.maps import DepthData, DepthPicture, read_depth_png, report, usable
+from fststyle.images.find import find_images
+from fststyle.images.geometry import check_same_shape
+from fststyle.images.io import read_image
 
 KITTI_METRES = 1 / 256
 """KITTI's 16-bit values in metres."""

@@ -66,17 +66,6 @@ def usable(depth: np.ndarray, source: object) -> np.ndarray:
     return depth
 
 
-def check_same_shape(
-    size: tuple[float, ...], picture: object, other: tuple[float, ...], source: object
-) -> None:
-    """Raises ValueError where two sizes (width, height) differ in aspect by more than 3 %."""
-    if abs(np.log(size[0] / size[1] * other[1] / other[0])) > 0.03:
-        have, want = (f"{width:g}×{height:g}" for width, height in (size, other))
-        raise ValueError(
-            f"{source}: is for {want} pixels, but {picture} has {have}: they do not belong together"
-        )
-
-
 def place(
     depth: np.ndarray, box: tuple[float, float, float, float], size: tuple[int, int]
 ) -> np.ndarray:

@@ -6,19 +6,17 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from fststyle.data.scenes.rasterizer import Camera, Canvas, Surface
+from fststyle.data.scenes.silhouettes import SHAPES, cut_out, silhouette
 from fststyle.data.scenes.textures import (
-    SHAPES,
     Patches,
     Texture,
     calmed,
     chance,
-    cut_out,
     log_uniform,
     noise,
     ridge,
     road_lines,
     rounded,
-    silhouette,
     with_pattern,
     with_windows,
 )

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fststyle.images.io import find_images, read_image, write_image
+from fststyle.images.find import find_images
+from fststyle.images.io import read_image, write_image
 from fststyle.images.opening import open_of_any_size
 from fststyle.inference.video.conversion import SDR, white_where_hidden
 from fststyle.inference.video.reader import Frame

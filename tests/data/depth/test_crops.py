@@ -8,7 +8,7 @@ from PIL import Image
 from fststyle.data.depth.crops import DepthCrops, colour, crop, cut, shapes
 from fststyle.data.depth.datasets import DepthData, DepthPicture, open_depth
 from fststyle.data.scenes.scenes import SceneRenderer
-from fststyle.images.io import find_images
+from fststyle.images.find import find_images
 from tests.conftest import picture
 
 SIZE = (32, 48)

@@ -9,8 +9,9 @@ from fststyle.data.scenes.builder import Stage
 from fststyle.data.scenes.camera_effects import with_focus, with_haze
 from fststyle.data.scenes.rasterizer import FARTHEST, SKY, Camera, Canvas, Surface, ground_depth
 from fststyle.data.scenes.scenes import SceneRenderer
-from fststyle.data.scenes.textures import SHAPES, Patches, Texture, noise, silhouette
-from fststyle.images.io import find_images
+from fststyle.data.scenes.silhouettes import SHAPES, silhouette
+from fststyle.data.scenes.textures import Patches, Texture, noise
+from fststyle.images.find import find_images
 from tests.conftest import picture
 
 

@@ -1,0 +1,57 @@
+"""Sizes, boxes, crops."""
+
+import numpy as np
+from PIL import Image
+
+
+def check_same_shape(
+    size: tuple[float, ...], picture: object, other: tuple[float, ...], source: object
+) -> None:
+    """Raises ValueError where two sizes (width, height) differ in aspect by more than 3 %."""
+    if abs(np.log(size[0] / size[1] * other[1] / other[0])) > 0.03:
+        have, want = (f"{width:g}×{height:g}" for width, height in (size, other))
+        raise ValueError(
+            f"{source}: is for {want} pixels, but {picture} has {have}: they do not belong together"
+        )
+
+
+def fit_within(image: Image.Image, long_side: int) -> Image.Image:
+    """Reduced so that the longer side is at most ``long_side`` pixels; never enlarged."""
+    scale = long_side / max(image.size)
+    return image if scale >= 1 else resize(image, scale)
+
+
+def resize(image: Image.Image, scale: float) -> Image.Image:
+    """Resampled by ``scale``, antialiased."""
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom edge in pixels."""
+
+
+def centre_box(width: float, height: float, aspect: float) -> Box:
+    """The largest centred box of the given width / height in a picture of this size."""
+    kept = min(width, height * aspect)
+    left, top = (width - kept) / 2, (height - kept / aspect) / 2
+    return left, top, left + kept, top + kept / aspect
+
+
+def crop(image: Image.Image, box: Box, size: tuple[int, int]) -> np.ndarray:
+    """``box`` of the picture at ``size`` (height, width), as H×W×3 uint8."""
+    height, width = size
+    return np.asarray(
+        image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    )
+
+
+def crop_map(values: np.ndarray, box: Box, of: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """What ``crop`` cuts out of the picture ``of``, out of an H×W float32 map of it that may have
+    another resolution."""
+    height, width = size
+    across, down = values.shape[1] / of.width, values.shape[0] / of.height
+    scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    return np.asarray(
+        Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR, box=scaled)
+    )

@@ -1,0 +1,70 @@
+"""Depth networks as the depth loss takes them."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fststyle.networks.batch_norm import fold_norms
+from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
+from fststyle.networks.transformers_depth import TransformersDepth
+
+
+def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
+    """``network`` with its images reduced to about ``side``² pixels and its maps brought back.
+
+    N×3×H×W in [0,1] to N×1×H×W, differentiable; sides are multiples of 16, nothing is enlarged.
+    A model of transformers brings images to its own size by itself.
+    """
+    if isinstance(network, TransformersDepth):
+        return network
+
+    def predict(image: Tensor) -> Tensor:
+        size = image.shape[-2:]
+        scale = min(1.0, side / (size[0] * size[1]) ** 0.5)
+        small = [max(32, round(length * scale / 16) * 16) for length in size]
+        reduced = F.interpolate(image, small, mode="bilinear", antialias=True)
+        return F.interpolate(network(reduced), size, mode="bilinear")
+
+    return predict
+
+
+LARGER = 1.5
+"""Pictures whose side is so many times that of a head's training are reduced for it, and VGG-19's
+features computed anew from the reduced picture, which takes less than half of what they take from
+the picture: at full size it sees too little of the scene at once."""
+
+
+def for_loss(
+    network: nn.Module,
+    side: int,
+    dtype: torch.dtype,
+    picture_side: float = 0,
+    loss_network: str = "vgg19",
+    *,
+    full_size: bool = False,
+) -> VGGDepthHead | Callable[[Tensor], Tensor]:
+    """A copy of a frozen depth network as ``StyleObjective`` takes it: batch norms folded,
+    convolutions in ``dtype``.
+
+    A head comes without its VGG-19, to read the objective's features, unless pictures are
+    ``LARGER``, or ``loss_network`` another; it, and any other network, works ``at_area`` of
+    ``side``².
+
+    Args:
+        side: of the square that has the area of the network's training crops, in pixels.
+        picture_side: the same of the pictures that the loss will compare.
+        full_size: the network sees these as they are.
+    """
+    shares = loss_network == "vgg19" and (full_size or picture_side <= LARGER * side)
+    if isinstance(network, VGGDepth) and shares:
+        network = network.head
+    kept = copy.deepcopy(network)
+    fold_norms(kept)
+    for module in kept.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(dtype)
+    kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return kept if full_size or isinstance(kept, VGGDepthHead) else at_area(kept, side)
