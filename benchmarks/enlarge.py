@@ -5,13 +5,13 @@ from pathlib import Path
 
 import av
 
-from fststyle.utils.files import replacing
+from fststyle.utils.files import atomic_write
 
 
 def main(source: str, target: str, size: str) -> None:
     width, height = map(int, size.split("x"))
     with (
-        replacing(Path(target)) as beside,
+        atomic_write(Path(target)) as beside,
         av.open(source) as clip,
         av.open(str(beside), "w", format="mp4") as enlarged,
     ):

@@ -235,19 +235,19 @@ def traced_once(shared: Callable[[str, Make], Path]) -> Iterator[None]:
     """Tracing a network for ONNX takes ten seconds and the same network gives the same bytes: from
     here on each is traced once for all tests and processes."""
     from fststyle.export import export
-    from fststyle.export.graph import OPSET, Deployed, to_onnx
+    from fststyle.export.graph import OPSET, ExportWrapper, to_onnx
 
     def once(
-        deployed: Deployed, size: tuple[int, int] | None = None, opset: int = OPSET
+        wrapper: ExportWrapper, size: tuple[int, int] | None = None, opset: int = OPSET
     ) -> onnx.ModelProto:
-        kind = [deployed, deployed.uint8, deployed.dtype, size, opset]
+        kind = [wrapper, wrapper.uint8, wrapper.dtype, size, opset]
         made_of = hashlib.sha256(repr(kind).encode())
-        for name, tensor in deployed.state_dict().items():
+        for name, tensor in wrapper.state_dict().items():
             made_of.update(repr((name, tensor.dtype, tensor.shape)).encode())
             made_of.update(tensor.numpy().tobytes())
 
         def make(folder: Path) -> None:
-            onnx.save_model(to_onnx(deployed, size, opset), folder / "x.onnx")
+            onnx.save_model(to_onnx(wrapper, size, opset), folder / "x.onnx")
 
         return onnx.load(shared(f"traced-{made_of.hexdigest()}", make) / "x.onnx")
 

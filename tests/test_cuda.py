@@ -14,11 +14,11 @@ from fststyle.data.photos import Batch
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features
-from fststyle.training.distributed import World
+from fststyle.training.distributed import DistributedContext
 from fststyle.training.loop import train
 from fststyle.training.state import TrainingState
 from fststyle.utils.device import DTYPES
-from fststyle.utils.tensorboard import Board
+from fststyle.utils.tensorboard import TensorBoardLogger
 from tests.conftest import run_here
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -98,8 +98,8 @@ def test_float16_trains_as_float32_does(device: str, vgg_state: dict[str, torch.
         judge.weights = {"content": 4**-2, "style": 4**-4}
         task = Styling(judge)
         config = LoopConfig(steps=4, batch_size=2)
-        world = World(0, 1, torch.device(device))
-        train(task, state, batches, config, precision, world, Board(None, 0), {})
+        context = DistributedContext(0, 1, torch.device(device))
+        train(task, state, batches, config, precision, context, TensorBoardLogger(None, 0), {})
         return task.losses, scaler.get_scale()
 
     (half, scale), (single, _) = losses("fp16"), losses("fp32")
@@ -126,8 +126,11 @@ def test_a_step_without_a_finite_gradient_changes_nothing(device: str) -> None:
         torch.optim.Adam(network.parameters(), fused=True),
         torch.amp.GradScaler(device, enabled=False),
     )
-    config, world = LoopConfig(steps=3, batch_size=1), World(0, 1, torch.device(device))
-    train(Bad.__new__(Bad), state, batches, config, "fp32", world, Board(None, 0), {})
+    config, context = (
+        LoopConfig(steps=3, batch_size=1),
+        DistributedContext(0, 1, torch.device(device)),
+    )
+    train(Bad.__new__(Bad), state, batches, config, "fp32", context, TensorBoardLogger(None, 0), {})
     steps = {float(values["step"]) for values in state.optimizer.state_dict()["state"].values()}
     assert steps == {2.0} and state.step == 3
     assert all(parameter.isfinite().all() for parameter in network.parameters())

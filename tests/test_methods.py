@@ -353,18 +353,18 @@ def test_pictures_are_found_by_their_photos_place(tmp_path: Path, flat: bool) ->
 
 
 def test_what_is_no_number_is_not_taken_for_equal(networks: list[Path]) -> None:
-    from fststyle.evaluation.equivalent_steps import as_steps
-    from fststyle.evaluation.model_result import Measured
+    from fststyle.evaluation.equivalent_steps import equivalent_steps
+    from fststyle.evaluation.model_result import ModelResult
     from fststyle.evaluation.report import comparison, figures, style_warning, table
 
     nothing: Any = None
 
-    def measured(name: str, style: float) -> Measured:
+    def measured(name: str, style: float) -> ModelResult:
         lists = {
             f: [1.0, 2.0, style]
             for f in ("style", "content", "content near", "content middle", "content far")
         }
-        return Measured(name, "plain", lambda *_: nothing, nothing, "p", None, lists, [1.0])
+        return ModelResult(name, "plain", lambda *_: nothing, nothing, "p", None, lists, [1.0])
 
     group = [measured("good", 3.0), measured("bad", float("nan"))]
     assert "bad +nan%" in style_warning(group)
@@ -372,7 +372,7 @@ def test_what_is_no_number_is_not_taken_for_equal(networks: list[Path]) -> None:
     assert "| bad | +nan [+nan, +nan] |" in comparison(group)
     assert np.isnan(figures(group)["bad"]["mean"]["style"])
     assert figures(group)["good"]["interval"]["style"][0] > 0
-    assert as_steps(group, []) == []
+    assert equivalent_steps(group, []) == []
 
 
 def test_a_network_whose_pictures_are_no_numbers_spoils_no_others_figures(

@@ -115,12 +115,12 @@ def test_a_picture_is_optimized_by_the_thesis_objective(
             "style_size": (80,),
         },
     )
-    made = studio.Studio(config)
-    importance = made._importance(tmp_path / "photo.png", photo)
-    work = made._begin(tmp_path / "photo.png", photo, 640, importance, None)
+    made = studio.ImageOptimizer(config)
+    weight_map = made._weight_map(tmp_path / "photo.png", photo)
+    work = made._begin(tmp_path / "photo.png", photo, 640, weight_map, None)
     output = tensor(picture(2, *size))
     with torch.no_grad():
-        loss, terms = work.descent.judge(output[None])
+        loss, terms = work.descent.loss_fn(output[None])
     network, _ = load_depth(HOURGLASS)
     with Image.open(painting) as image:
         expected = thesis_loss(vgg, network, output, tensor(photo), tensor(image))

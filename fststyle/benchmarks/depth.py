@@ -24,7 +24,7 @@ from fststyle.depth.estimator import training_size
 from fststyle.losses.depth import for_loss
 from fststyle.losses.functional import ranking_loss
 from fststyle.losses.perceptual import StyleObjective
-from fststyle.losses.weight_maps import content_weights, gradient_importance
+from fststyle.losses.weight_maps import content_weights, gradient_weight_map
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
@@ -90,8 +90,8 @@ def method_steps(
     """Whole steps of style training on one batch, by method and depth network."""
     images = calibration_images(batch_size + 1, size).to(device)
     batch, painting = images[:-1].contiguous(memory_format=torch.channels_last), images[-1:]
-    importance = gradient_importance(size, size, "vertical").expand(batch_size, -1, -1, -1)
-    alphas = content_weights(importance.to(device), 1, 5)
+    weight_map = gradient_weight_map(size, size, "vertical").expand(batch_size, -1, -1, -1)
+    alphas = content_weights(weight_map.to(device), 1, 5)
     hourglass, card = load_own(SHIPPED / "hourglass.safetensors")
     depths: dict[str, nn.Module | None] = {
         "plain": None,

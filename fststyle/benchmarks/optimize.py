@@ -47,8 +47,8 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
         calibrate(built)
         return built
 
-    judge = extractor()
-    plain = PlainDescent(judge, content, painting, config.history)
+    loss_fn = extractor()
+    plain = PlainDescent(loss_fn, content, painting, config.history)
     frozen = extractor()
     objective = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
     frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
@@ -67,8 +67,8 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
             "times plain": median_ratio(seconds["plain"], seconds[name]),
             "steps": runs[name].steps,
             # Of what is written: clamped, judged by the plain loop's own loss.
-            "final loss": plain.judged(runs[name].picture),
-            "unclamped": plain.judged(runs[name].image),
+            "final loss": plain.loss_of(runs[name].picture),
+            "unclamped": plain.loss_of(runs[name].image),
         }
         for name in runs
     ]
@@ -84,7 +84,7 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
         with torch.inference_mode():
             start = network.to(device)(content).clamp(0, 1)
         begun = OurDescent(objective, content, precision, config.history, start.clone())
-        while begun.steps < plain.steps and plain.judged(begun.picture) > least:
+        while begun.steps < plain.steps and plain.loss_of(begun.picture) > least:
             begun.step()
         print(
             f"from {config.network.name}'s picture fststyle reaches the plain loop's final loss"
@@ -135,7 +135,7 @@ class PlainDescent:
         return loss
 
     @torch.no_grad()
-    def judged(self, image: Tensor) -> float:
+    def loss_of(self, image: Tensor) -> float:
         """The loss of a finished picture."""
         return self.loss(image).item()
 

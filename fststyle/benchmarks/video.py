@@ -14,9 +14,9 @@ from fststyle.benchmarks.timing import Memory, percentiles, print_table, write_j
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.export.export import export
-from fststyle.images.noise import GRAIN
+from fststyle.images.noise import NOISE_LEVELS
 from fststyle.inference.stylizer import Stylizer
-from fststyle.inference.video.pipeline import grained, stylize_video
+from fststyle.inference.video.pipeline import stylize_video, with_noise
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source, open_source
 from fststyle.inference.video.writer import VideoTarget
@@ -58,7 +58,7 @@ def bench_video(config: BenchVideoConfig) -> None:
             return open_source(str(config.clip), config.max_size)
 
         rates = {
-            "decode": count / _seconds(lambda: _drain(grained(reopened(), GRAIN))),
+            "decode": count / _seconds(lambda: _drain(with_noise(reopened(), NOISE_LEVELS))),
             "stylize": len(kept) / sum(delays),
             "encode": len(kept) / _seconds(lambda: _encode(kept, source, Path(folder, "a"))),
         }
@@ -73,7 +73,7 @@ def bench_video(config: BenchVideoConfig) -> None:
                     codec=None,
                     quality=InferConfig.quality,
                     stopped=lambda: False,
-                    grain=GRAIN,
+                    grain=NOISE_LEVELS,
                     batch_size=config.batch_size,
                 )
             )

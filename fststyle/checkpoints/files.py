@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from fststyle.config.cards import KEY, parse_card
-from fststyle.utils.files import check_file, replacing
+from fststyle.utils.files import atomic_write, check_file
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
@@ -24,7 +24,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, A
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # Its own way to files leaves them unreadable to others.
     data = save(contiguous, {KEY: json.dumps(card, sort_keys=True)})
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(data)
 
 

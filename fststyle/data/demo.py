@@ -72,8 +72,8 @@ def stained_glass(size: int = 640, seed: int = 3) -> Image.Image:
     gap = points[nearest[:, 1]] - points[nearest[:, 0]]
     edge = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * np.linalg.norm(gap, axis=1)) * 640
     edge = edge.reshape(size, size)
-    colours = np.stack([_colour(point, random) for point in points])
-    glass = colours[cell].astype(np.float64) / 255
+    colors = np.stack([_colorize(point, random) for point in points])
+    glass = colors[cell].astype(np.float64) / 255
     # Each piece has a gradient of its own, streaks and grain.
     slope = random.normal(0, 1.3, (len(points), 2))
     place = pixels.reshape(size, size, 2) - points[cell]
@@ -94,7 +94,7 @@ def stained_glass(size: int = 640, seed: int = 3) -> Image.Image:
     return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-def _colour(point: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _colorize(point: np.ndarray, random: np.random.Generator) -> np.ndarray:
     x, y = point
     if np.hypot(x - 0.64, y - 0.3) < 0.13:
         kind = "sun"

@@ -14,11 +14,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.depth.estimator import Estimate
-from fststyle.depth.maps import importance_from_depth
+from fststyle.depth.maps import weight_map_from_depth
 from fststyle.images.find import find_named
 from fststyle.images.geometry import check_same_shape
 from fststyle.images.io import read_image
-from fststyle.utils.files import replacing
+from fststyle.utils.files import atomic_write
 
 
 class DepthCache:
@@ -47,11 +47,11 @@ class DepthCache:
                 return np.asarray(kept, np.float32) / 65535
         except (OSError, ValueError, SyntaxError):  # missing, or damaged by something else
             self._estimate = self._estimate or self._make_estimate()
-        importance = _importance(photo, self._estimate)
+        weight_map = _weight_map(photo, self._estimate)
         # A disk that is full by now should not end a training.
         with suppress(OSError):
-            _keep(importance, file)
-        return importance
+            _keep(weight_map, file)
+        return weight_map
 
     def fill(self, photos: Sequence[Path], estimate: Estimate, *, show: bool) -> list[Path]:
         """Compute what is missing of ``photos``, with a progress bar where ``show``.
@@ -66,11 +66,11 @@ class DepthCache:
             if self._file(photo).is_file():  # another run's, by now
                 continue
             try:
-                importance = _importance(photo, estimate)
+                weight_map = _weight_map(photo, estimate)
             except (ValueError, MemoryError):
                 failed.append(photo)
             else:
-                _keep(importance, self._file(photo))
+                _keep(weight_map, self._file(photo))
         return failed
 
     def _file(self, photo: Path) -> Path:
@@ -81,19 +81,19 @@ class DepthCache:
         return {**vars(self), "_estimate": None}
 
 
-def _importance(photo: Path, estimate: Estimate) -> np.ndarray:
+def _weight_map(photo: Path, estimate: Estimate) -> np.ndarray:
     image = read_image(photo, srgb=True)
     if all(high == low for low, high in cast(list[tuple[int, int]], image.getextrema())):
         raise ValueError(f"{photo}: of one colour, so it has no depth")
     depth = estimate(image)
     if not np.isfinite(depth).all():
         raise ValueError(f"{photo}: its depth is not finite")
-    return importance_from_depth(depth)
+    return weight_map_from_depth(depth)
 
 
-def _keep(importance: np.ndarray, file: Path) -> None:
-    with replacing(file) as beside:
-        Image.fromarray((importance * 65535 + 0.5).astype(np.uint16)).save(beside, format="PNG")
+def _keep(weight_map: np.ndarray, file: Path) -> None:
+    with atomic_write(file) as beside:
+        Image.fromarray((weight_map * 65535 + 0.5).astype(np.uint16)).save(beside, format="PNG")
 
 
 @lru_cache(maxsize=1 << 20)

@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from fststyle.images.io import to_uint8
-from fststyle.utils.files import replacing
+from fststyle.utils.files import atomic_write
 
-_COLOURS = np.array(
+_COLORS = np.array(
     [(252, 253, 191), (254, 159, 109), (222, 73, 104), (140, 41, 129), (59, 15, 112), (0, 0, 4)]
 )
 """From near to far: light to dark, so that it reads without colour, too."""
@@ -18,24 +18,24 @@ _COLOURS = np.array(
 def write_depth_png(depth: np.ndarray, path: Path) -> None:
     """16-bit greyscale, 1 nearest to 65534 farthest: 0 and 65535 mean unknown elsewhere."""
     values = (1 + _spread(depth) * 65533 + 0.5).astype(np.uint16)
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         Image.fromarray(values).save(beside, format="PNG")
 
 
-def coloured(depth: np.ndarray) -> Image.Image:
+def colorize(depth: np.ndarray) -> Image.Image:
     """Near light, far dark; ``depth`` is H×W."""
-    return coloured_together([depth])[0]
+    return colorize_together([depth])[0]
 
 
-def coloured_together(depths: Sequence[np.ndarray]) -> list[Image.Image]:
+def colorize_together(depths: Sequence[np.ndarray]) -> list[Image.Image]:
     """Several maps in the scale of colours that the first fills."""
     low, high = float(depths[0].min()), float(depths[0].max())
-    return [_colour((depth - low) / max(high - low, 1e-12)) for depth in depths]
+    return [_colorize((depth - low) / max(high - low, 1e-12)) for depth in depths]
 
 
-def _colour(place: np.ndarray) -> Image.Image:
-    place = place * (len(_COLOURS) - 1)
-    channels = [np.interp(place, range(len(_COLOURS)), _COLOURS[:, c]) for c in range(3)]
+def _colorize(place: np.ndarray) -> Image.Image:
+    place = place * (len(_COLORS) - 1)
+    channels = [np.interp(place, range(len(_COLORS)), _COLORS[:, c]) for c in range(3)]
     return Image.fromarray(to_uint8(np.stack(channels, -1) / 255))
 
 
@@ -55,7 +55,7 @@ def shaded(depth: np.ndarray) -> Image.Image:
     return Image.fromarray(to_uint8(np.repeat((near.clip(0, 1) * known)[..., None], 3, 2)))
 
 
-def importance_from_depth(depth: np.ndarray) -> np.ndarray:
+def weight_map_from_depth(depth: np.ndarray) -> np.ndarray:
     """s = (max z − z) / (max z − min z) of an H×W depth map (larger = farther): 1 at the nearest
     pixel, 0 at the farthest; 1/2 everywhere in a map that is flat."""
     spread = depth.max() - depth.min()

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from fststyle.config import DepthPredictConfig
 from fststyle.depth.estimator import Estimator, estimate_depth
-from fststyle.depth.maps import coloured, write_depth_png
+from fststyle.depth.maps import colorize, write_depth_png
 from fststyle.images.grid import sheet
 from fststyle.images.io import read_image, write_image
 from fststyle.inference.inputs import plan
@@ -39,7 +39,7 @@ def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, 
                 depth = estimate_depth(estimate, image, card, size=config.size, flip=config.flip)
                 if not np.isfinite(depth).all():
                     raise ValueError("its depth is not finite")
-                both = sheet([[image, coloured(depth)]], height=min(480, image.height))
+                both = sheet([[image, colorize(depth)]], height=min(480, image.height))
                 write_depth_png(depth, target)
                 write_image(both, shown)
                 done += 1

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from fststyle.config import CompareConfig
 from fststyle.depth.estimator import DepthEstimator, open_estimator
-from fststyle.depth.maps import coloured, importance_from_depth
+from fststyle.depth.maps import colorize, weight_map_from_depth
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.images.geometry import resize
 from fststyle.images.grid import sheet
 from fststyle.images.io import check_writable, read_image, to_uint8, write_image
-from fststyle.images.noise import GRAIN, add_grain
+from fststyle.images.noise import NOISE_LEVELS, add_noise
 from fststyle.inference.images import stylize
 from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.failures import Failures, open_all
@@ -96,13 +96,13 @@ def _row(
     row = [content, *paintings]
     if depth is not None:
         found = depth(content)
-        row.append(coloured(found))
+        row.append(colorize(found))
     for weights in weight_maps:
         if weights.kind == "depth":
-            importance = importance_from_depth(found)
+            weight_map = weight_map_from_depth(found)
         else:
-            importance = _importance(weights.kind, path, content.size)
-        row.append(Image.fromarray(to_uint8(importance)).resize(content.size))
+            weight_map = _weight_map(weights.kind, path, content.size)
+        row.append(Image.fromarray(to_uint8(weight_map)).resize(content.size))
     return [*row, *(model.stylize(path, content) for model in models)]
 
 
@@ -119,7 +119,7 @@ def _open(given: Path, config: CompareConfig) -> Model:
         stylizer = Stylizer(path, config.provider)
         return Model(
             path.stem,
-            lambda _, image: stylize(stylizer, image, grain=GRAIN),
+            lambda _, image: stylize(stylizer, image, grain=NOISE_LEVELS),
             stylizer.card.get("settings", {}),
         )
     import torch
@@ -131,7 +131,7 @@ def _open(given: Path, config: CompareConfig) -> Model:
 
     @torch.inference_mode()
     def run(_: Path, image: Image.Image) -> Image.Image:
-        (pixels,) = add_grain(np.asarray(image.convert("RGB"))[None], GRAIN)
+        (pixels,) = add_noise(np.asarray(image.convert("RGB"))[None], NOISE_LEVELS)
         output = network(as_tensor(Image.fromarray(pixels)))[0].permute(1, 2, 0)
         return Image.fromarray(to_uint8(output.numpy()))
 
@@ -164,7 +164,7 @@ def _depth(
     return open_estimator(config.depth_network, config.vgg_weights)
 
 
-def _importance(kind: str, photo: Path, size: tuple[int, int]) -> np.ndarray:
+def _weight_map(kind: str, photo: Path, size: tuple[int, int]) -> np.ndarray:
     """H×W, 1 where content counts most: an even gradient, or the user's own map."""
     width, height = size
     if kind == "horizontal":

@@ -17,7 +17,7 @@ from fststyle.depth.maps import shaded
 from fststyle.evaluation.depth_metrics import (
     BASELINES,
     FIGURES,
-    Judged,
+    DepthModel,
     Table,
     fitted,
     measure_picture,
@@ -49,10 +49,10 @@ def run(config: DepthEvalConfig) -> int:
     sets = open_all(config.data, open_depth, failures)
     names = [data.name for data in sets]
     check(len(set(names)) == len(names), f"two sets bear one name: {', '.join(names)}")
-    networks = {name: Judged(network) for name, network in BASELINES.items()}
+    networks = {name: DepthModel(network) for name, network in BASELINES.items()}
     opened = open_all(config.checkpoints, partial(_open, config, device), failures)
-    for source, judged in opened:
-        networks[distinct(_short(source), source, networks)] = judged
+    for source, model in opened:
+        networks[distinct(_short(source), source, networks)] = model
     tables = {data.name: Table() for data in sets}
     rows: list[list[Image.Image]] = []
     with watch_signals() as stop:
@@ -100,10 +100,10 @@ def _tell(
         write_json(config.json, content)
 
 
-def _open(config: DepthEvalConfig, device: torch.device, source: str) -> tuple[str, Judged]:
+def _open(config: DepthEvalConfig, device: torch.device, source: str) -> tuple[str, DepthModel]:
     network, card = load_depth(source, config.vgg_weights)
     # Each sees pictures at the size it was trained for; all are judged at one size.
-    return source, Judged(at_area(network.to(device), training_size(card)), card)
+    return source, DepthModel(at_area(network.to(device), training_size(card)), card)
 
 
 def _short(source: str) -> str:
@@ -112,7 +112,7 @@ def _short(source: str) -> str:
 
 def measure(
     data: DepthData,
-    networks: Mapping[str, Judged],
+    networks: Mapping[str, DepthModel],
     config: DepthEvalConfig,
     device: torch.device,
     precision: str,

@@ -43,7 +43,7 @@ def vertical_gradient(image: Tensor) -> Tensor:
 BASELINES: dict[str, Network] = {"constant": constant, "vertical gradient": vertical_gradient}
 
 
-class Judged(NamedTuple):
+class DepthModel(NamedTuple):
     """A depth network, and what its card says of the size at which it is to see pictures."""
 
     network: Network
@@ -94,7 +94,7 @@ def evaluate(
     table = Table()
     for number, picture in enumerate(pictures):
         figures, _ = measure_picture(
-            {"": Judged(network)}, picture, number, config, device, precision, metric=metric
+            {"": DepthModel(network)}, picture, number, config, device, precision, metric=metric
         )
         table.rows.setdefault("", []).append(figures[""])
     return table.means("")
@@ -102,7 +102,7 @@ def evaluate(
 
 @torch.no_grad()
 def measure_picture(
-    networks: Mapping[str, Judged],
+    networks: Mapping[str, DepthModel],
     picture: DepthPicture,
     number: int,
     config: DepthEvalConfig,
@@ -126,9 +126,9 @@ def measure_picture(
     }
     figures: dict[str, dict[str, float]] = {}
     predicted: dict[str, np.ndarray] = {}
-    for name, judged in networks.items():
+    for name, model in networks.items():
         with autocast(device, precision):
-            pred = judged(picture, image, device)
+            pred = model(picture, image, device)
         found: dict[str, float] = {}
         for prefix, some in pairs.items():
             if some.valid.any():

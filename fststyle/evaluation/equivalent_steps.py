@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fststyle.evaluation.model_result import Measured
+from fststyle.evaluation.model_result import ModelResult
 from fststyle.losses.perceptual import MARGIN
 
 
-class AsSteps(NamedTuple):
+class EquivalentSteps(NamedTuple):
     """A network's loss as steps of an optimization that reach it, by photo."""
 
     network: str
@@ -38,7 +38,7 @@ class AsSteps(NamedTuple):
         )
 
 
-def as_steps(group: Sequence[Measured], places: Sequence[Path]) -> list[AsSteps]:
+def equivalent_steps(group: Sequence[ModelResult], places: Sequence[Path]) -> list[EquivalentSteps]:
     """For every network and every recorded optimization of one size with an unweighted content
     loss: content and style loss, by the weights of the optimization."""
     found = []
@@ -60,7 +60,7 @@ def as_steps(group: Sequence[Measured], places: Sequence[Path]) -> list[AsSteps]
                     for number, record in enumerate(known)
                 ]
                 found.append(
-                    AsSteps(
+                    EquivalentSteps(
                         network.name,
                         folder.name,
                         reached,

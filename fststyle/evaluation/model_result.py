@@ -18,7 +18,7 @@ its picture: 1×3×H×W in [0,1], or finished, of any size."""
 
 
 @dataclass
-class Measured:
+class ModelResult:
     """A network or a folder of pictures, and what was measured of it, photo by photo."""
 
     name: str

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import bootstrap
 
-from fststyle.evaluation.model_result import Measured
+from fststyle.evaluation.model_result import ModelResult
 
 SAME_STYLE = 0.05
 """Networks whose style losses differ by more than this do not compare: less style alone gives more
@@ -36,7 +36,7 @@ def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
     return values.mean(axis)
 
 
-def table(group: Sequence[Measured]) -> str:
+def table(group: Sequence[ModelResult]) -> str:
     """Means with their intervals, Markdown."""
     names = list(group[0].values)
     lines = [f"| network | method | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
@@ -49,7 +49,7 @@ def table(group: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
-def changes(measured: Measured, base: Measured) -> dict[str, tuple[float, float, float]]:
+def changes(measured: ModelResult, base: ModelResult) -> dict[str, tuple[float, float, float]]:
     """Relative change of each figure's mean against ``base``'s, and of the ratio of content loss
     near to far, each with its interval over the same photos resampled."""
 
@@ -70,7 +70,7 @@ def changes(measured: Measured, base: Measured) -> dict[str, tuple[float, float,
     return found
 
 
-def comparison(group: Sequence[Measured]) -> str:
+def comparison(group: Sequence[ModelResult]) -> str:
     """Changes against the first plain network, or the first, in per cent; Markdown."""
     base = _base(group)
     names = [*group[0].values, NEAR_TO_FAR]
@@ -88,7 +88,7 @@ def comparison(group: Sequence[Measured]) -> str:
     return "\n".join(lines) if len(lines) > 2 else ""
 
 
-def style_warning(group: Sequence[Measured]) -> str:
+def style_warning(group: Sequence[ModelResult]) -> str:
     """What to say where style losses differ by more than ``SAME_STYLE``; empty otherwise."""
     base = _base(group)
     apart = [
@@ -105,18 +105,18 @@ def style_warning(group: Sequence[Measured]) -> str:
     )
 
 
-def _base(group: Sequence[Measured]) -> Measured:
+def _base(group: Sequence[ModelResult]) -> ModelResult:
     return next((m for m in group if m.method == "plain"), group[0])
 
 
-def by_painting(networks: Sequence[Measured]) -> dict[str, list[Measured]]:
-    groups: dict[str, list[Measured]] = {}
+def by_painting(networks: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
+    groups: dict[str, list[ModelResult]] = {}
     for measured in networks:
         groups.setdefault(measured.painting, []).append(measured)
     return groups
 
 
-def figures(group: Sequence[Measured]) -> dict[str, Any]:
+def figures(group: Sequence[ModelResult]) -> dict[str, Any]:
     base = _base(group)
     return {
         m.name: {

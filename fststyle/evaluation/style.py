@@ -18,10 +18,10 @@ from tqdm import tqdm
 from fststyle.checkpoints.style import load_transform, training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.depth.estimator import DepthEstimator, open_estimator
-from fststyle.depth.maps import coloured
+from fststyle.depth.maps import colorize
 from fststyle.evaluation.depth_metrics import aligned_errors, aligned_square
-from fststyle.evaluation.equivalent_steps import as_steps
-from fststyle.evaluation.model_result import Measured, Output, style_of
+from fststyle.evaluation.equivalent_steps import equivalent_steps
+from fststyle.evaluation.model_result import ModelResult, Output, style_of
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
 from fststyle.evaluation.temporal import check_clips, measure_videos, video_table
@@ -78,7 +78,7 @@ def run(config: EvaluateConfig) -> int:
 
 def _on_videos(
     config: EvaluateConfig,
-    networks: Sequence[Measured],
+    networks: Sequence[ModelResult],
     clips: Sequence[Path],
     failures: Failures,
     stop: Stop,
@@ -96,7 +96,7 @@ def _on_videos(
 
 def _on_photos(
     config: EvaluateConfig,
-    networks: Sequence[Measured],
+    networks: Sequence[ModelResult],
     files: Sequence[Path],
     device: torch.device,
     failures: Failures,
@@ -136,7 +136,7 @@ def _on_photos(
         warning = style_warning(group)
         if warning:
             print(f"{warning}\n")
-        for equal in as_steps(group, used):
+        for equal in equivalent_steps(group, used):
             print(f"{equal.sentence()}\n")
     if config.sheet:
         titles = ["photo", "depth", *(n.name for n in networks)]
@@ -147,7 +147,9 @@ def _on_photos(
         "size": size,
         "depth_networks": [depth.name for depth in depths],
         "paintings": {name: figures(group) for name, group in groups.items()},
-        "as_steps": [e._asdict() for group in groups.values() for e in as_steps(group, used)],
+        "as_steps": [
+            e._asdict() for group in groups.values() for e in equivalent_steps(group, used)
+        ],
     }
 
 
@@ -163,12 +165,12 @@ def _open_depths(config: EvaluateConfig) -> list[DepthEstimator]:
 
 def _load(
     config: EvaluateConfig, files: Sequence[Path], device: torch.device, failures: Failures
-) -> list[Measured]:
+) -> list[ModelResult]:
     given = {sha256(path): path for path in config.style}
     places = [file.relative_to(config.photos) for file in files if config.photos]
     objectives: dict[tuple[Path, ...], StyleObjective] = {}
 
-    def load(path: Path) -> Measured:
+    def load(path: Path) -> ModelResult:
         folder = PictureFolder(path, places) if path.is_dir() else None
         if folder:
             output, card = _finished(folder), folder.card
@@ -186,7 +188,7 @@ def _load(
             objectives[paintings], _ = build_objective(
                 plain, config.vgg_weights, None, device, torch.float32, MARGIN
             )
-        return Measured(
+        return ModelResult(
             path.stem,
             card.get("settings", {}).get("method", "–"),
             output,
@@ -215,11 +217,11 @@ def _finished(folder: PictureFolder) -> Output:
     return lambda place, _: folder.picture(place)
 
 
-def _pictures(networks: Sequence[Measured]) -> list[PictureFolder]:
+def _pictures(networks: Sequence[ModelResult]) -> list[PictureFolder]:
     return [measured.folder for measured in networks if measured.folder]
 
 
-def _size(networks: Sequence[Measured], place: Path, config: EvaluateConfig) -> int | None:
+def _size(networks: Sequence[ModelResult], place: Path, config: EvaluateConfig) -> int | None:
     """Longer side of the pictures of a photo where they say it; else None."""
     folders = _pictures(networks)
     return max(folders[0].picture(place).size) if folders and not config.size else None
@@ -258,7 +260,7 @@ def _paintings(path: Path, card: Mapping[str, Any], given: Mapping[str, Path]) -
 
 @torch.no_grad()
 def measure(
-    networks: Sequence[Measured],
+    networks: Sequence[ModelResult],
     place: Path,
     photo: Image.Image,
     depths: Sequence[DepthEstimator],
@@ -277,7 +279,7 @@ def measure(
     """
     content = as_tensor(photo).to(device)
     before = [depth(photo) for depth in depths]
-    row = [photo, coloured(before[0])]
+    row = [photo, colorize(before[0])]
     figures: list[dict[str, float]] = []
     seconds: list[float] = []
     for measured in networks:
@@ -299,7 +301,7 @@ def measure(
 
 
 def _compared(
-    judge: StyleObjective,
+    objective: StyleObjective,
     output: Tensor,
     content: Tensor,
     picture: Image.Image,
@@ -308,10 +310,10 @@ def _compared(
     before: Sequence[np.ndarray],
 ) -> dict[str, float]:
     """The figures of an output, which ``picture`` shows, beside the photo and its depths."""
-    features, targets = judge.maps(output), judge.maps(content)
+    features, targets = objective.maps(output), objective.maps(content)
     found = {
-        "style": style_of(judge, features),
-        **content_by_thirds(features, targets, judge.content_layers, before[0]),
+        "style": style_of(objective, features),
+        **content_by_thirds(features, targets, objective.content_layers, before[0]),
     }
     for depth, target in zip(depths, before, strict=True):
         told = depth(picture)

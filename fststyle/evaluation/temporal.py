@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from fststyle.evaluation.model_result import Measured, style_of
+from fststyle.evaluation.model_result import ModelResult, style_of
 from fststyle.images.geometry import resize
-from fststyle.images.noise import GRAIN, add_grain
+from fststyle.images.noise import NOISE_LEVELS, add_noise
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import open_source
 from fststyle.utils.failures import Failures, open_all
@@ -108,7 +108,7 @@ def check_clips(clips: Sequence[Path], networks: Sequence[Path], failures: Failu
 
 @torch.no_grad()
 def measure_videos(
-    networks: Sequence[Measured],
+    networks: Sequence[ModelResult],
     clips: Sequence[Path],
     shorter: int,
     count: int,
@@ -132,7 +132,7 @@ def measure_videos(
 
 
 def _measure_clip(
-    networks: Sequence[Measured],
+    networks: Sequence[ModelResult],
     clip: Path,
     shorter: int,
     count: int,
@@ -169,7 +169,7 @@ def _measure_clip(
     )
 
 
-def video_table(networks: Sequence[Measured], videos: Mapping[str, ClipFigures]) -> str:
+def video_table(networks: Sequence[ModelResult], videos: Mapping[str, ClipFigures]) -> str:
     """What ``measure_videos`` found, a line for every network and one for the clips themselves;
     Markdown."""
 
@@ -198,7 +198,7 @@ def video_table(networks: Sequence[Measured], videos: Mapping[str, ClipFigures])
 
 
 def _shown(
-    networks: Sequence[Measured],
+    networks: Sequence[ModelResult],
     clip: Path,
     shorter: int,
     count: int,
@@ -211,10 +211,10 @@ def _shown(
         for number, pixels in enumerate(islice(frames, count)):
             image = Image.fromarray(pixels)
             frame = np.asarray(resize(image, min(1.0, shorter / min(image.size))))
-            grained = Image.fromarray(add_grain(frame[None], GRAIN)[0])
+            with_noise = Image.fromarray(add_noise(frame[None], NOISE_LEVELS)[0])
             made = {}
             for measured in networks:
-                output = measured.output(clip, grained)
+                output = measured.output(clip, with_noise)
                 assert isinstance(output, torch.Tensor)
                 if number % STYLED == 0:
                     loss = style_of(measured.objective, measured.objective.maps(output))

@@ -15,19 +15,19 @@ from fststyle.checkpoints.depth import holds_depth, load_depth
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import ExportConfig, parse_size
 from fststyle.config.cards import KEY, public
-from fststyle.export.graph import OPSET, Deployed, to_onnx
+from fststyle.export.graph import OPSET, ExportWrapper, to_onnx
 from fststyle.export.quantize import to_int8
 from fststyle.export.verify import (
-    Agreement,
+    Parity,
+    check_parity,
     compare,
     compare_in_opencv,
-    judge,
     run_in_half,
     run_in_onnxruntime,
 )
 from fststyle.images.find import find_images
 from fststyle.networks.transform import TransformNet
-from fststyle.utils.files import check_free, check_suffix, names_folder, replacing
+from fststyle.utils.files import atomic_write, check_free, check_suffix, names_folder
 
 LOWEST_PSNR = {"fp32": None, "fp16": 45.0, "int8": 30.0}
 """By precision, in dB; float32 is judged by its largest difference."""
@@ -58,13 +58,13 @@ def run(config: ExportConfig) -> None:
         photos=photos,
     )
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; beside torch:")
-    for engine, agreement in found.items():
-        if isinstance(agreement, str):
-            print(f"{engine} does not run it: {agreement}")
+    for engine, parity in found.items():
+        if isinstance(parity, str):
+            print(f"{engine} does not run it: {parity}")
         else:
             print(
-                f"{engine}: largest difference {agreement.largest_difference:.1e}, PSNR"
-                f" {agreement.psnr:.1f} dB"
+                f"{engine}: largest difference {parity.largest_difference:.1e}, PSNR"
+                f" {parity.psnr:.1f} dB"
             )
 
 
@@ -93,7 +93,7 @@ def export(
     size: tuple[int, int] | None = None,
     opset: int = OPSET,
     photos: Sequence[Path] = (),
-) -> dict[str, Agreement | str]:
+) -> dict[str, Parity | str]:
     """Write ``network`` to the ONNX file ``output`` with ``card`` in its metadata.
 
     Args:
@@ -103,31 +103,31 @@ def export(
     Returns, by engine, how far its pictures are from torch's, or why it cannot run the file.
     Raises ValueError, and leaves no file, where ONNX Runtime's are not torch's.
     """
-    deployed = Deployed(network, uint8, fp16)
+    wrapper = ExportWrapper(network, uint8, fp16)
     if fp16:
         # ONNX Runtime's CPU provider widens to float32, and sees no overflow.
-        in_half = compare(deployed, network, run_in_half(deployed), size)
-        judge(in_half, rounded=False, lowest_psnr=LOWEST_PSNR["fp16"])
-    model, held_out, precision = to_onnx(deployed, size, opset), None, "fp16" if fp16 else "fp32"
+        in_half = compare(wrapper, network, run_in_half(wrapper), size)
+        check_parity(in_half, rounded=False, lowest_psnr=LOWEST_PSNR["fp16"])
+    model, held_out, precision = to_onnx(wrapper, size, opset), None, "fp16" if fp16 else "fp32"
     if photos:
         model, held_out = to_int8(model, photos, uint8=uint8, size=size)
         precision = "int8"
     data = model.SerializeToString()
-    agreement = compare(deployed, network, run_in_onnxruntime(data), size, held_out)
-    judge(agreement, rounded=uint8 and deployed.stylizes, lowest_psnr=LOWEST_PSNR[precision])
-    found: dict[str, Agreement | str] = {"ONNX Runtime": agreement}
-    if deployed.stylizes:
-        found["OpenCV"] = compare_in_opencv(deployed, network, data, size, held_out)
+    parity = compare(wrapper, network, run_in_onnxruntime(data), size, held_out)
+    check_parity(parity, rounded=uint8 and wrapper.stylizes, lowest_psnr=LOWEST_PSNR[precision])
+    found: dict[str, Parity | str] = {"ONNX Runtime": parity}
+    if wrapper.stylizes:
+        found["OpenCV"] = compare_in_opencv(wrapper, network, data, size, held_out)
     described = {
         **card,
         "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
         "precision": precision,
         # JSON has no infinity.
-        "agreement": {k: v if np.isfinite(v) else None for k, v in agreement._asdict().items()},
+        "agreement": {k: v if np.isfinite(v) else None for k, v in parity._asdict().items()},
         "exported_with": {"fststyle": fststyle.__version__, "torch": torch.__version__},
     }
     onnx.helper.set_model_props(model, {KEY: json.dumps(public(described), sort_keys=True)})
     onnx.checker.check_model(model, full_check=True)
-    with replacing(output) as beside:
+    with atomic_write(output) as beside:
         onnx.save_model(model, beside)
     return found

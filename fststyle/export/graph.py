@@ -10,7 +10,7 @@ from onnxscript import ir, optimizer
 from torch import Tensor, nn
 from torch.export import Dim
 
-from fststyle.networks.colour import luma, with_luma
+from fststyle.networks.color import luma, with_luma
 from fststyle.networks.hourglass import MIN_SIZE
 from fststyle.networks.transform import InstanceNorm, TransformNet
 
@@ -22,7 +22,7 @@ SCALARS = {"strength": 1.0, "keep_colour": 0.0}
 """Inputs of a style network's graph beside the picture, with their defaults."""
 
 
-class Deployed(nn.Module):
+class ExportWrapper(nn.Module):
     """The network as it is deployed, with pre- and post-processing inside.
 
     N×3×H×W float RGB in [0,1] in, or with ``uint8`` N×H×W×3 RGB bytes. A style network gives the
@@ -64,7 +64,7 @@ class Deployed(nn.Module):
 
 
 def to_onnx(
-    deployed: Deployed, size: tuple[int, int] | None = None, opset: int = OPSET
+    wrapper: ExportWrapper, size: tuple[int, int] | None = None, opset: int = OPSET
 ) -> onnx.ModelProto:
     """The graph with dynamic batch, height and width, or for one picture of ``size``.
 
@@ -73,22 +73,22 @@ def to_onnx(
     are inputs, too.
     """
     example = torch.rand(1, 3, *size) if size else torch.rand(2, 3, 37, 50)
-    side = {} if deployed.stylizes else {"min": MIN_SIZE}
+    side = {} if wrapper.stylizes else {"min": MIN_SIZE}
     dims = (Dim("batch"), Dim("height", **side), Dim("width", **side))
     axes = dict(zip((0, 2, 3), dims, strict=True))
-    if deployed.uint8:
+    if wrapper.uint8:
         example = (example * 255).to(torch.uint8).permute(0, 2, 3, 1)
         axes = dict(zip((0, 1, 2), dims, strict=True))
-    scalars = SCALARS if deployed.stylizes else {}
+    scalars = SCALARS if wrapper.stylizes else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own use of deprecated parts
         program = torch.onnx.export(
-            deployed,
+            wrapper,
             (example, *map(torch.tensor, scalars.values())),
             dynamo=True,
             verbose=False,
             input_names=["content", *scalars],
-            output_names=["output" if deployed.stylizes else "depth"],
+            output_names=["output" if wrapper.stylizes else "depth"],
             dynamic_shapes=None if size else (axes, *({} for _ in scalars)),
             opset_version=OPSET,
         )

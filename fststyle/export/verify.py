@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fststyle.export.graph import Deployed
+from fststyle.export.graph import ExportWrapper
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.hourglass import MIN_SIZE
 
@@ -19,7 +19,7 @@ COMPARED_SIZES = ((1, 256, 256), (1, 16, 16), (3, 64, 48), (2, 97, 135), (1, 250
 """(images, height, width)"""
 
 
-class Agreement(NamedTuple):
+class Parity(NamedTuple):
     """How far an engine's output is from torch's, over all sizes compared."""
 
     largest_difference: float
@@ -41,12 +41,12 @@ def run_in_onnxruntime(model: bytes) -> Run:
 
 
 def compare_in_opencv(
-    deployed: Deployed,
+    wrapper: ExportWrapper,
     network: nn.Module,
     model: bytes,
     size: tuple[int, int] | None = None,
     photos: Tensor | None = None,
-) -> Agreement | str:
+) -> Parity | str:
     """As ``compare`` in OpenCV's own engine, or its reason not to run the graph; sizes of a picture
     cannot change there once it is read."""
     import cv2
@@ -59,7 +59,7 @@ def compare_in_opencv(
         return net.forward()
 
     try:
-        return compare(deployed, network, run, size, photos)
+        return compare(wrapper, network, run, size, photos)
     except (cv2.error, ValueError) as error:
         return str(error).strip().partition("\n")[0]
 
@@ -70,12 +70,12 @@ OPENCV_SIZE = (97, 135)
 
 @torch.no_grad()
 def compare(
-    deployed: Deployed,
+    wrapper: ExportWrapper,
     network: nn.Module,
     run: Run,
     size: tuple[int, int] | None = None,
     photos: Tensor | None = None,
-) -> Agreement:
+) -> Parity:
     """``run`` beside ``network`` in torch: at ``COMPARED_SIZES``, or one picture of ``size``, or
     ``photos``, N×3×H×W in [0,1]. Raises ValueError where either gives what is not finite, ``run``
     also on ``_hard`` pictures."""
@@ -88,17 +88,17 @@ def compare(
         )
     differences = []
     for count, height, width in sizes:
-        smallest = 0 if deployed.stylizes else MIN_SIZE
+        smallest = 0 if wrapper.stylizes else MIN_SIZE
         content = pictures[:count, :, : max(smallest, height), : max(smallest, width)]
-        fed, content = _fed(deployed, content)
+        fed, content = _fed(wrapper, content)
         expected = network(content).numpy()
         _check_finite(expected, "the network itself gives", "train it anew, or take another file")
         found = run(fed.numpy())
         _check_finite(found, "the exported network gives", "no file was written")
         peak = 1.0
-        if deployed.stylizes:
+        if wrapper.stylizes:
             expected = expected.clip(0, 1)
-            if deployed.uint8:
+            if wrapper.uint8:
                 found = found.transpose(0, 3, 1, 2).astype(np.float32) / 255
                 expected = np.floor(expected * 255 + 0.5) / 255
         else:
@@ -107,24 +107,24 @@ def compare(
         if found.shape != expected.shape:
             raise ValueError(f"the engine gave {found.shape} where torch gave {expected.shape}")
         differences.append(np.abs(found.astype(np.float64) - expected) / peak)
-    for fed in _hard(deployed, size):
+    for fed in _hard(wrapper, size):
         _check_finite(run(fed.numpy()), "the exported network gives", "no file was written")
     # NumPy's maximum of numbers with NaN among them is NaN; Python's is whatever came first.
     errors = np.array([np.square(difference).mean() for difference in differences])
     largest = np.array([difference.max() for difference in differences]).max()
     with np.errstate(divide="ignore"):
-        return Agreement(float(largest), float(-10 * np.log10(errors.max())))
+        return Parity(float(largest), float(-10 * np.log10(errors.max())))
 
 
-def _fed(deployed: Deployed, content: Tensor) -> tuple[Tensor, Tensor]:
+def _fed(wrapper: ExportWrapper, content: Tensor) -> tuple[Tensor, Tensor]:
     """(what the graph is given, the N×3×H×W floats it stands for), of floats in [0,1]."""
-    if not deployed.uint8:
+    if not wrapper.uint8:
         return content, content
     frames = (content * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
     return frames, frames.permute(0, 3, 1, 2).float() / 255
 
 
-def _hard(deployed: Deployed, size: tuple[int, int] | None) -> Iterator[Tensor]:
+def _hard(wrapper: ExportWrapper, size: tuple[int, int] | None) -> Iterator[Tensor]:
     """Pictures on which networks get out of hand sooner than on photos, as the graph takes them:
     black, white, a chessboard of pixels, noise."""
     height, width = size or (64, 64)
@@ -132,7 +132,7 @@ def _hard(deployed: Deployed, size: tuple[int, int] | None) -> Iterator[Tensor]:
     noise = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
     board = ((rows + columns) % 2).float().expand(3, -1, -1)
     for picture in (torch.zeros_like(board), torch.ones_like(board), board, noise):
-        yield _fed(deployed, picture[None])[0]
+        yield _fed(wrapper, picture[None])[0]
 
 
 def _check_finite(values: np.ndarray, what: str, then: str) -> None:
@@ -140,14 +140,14 @@ def _check_finite(values: np.ndarray, what: str, then: str) -> None:
         raise ValueError(f"{what} values that are not finite (NaN or infinite); {then}")
 
 
-def run_in_half(deployed: Deployed) -> Run:
-    """``deployed`` as a GPU computes it: every map is rounded to float16 where it says so, sums are
+def run_in_half(wrapper: ExportWrapper) -> Run:
+    """``wrapper`` as a GPU computes it: every map is rounded to float16 where it says so, sums are
     float32. (ONNX Runtime's CPU provider keeps such maps in float32, which hides what float16
     cannot hold.) Raises ValueError where a value is too large for it."""
 
     def run(fed: np.ndarray) -> np.ndarray:
         with _HalfArithmetic():
-            return deployed(torch.from_numpy(fed)).numpy()
+            return wrapper(torch.from_numpy(fed)).numpy()
 
     return run
 
@@ -180,20 +180,18 @@ class _HalfArithmetic(TorchDispatchMode):
         return found
 
 
-def judge(agreement: Agreement, *, rounded: bool, lowest_psnr: float | None) -> None:
-    """Raise ValueError where ``agreement`` is less than a file must have: ``lowest_psnr`` in dB, or
+def check_parity(parity: Parity, *, rounded: bool, lowest_psnr: float | None) -> None:
+    """Raise ValueError where ``parity`` is less than a file must have: ``lowest_psnr`` in dB, or
     ``LARGEST_DIFFERENCE``, or for bytes one step of them (``rounded``)."""
     # A value that lies on the edge between two bytes may be rounded to either.
     allowed = 1.001 / 255 if rounded else LARGEST_DIFFERENCE
     good = (
-        agreement.largest_difference <= allowed
-        if lowest_psnr is None
-        else agreement.psnr >= lowest_psnr
+        parity.largest_difference <= allowed if lowest_psnr is None else parity.psnr >= lowest_psnr
     )
     if not good:
         raise ValueError(
             "the exported network does not give torch's output: largest difference"
-            f" {agreement.largest_difference:.1e}, PSNR {agreement.psnr:.1f} dB; expected"
+            f" {parity.largest_difference:.1e}, PSNR {parity.psnr:.1f} dB; expected"
             + (f" at most {allowed:.1e}" if lowest_psnr is None else f" a PSNR of {lowest_psnr} dB")
             + "; no file was written"
         )

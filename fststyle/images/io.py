@@ -18,7 +18,7 @@ from fststyle.images.opening import (
     open_of_any_size,
     what_it_is,
 )
-from fststyle.utils.files import replacing
+from fststyle.utils.files import atomic_write
 
 _JPEG = {"quality": 95, "subsampling": 0}
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -113,10 +113,10 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return image
-    colours = image.convert("RGB") if image.mode == "RGBA" else image
+    colors = image.convert("RGB") if image.mode == "RGBA" else image
     try:
         found = ImageCms.profileToProfile(
-            colours,
+            colors,
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
             outputMode="RGB",
@@ -210,7 +210,7 @@ def write_deep(image: np.ndarray, path: Path) -> None:
     values = (np.clip(image, 0, 1) * 65535 + 0.5).astype(np.uint16)
     done, data = cv2.imencode(path.suffix.lower(), values[..., ::-1])
     assert done
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(data.tobytes())
 
 
@@ -227,5 +227,5 @@ def write_image(image: Image.Image, path: Path, quality: int | None = None) -> N
     if image.mode == "RGBA" and name not in _WITH_ALPHA:
         image = _to_rgb(image, alpha=False)
     profile = image.info.get("icc_profile")
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         image.save(beside, format=name, icc_profile=profile, **options)

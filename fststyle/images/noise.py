@@ -12,13 +12,13 @@ import numpy as np
 
 from fststyle.config import InferConfig
 
-GRAIN = InferConfig.grain
+NOISE_LEVELS = InferConfig.grain
 """What ``infer`` adds, in levels of 255: with 3 flat skies have strokes, with 12 no bolder ones."""
 BAND = 256
 """Rows that are done at once; the grain repeats after so many rows and columns."""
 
 
-def add_grain(frames: np.ndarray, levels: int) -> np.ndarray:
+def add_noise(frames: np.ndarray, levels: int) -> np.ndarray:
     """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``, 0 to
     255, all channels alike. With 0 levels ``frames`` themselves.
 
@@ -28,13 +28,13 @@ def add_grain(frames: np.ndarray, levels: int) -> np.ndarray:
     if not levels:
         return frames
     up, down = _band(frames.shape[2], levels)
-    grained = np.empty_like(frames)
+    with_noise = np.empty_like(frames)
     for top in range(0, frames.shape[1], BAND):
         part = frames[:, top : top + BAND]
         rows = part.shape[1]
         darker = part - np.minimum(part, down[:rows])
-        np.add(darker, np.minimum(255 - darker, up[:rows]), out=grained[:, top : top + rows])
-    return grained
+        np.add(darker, np.minimum(255 - darker, up[:rows]), out=with_noise[:, top : top + rows])
+    return with_noise
 
 
 @lru_cache(maxsize=4)

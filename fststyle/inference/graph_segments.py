@@ -15,7 +15,7 @@ KERNELS = {"Conv": 1, "QLinearConv": 3}
 
 
 @dataclass
-class Part:
+class Segment:
     """What is computed in one way over the picture.
 
     Attributes:
@@ -27,9 +27,9 @@ class Part:
     """
 
     outputs: list[str]
-    kept: list[str]
+    cached: list[str]
     sources: list[str]
-    reach: int
+    halo: int
 
 
 class Graph:
@@ -55,7 +55,7 @@ class Graph:
         self._nodes = [made for node in graph.node for made in self._with_fixed_norm(node)]
         self._producers = {name: node for node in self._nodes for name in node.output}
         self._strides = self._find_strides()
-        self.parts = self._plan()
+        self.segments = self._plan()
 
     def _with_fixed_norm(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         if node.op_type != "InstanceNormalization":
@@ -101,7 +101,7 @@ class Graph:
             strides[output] = stride
         return strides
 
-    def _plan(self) -> list[Part]:
+    def _plan(self) -> list[Segment]:
         sums = [
             output
             for node in self._nodes
@@ -109,15 +109,15 @@ class Graph:
             if node.op_type == "Add" and all(self._strides.get(i) == STRIDE for i in node.input)
         ]
         available: set[str] = set()
-        parts = []
+        segments = []
         for target in (*(node.input[0] for node in self._norms), self.output):
             inside, sources = self._walk(target, available)
             others = [name for name in sums if name in inside]
-            kept = [*others, target] if self._strides[target] == STRIDE else others
-            reach = -(-self._reach(target, available) // STRIDE)
-            parts.append(Part([target, *others], kept, sources, reach))
-            available.update(kept)
-        return parts
+            cached = [*others, target] if self._strides[target] == STRIDE else others
+            halo = -(-self._reach(target, available) // STRIDE)
+            segments.append(Segment([target, *others], cached, sources, halo))
+            available.update(cached)
+        return segments
 
     def _walk(self, target: str, available: Collection[str]) -> tuple[set[str], list[str]]:
         """(what is computed on the way to ``target``, those ``available`` where it begins)."""
@@ -155,9 +155,9 @@ class Graph:
         channels = self._types[name].type.tensor_type.shape.dim[1].dim_value
         return helper.make_tensor_value_info(name, self._element(name), [1, channels, None, None])
 
-    def model(self, part: Part) -> bytes:
-        """``part`` as a file of its own; scalars that callers need not give stay such."""
-        inside = {name for out in part.outputs for name in self._walk(out, part.sources)[0]}
+    def model(self, segment: Segment) -> bytes:
+        """``segment`` as a file of its own; scalars that callers need not give stay such."""
+        inside = {name for out in segment.outputs for name in self._walk(out, segment.sources)[0]}
         nodes = [node for node in self._nodes if inside.intersection(node.output)]
         used = {name for node in nodes for name in node.input}
         norms = [
@@ -171,12 +171,12 @@ class Graph:
             "part",
             [
                 *(i for i in self._model.graph.input if i.name in used),
-                *map(self._described, part.sources),
+                *map(self._described, segment.sources),
                 *norms,
             ],
             [
                 self._types[name] if name == self.output else self._described(name)
-                for name in part.outputs
+                for name in segment.outputs
             ],
             [tensor for name, tensor in self._weights.items() if name in used],
         )

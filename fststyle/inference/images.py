@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from fststyle.images.noise import add_grain
+from fststyle.images.noise import add_noise
 from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.failures import is_about_memory
 
@@ -32,13 +32,13 @@ def stylize(
 
     Args:
         strength, keep_colour: as ``Stylizer`` has them.
-        grain: levels of ``add_grain``.
+        grain: levels of ``add_noise``.
         tile: megapixels done at once, 0 for all; None for ``TILE`` in pictures above ``WHOLE``,
             and where the whole is too much for memory.
         folder: for what tiles leave for later, see ``Tiles``.
         stopped: asked after each tile; where it says so, KeyboardInterrupt is raised.
     """
-    (pixels,) = add_grain(np.asarray(image.convert("RGB"))[None], grain)
+    (pixels,) = add_noise(np.asarray(image.convert("RGB"))[None], grain)
     mixed = partial(stylizer, strength=strength, keep_colour=keep_colour)
     by_itself = tile is None
     if tile is None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from fststyle.config import InferConfig
 from fststyle.images.io import read_image, write_image
-from fststyle.images.noise import add_grain
+from fststyle.images.noise import add_noise
 from fststyle.inference.images import stylize
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.formats import check_video_name
@@ -168,7 +168,7 @@ def _live(config: InferConfig) -> int:
             try:
                 show(
                     frames,
-                    lambda frame: effect(add_grain(frame[None], grain))[0],
+                    lambda frame: effect(add_noise(frame[None], grain))[0],
                     window,
                     lambda: stop.requested,
                 )

@@ -96,9 +96,9 @@ def _check_ends(model: Path, graph: onnx.GraphProto, output: str, holds: str) ->
     if graph.output[0].name != output:
         raise ValueError(f"{model}: an exported network, but not a {holds}")
     kind = inputs[0].type.tensor_type
-    colours = {TensorProto.FLOAT: 1, TensorProto.UINT8: 3}.get(kind.elem_type)
+    colors = {TensorProto.FLOAT: 1, TensorProto.UINT8: 3}.get(kind.elem_type)
     dims = kind.shape.dim
-    if colours is None or len(dims) != 4 or dims[colours].dim_value != 3:
+    if colors is None or len(dims) != 4 or dims[colors].dim_value != 3:
         raise ValueError(f"{model}: damaged: it takes no pictures of three colours")
 
 

@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 
-from fststyle.inference.graph_segments import STRIDE, Graph, Part
+from fststyle.inference.graph_segments import STRIDE, Graph, Segment
 from fststyle.inference.precision import load_for
 from fststyle.inference.session import as_fed, as_frames, start
 
@@ -46,7 +46,7 @@ class Tiles:
         given: Mapping[str, np.ndarray],
         *,
         folder: Path | None = None,
-        progress: Callable[[float], None] = lambda part: None,
+        progress: Callable[[float], None] = lambda done: None,
     ) -> np.ndarray:
         """H×W×3 uint8 to the same, stylized.
 
@@ -62,45 +62,45 @@ class Tiles:
         fixed: dict[str, np.ndarray] = {}
         output = np.empty_like(picture)
         with contextlib.ExitStack() as stack:
-            kept: dict[str, Rows] = {}
-            for number, part in enumerate(graph.parts):
-                last, moments = part is graph.parts[-1], Moments()
-                strips = self._strips(part, picture, pixels, {**fixed, **given}, kept)
+            cached: dict[str, Rows] = {}
+            for number, segment in enumerate(graph.segments):
+                last, moments = segment is graph.segments[-1], Moments()
+                strips = self._strips(segment, picture, pixels, {**fixed, **given}, cached)
                 for begin, end, found in strips:
-                    for name in part.kept:
-                        if name not in kept:
-                            kept[name] = stack.enter_context(Rows(rows, found[name], folder))
-                        kept[name].write(begin, found[name])
+                    for name in segment.cached:
+                        if name not in cached:
+                            cached[name] = stack.enter_context(Rows(rows, found[name], folder))
+                        cached[name].write(begin, found[name])
                     if last:
                         stylized = found[graph.output][0].transpose(1, 2, 0)
                         output[STRIDE * begin : STRIDE * end] = stylized
                     else:
-                        moments.add(found[part.outputs[0]])
-                    progress((end - begin) / rows / len(graph.parts))
+                        moments.add(found[segment.outputs[0]])
+                    progress((end - begin) / rows / len(graph.segments))
                 if not last:
                     fixed |= graph.norm(number, moments.mean, moments.variance)
-                for name in list(kept):
-                    if not any(name in later.sources for later in graph.parts[number + 1 :]):
-                        kept.pop(name).close()
+                for name in list(cached):
+                    if not any(name in later.sources for later in graph.segments[number + 1 :]):
+                        cached.pop(name).close()
         return output
 
     def _strips(
         self,
-        part: Part,
+        segment: Segment,
         picture: np.ndarray,
         pixels: int,
         given: Mapping[str, np.ndarray],
-        kept: Mapping[str, "Rows"],
+        cached: Mapping[str, "Rows"],
     ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
-        """(begin, end, outputs of ``part`` by name, 1×C×H×W) of each strip, in units of ``STRIDE``
-        rows of the picture."""
+        """(begin, end, outputs of ``segment`` by name, 1×C×H×W) of each strip, in units of
+        ``STRIDE`` rows of the picture."""
         height, width, _ = picture.shape
         rows = -(-height // STRIDE)
-        run = self._starter(part, given)
-        each = max(2 * part.reach, round(pixels / (STRIDE * width)), 1)
+        run = self._starter(segment, given)
+        each = max(2 * segment.halo, round(pixels / (STRIDE * width)), 1)
         for begin, end in spans(rows, each):
-            low, high = max(0, begin - part.reach), min(rows, end + part.reach)
-            fed = {name: kept[name].read(low, high) for name in part.sources}
+            low, high = max(0, begin - segment.halo), min(rows, end + segment.halo)
+            fed = {name: cached[name].read(low, high) for name in segment.sources}
             found = run(picture[STRIDE * low : STRIDE * high], fed)
             for name, values in found.items():
                 # What lies beyond the strip lacks what lies beyond it in turn.
@@ -110,11 +110,11 @@ class Tiles:
             yield begin, end, found
 
     def _starter(
-        self, part: Part, given: Mapping[str, np.ndarray]
+        self, segment: Segment, given: Mapping[str, np.ndarray]
     ) -> Callable[[np.ndarray, dict[str, np.ndarray]], dict[str, np.ndarray]]:
-        """``part`` as a function of the picture's rows, H×W×3 uint8, and its sources, to its
+        """``segment`` as a function of the picture's rows, H×W×3 uint8, and its sources, to its
         outputs by name, all N×C×H×W."""
-        session = start(self._graph.model(part), self._provider, self._threads)
+        session = start(self._graph.model(segment), self._provider, self._threads)
         needed = {i.name for i in (*session.get_inputs(), *session.get_overridable_initializers())}
         fixed = {name: value for name, value in given.items() if name in needed}
 
@@ -122,7 +122,7 @@ class Tiles:
             fed = {**fixed, **fed}
             if self._graph.input in needed:
                 fed[self._graph.input] = as_fed(rows[None], self._graph.uint8)
-            found = dict(zip(part.outputs, session.run(part.outputs, fed), strict=True))
+            found = dict(zip(segment.outputs, session.run(segment.outputs, fed), strict=True))
             if self._graph.output in found:
                 pixels = as_frames(found[self._graph.output])
                 found[self._graph.output] = pixels.transpose(0, 3, 1, 2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from fststyle.networks.vgg import CONVS
 
 
-def gradient_importance(height: int, width: int, direction: str) -> Tensor:
+def gradient_weight_map(height: int, width: int, direction: str) -> Tensor:
     """1×1×H×W, rising evenly from 0 to 1: "horizontal" from left to right, "vertical" from top to
     bottom (the thesis's figure 10)."""
     rise = torch.linspace(0, 1, width if direction == "horizontal" else height)
@@ -20,9 +20,9 @@ def gradient_importance(height: int, width: int, direction: str) -> Tensor:
     return rise.expand(1, 1, height, width)
 
 
-def content_weights(importance: Tensor, alpha_min: float, alpha_max: float) -> Tensor:
+def content_weights(weight_map: Tensor, alpha_min: float, alpha_max: float) -> Tensor:
     """α = α_max^s · α_min^(1−s), reference section 1: even steps of s are even ratios of α."""
-    return alpha_min * (alpha_max / alpha_min) ** importance
+    return alpha_min * (alpha_max / alpha_min) ** weight_map
 
 
 def propagate(weights: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:

@@ -67,11 +67,11 @@ def _dead_leaves(random: np.random.RandomState, size: int) -> Tensor:
     for _ in range(150):
         radius = min(0.06 * (1 - random.random_sample()) ** -0.5, 1.0)
         centre_x, centre_y = random.random_sample(2)
-        colour = np.clip(random.beta(1.5, 1.5) + random.normal(0, 0.06, 3), 0, 1)
+        color = np.clip(random.beta(1.5, 1.5) + random.normal(0, 0.06, 3), 0, 1)
         slope_x, slope_y = random.normal(0, 0.3, 2)
         x_in, y_in = x - centre_x, y - centre_y
         leaf = np.hypot(x_in, y_in) < radius
-        image[leaf] = (colour + (x_in * slope_x + y_in * slope_y)[..., None])[leaf]
+        image[leaf] = (color + (x_in * slope_x + y_in * slope_y)[..., None])[leaf]
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None])
     frequency[0, 0] = 1
     noise = np.fft.ifft2(np.fft.fft2(random.normal(size=(size, size))) / frequency).real

@@ -11,7 +11,7 @@ from fststyle.optimization.lbfgs import LBFGS
 from fststyle.utils.nonfinite import MOST_ROLLBACKS, NonFiniteError
 from fststyle.utils.schedules import decay
 
-Judge = Callable[[Tensor], tuple[Tensor, Mapping[str, Tensor]]]
+LossFunction = Callable[[Tensor], tuple[Tensor, Mapping[str, Tensor]]]
 """A picture to (loss, its unweighted terms), scalars; differentiable."""
 
 ASTRAY = 2.0
@@ -26,20 +26,20 @@ class Descent:
     """Pictures of falling loss, in [0,1].
 
     Args:
-        judge: as ``Judge`` says.
+        judge: as ``LossFunction`` says.
         start: N×C×H×W, with which it begins; not changed.
         optimizer, lr, history: as ``config.OptimizeConfig`` has them.
     """
 
     def __init__(
         self,
-        judge: Judge,
+        loss_fn: LossFunction,
         start: Tensor,
         optimizer: Literal["lbfgs", "adam"] = "lbfgs",
         lr: float | None = None,
         history: int = 20,
     ) -> None:
-        self.judge = judge
+        self.loss_fn = loss_fn
         self.image = start.detach().clone(memory_format=torch.contiguous_format).clamp_(0, 1)
         self.best, self.best_loss = self.image.clone(), math.inf
         self.best_terms: dict[str, float] = {}
@@ -79,7 +79,7 @@ class Descent:
     def _look(self) -> Tensor | None:
         """The gradient; None where the picture is no use to go on from."""
         image = self.image.detach().requires_grad_()
-        loss, terms = self.judge(image)
+        loss, terms = self.loss_fn(image)
         (gradient,) = torch.autograd.grad(loss, image)
         value = loss.item()
         if not (math.isfinite(value) and torch.linalg.vector_norm(gradient).isfinite()):

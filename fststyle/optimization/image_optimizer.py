@@ -20,7 +20,7 @@ from fststyle.checkpoints.style import load_transform
 from fststyle.config import OptimizeConfig
 from fststyle.data.weight_maps import MapFolder
 from fststyle.depth.estimator import training_size
-from fststyle.depth.maps import importance_from_depth
+from fststyle.depth.maps import weight_map_from_depth
 from fststyle.depth.torch_estimator import photo_depth
 from fststyle.images.find import find_named
 from fststyle.images.geometry import fit_within
@@ -28,16 +28,16 @@ from fststyle.images.io import read_image, to_uint8, write_deep, write_image
 from fststyle.losses.build import build_objective, sized_blend, sized_paintings
 from fststyle.losses.depth import for_loss
 from fststyle.losses.perceptual import StyleObjective, Targets
-from fststyle.losses.weight_maps import content_weights, gradient_importance
-from fststyle.networks.colour import luma, match_luma, with_luma
-from fststyle.optimization.descent import Descent, Judge
+from fststyle.losses.weight_maps import content_weights, gradient_weight_map
+from fststyle.networks.color import luma, match_luma, with_luma
+from fststyle.optimization.descent import Descent, LossFunction
 from fststyle.optimization.memory import Need, available, measure_need
 from fststyle.utils.console import printable
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision
 from fststyle.utils.figures import write_json
 from fststyle.utils.files import check_free, sha256
 from fststyle.utils.nonfinite import NonFiniteError
-from fststyle.utils.tensorboard import Board
+from fststyle.utils.tensorboard import TensorBoardLogger
 from fststyle.utils.tensors import as_tensor
 from fststyle.utils.versions import versions
 
@@ -61,7 +61,7 @@ class Work:
         return self.finish(self.descent.best)
 
 
-class Studio:
+class ImageOptimizer:
     """The networks, made ready once, and how a photo is painted with them."""
 
     def __init__(self, config: OptimizeConfig) -> None:
@@ -126,21 +126,21 @@ class Studio:
         except ValueError as error:
             raise ValueError(f"{photo}: {error}") from error
         self._check_memory(photo, image, sizes)
-        importance = self._importance(photo, image)
+        weight_map = self._weight_map(photo, image)
         work: Work | None = None
         total = sum(self._steps(size) for size in sizes)
-        board, pictures = self._progress(target)
+        logger, pictures = self._progress(target)
         failure: NonFiniteError | None = None
         with tqdm(total=total, unit="step", desc=printable(photo.name)) as bar:
             for size in sizes:
-                work = self._begin(photo, fit_within(image, size), size, importance, work)
+                work = self._begin(photo, fit_within(image, size), size, weight_map, work)
                 try:
-                    self._descend(work, self._steps(size), bar, board, pictures, stopped)
+                    self._descend(work, self._steps(size), bar, logger, pictures, stopped)
                 except NonFiniteError as error:
                     failure = error
                 if failure or stopped():
                     break
-        board.close()
+        logger.close()
         assert work is not None
         if any(level["curve"] for level in work.levels):
             self._write(work, photo, target)
@@ -165,7 +165,7 @@ class Studio:
     def _check_memory(self, photo: Path, image: Image.Image, sizes: Sequence[int]) -> None:
         """Raises ValueError that says what size would fit."""
         if self.need is None:
-            self.need = measure_need(self._judge_of, self.config.history, self.device)
+            self.need = measure_need(self._loss_fn_of, self.config.history, self.device)
 
         def needed(size: int) -> float:
             width, height = (side + 2 * self.margin for side in fit_within(image, size).size)
@@ -183,12 +183,12 @@ class Studio:
                 f" --size {fits} would fit; --loss-downscale 2 or a smaller --history allow more"
             )
 
-    def _judge_of(self, content: Tensor) -> Judge:
+    def _loss_fn_of(self, content: Tensor) -> LossFunction:
         with autocast(self.device, self.precision):
             targets = self.objective.targets(content)
-        return partial(self._judge, self.objective, targets)
+        return partial(self._loss, self.objective, targets)
 
-    def _judge(
+    def _loss(
         self, objective: StyleObjective, targets: Targets, output: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         output = output.contiguous(memory_format=torch.channels_last)
@@ -196,18 +196,18 @@ class Studio:
             terms = objective.compare(output, targets)
         return objective.weighted_sum(terms), terms
 
-    def _importance(self, photo: Path, image: Image.Image) -> Tensor | None:
+    def _weight_map(self, photo: Path, image: Image.Image) -> Tensor | None:
         """1×1×H×W at any resolution; None where content is not weighted."""
         kind = self.config.weight_map
         if not self.config.weights_content:
             return None
         if kind in ("horizontal", "vertical"):
-            return gradient_importance(image.height, image.width, kind)
+            return gradient_weight_map(image.height, image.width, kind)
         if kind != "depth":
             values = MapFolder(Path(kind), self._folder(photo, Path(kind)))(photo, image.size)
         else:
             assert self.depth is not None
-            values = importance_from_depth(self.depth(image))
+            values = weight_map_from_depth(self.depth(image))
         return torch.from_numpy(np.array(values, np.float32))[None, None]
 
     @torch.no_grad()
@@ -227,7 +227,7 @@ class Studio:
         photo: Path,
         image: Image.Image,
         size: int,
-        importance: Tensor | None,
+        weight_map: Tensor | None,
         before: Work | None,
     ) -> Work:
         """A size's work, begun with the size before it, or as ``--init`` says."""
@@ -236,9 +236,9 @@ class Studio:
         shown = content if grey is None else grey.expand_as(content)
         objective = self._objective(grey, size / self.config.size[-1])
         alphas = None
-        if importance is not None:
+        if weight_map is not None:
             scaled = F.interpolate(
-                importance, (image.height, image.width), mode="bilinear", antialias=True
+                weight_map, (image.height, image.width), mode="bilinear", antialias=True
             )
             alphas = content_weights(
                 scaled.to(self.device), self.config.alpha_min, self.config.alpha_max
@@ -251,13 +251,15 @@ class Studio:
             start = F.interpolate(
                 before.picture, content.shape[-2:], mode="bicubic", antialias=True
             )
-        judge: Judge = partial(self._judge, objective, targets)
+        loss_fn: LossFunction = partial(self._loss, objective, targets)
         finish: Callable[[Tensor], Tensor] = Tensor.clone
         if grey is not None:
             start = luma(start)
-            coloured, judge = judge, lambda value: coloured(value.expand_as(content))
+            colorize, loss_fn = loss_fn, lambda value: colorize(value.expand_as(content))
             finish = partial(with_luma, content)
-        descent = Descent(judge, start, self.config.optimizer, self.config.lr, self.config.history)
+        descent = Descent(
+            loss_fn, start, self.config.optimizer, self.config.lr, self.config.history
+        )
         work = Work(descent, finish)
         if before is not None:
             work.levels, work.seconds = before.levels, before.seconds
@@ -307,7 +309,7 @@ class Studio:
         work: Work,
         steps: int,
         bar: Any,
-        board: Board,
+        logger: TensorBoardLogger,
         pictures: Path | None,
         stopped: Callable[[], bool],
     ) -> None:
@@ -317,25 +319,25 @@ class Studio:
             bar.update(first + step - bar.n)
             values = descent.curve[-1]
             bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in values.items()))
-            board.scalars(values, bar.n)
+            logger.scalars(values, bar.n)
             if pictures is not None and (step % self.config.picture_interval == 0 or step == steps):
                 shown = work.finish(descent.image)
-                board.images("picture", [shown.cpu()], bar.n)
+                logger.images("picture", [shown.cpu()], bar.n)
                 write_image(_to_image(shown), pictures / f"{bar.n:05d}.jpg")
             if stopped():
                 break
         work.seconds += time.perf_counter() - started
 
-    def _progress(self, target: Path) -> tuple[Board, Path | None]:
+    def _progress(self, target: Path) -> tuple[TensorBoardLogger, Path | None]:
         if self.config.progress is None:
-            return Board(None, 0), None
+            return TensorBoardLogger(None, 0), None
         output = Path(self.config.output)
         below = target.is_relative_to(output) and target != output
         name = target.relative_to(output) if below else Path(target.name)
         folder = self.config.progress / name
         check_free(folder.glob("*.jpg"), self.config.overwrite, "--progress")
         folder.mkdir(parents=True, exist_ok=True)
-        return Board(folder / "tensorboard", 0), folder
+        return TensorBoardLogger(folder / "tensorboard", 0), folder
 
     def _write(self, work: Work, photo: Path, target: Path) -> None:
         picture = work.picture

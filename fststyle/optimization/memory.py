@@ -8,7 +8,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from fststyle.optimization.descent import Judge
+from fststyle.optimization.descent import LossFunction
 
 PROBES = (128, 256)
 """Sides of the pictures whose memory is counted."""
@@ -24,15 +24,17 @@ class Need(NamedTuple):
         return self.fixed + self.per_pixel * pixels
 
 
-def measure_need(judge_of: Callable[[Tensor], Judge], history: int, device: torch.device) -> Need:
+def measure_need(
+    loss_fn_of: Callable[[Tensor], LossFunction], history: int, device: torch.device
+) -> Need:
     """What a step needs, from what autograd saves for two small pictures.
 
-    ``judge_of``: a content image to the judge of its pictures.
+    ``loss_fn_of``: a content image to the judge of its pictures.
     """
     saved = []
     for side in PROBES:
         image = torch.rand(1, 3, side, side, device=device)
-        saved.append(_saved_bytes(judge_of(image), image))
+        saved.append(_saved_bytes(loss_fn_of(image), image))
     pixels = [side**2 for side in PROBES]
     slope = (saved[1] - saved[0]) / (pixels[1] - pixels[0])
     fixed = max(0.0, saved[0] - slope * pixels[0])
@@ -45,7 +47,7 @@ VECTORS = 12
 """Pictures and gradients beside L-BFGS's pairs."""
 
 
-def _saved_bytes(judge: Judge, image: Tensor) -> int:
+def _saved_bytes(loss_fn: LossFunction, image: Tensor) -> int:
     sizes: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ def _saved_bytes(judge: Judge, image: Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        loss, _ = judge(image.requires_grad_())
+        loss, _ = loss_fn(image.requires_grad_())
     del loss
     return sum(sizes.values())
 

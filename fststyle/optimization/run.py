@@ -9,7 +9,7 @@ from fststyle.config import OptimizeConfig
 from fststyle.images.io import DEEP, WRITERS, check_deep, check_writable
 from fststyle.inference.inputs import find_inputs, plan
 from fststyle.networks.vgg import check_layers
-from fststyle.optimization.image_optimizer import Studio, record_file
+from fststyle.optimization.image_optimizer import ImageOptimizer, record_file
 from fststyle.utils.device import keep_freed_memory
 from fststyle.utils.failures import Failures, writable_jobs
 from fststyle.utils.files import names_folder
@@ -29,7 +29,7 @@ def run(config: OptimizeConfig) -> int:
         print("nothing to do: every picture is there already (--skip-existing)")
         return failures.report()
     keep_freed_memory()
-    studio = Studio(config)
+    studio = ImageOptimizer(config)
     with watch_signals() as stop:
         for photo, target in jobs:
             with failures.noting(photo):

@@ -23,12 +23,12 @@ from fststyle.images.find import find_images
 from fststyle.losses.functional import ranking_loss
 from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
-from fststyle.training.distributed import World
+from fststyle.training.distributed import DistributedContext
 from fststyle.training.loop import to_device
 from fststyle.training.run import begun_with, launch, read_settings, train_on
 from fststyle.training.state import TrainingState, resume, save_state
 from fststyle.utils.device import DTYPES, autocast, find_precision
-from fststyle.utils.tensorboard import Board, table
+from fststyle.utils.tensorboard import TensorBoardLogger, table
 from fststyle.utils.versions import versions
 
 VALIDATION_PICTURES = 24
@@ -44,10 +44,10 @@ def run(options: Mapping[str, Any]) -> None:
     launch(config, saved, _train, "--size")
 
 
-def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
-    precision = find_precision(config.precision, world.device)
+def _train(config: DepthTrainConfig, saved: Any, context: DistributedContext) -> None:
+    precision = find_precision(config.precision, context.device)
     init = begun_with(config.init, saved)
-    say = print if world.leads else lambda *_: None
+    say = print if context.is_main_process else lambda *_: None
     data = [open_depth(spec) for spec in config.data]
     val = [open_depth(spec) for spec in config.val]
     sets: list[DepthData | SceneRenderer] = [*data]
@@ -69,7 +69,7 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
     )
     say(
         ", ".join(f"{size} {name}" for name, size in zip(names, sizes, strict=True))
-        + f"; {world.device.type}, {precision}, {world.size} process(es)"
+        + f"; {context.device.type}, {precision}, {context.size} process(es)"
     )
 
     card: dict[str, Any] = {
@@ -83,15 +83,15 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
     extractor = None
     if isinstance(network, VGGDepthHead):
         extractor, card["loss_network"] = depth_extractor(config.vgg_weights)
-        extractor.to(world.device)
+        extractor.to(context.device)
         extractor.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
     if init:
         card["init"] = init
-    network.to(world.device).to(memory_format=torch.channels_last)
+    network.to(context.device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
     )
-    scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "fp16")
+    scaler = torch.amp.GradScaler(context.device.type, enabled=precision == "fp16")
     state = TrainingState(network, optimizer, scaler)
     if saved is not None:
         resume(state, saved, config.folder / STATE)
@@ -100,15 +100,17 @@ def _train(config: DepthTrainConfig, saved: Any, world: World) -> None:
         say(f"{config.folder} is complete: to go on, give more --steps")
         return
 
-    board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
+    logger = TensorBoardLogger(
+        config.folder / "tensorboard" if context.is_main_process else None, state.step
+    )
     if saved is None:
-        board.text("settings", table(settings.to_json(config)), 0)
-    some = {d.name: _some(d, VALIDATION_PICTURES) for d in val} if world.leads else {}
+        logger.text("settings", table(settings.to_json(config)), 0)
+    some = {d.name: _some(d, VALIDATION_PICTURES) for d in val} if context.is_main_process else {}
     metric = {d.name: d.metric for d in val}
-    task = DepthTask(config, extractor, precision, world.device, board, some, metric, card)
-    if world.leads:
+    task = DepthTask(config, extractor, precision, context.device, logger, some, metric, card)
+    if context.is_main_process:
         task.scale_images = _scale_images(data, samples, config)
-    train_on(samples, task, state, config, precision, world, board, "depth train")
+    train_on(samples, task, state, config, precision, context, logger, "depth train")
     accuracy = ", ".join(f"{name} {f['accuracy']:.3f}" for name, f in task.figures.items())
     say(f"{task.network_file}: {state.step} steps" + (f"; accuracy {accuracy}" if accuracy else ""))
 
@@ -167,13 +169,13 @@ class DepthTask:
         extractor: VGG19Features | None,
         precision: str,
         device: torch.device,
-        board: Board,
+        logger: TensorBoardLogger,
         val: Mapping[str, list[DepthPicture]],
         metric: Mapping[str, bool],
         card: dict[str, Any],
     ) -> None:
         self.config, self.extractor, self.card = config, extractor, card
-        self.precision, self.device, self.board = precision, device, board
+        self.precision, self.device, self.logger = precision, device, logger
         self.val, self.metric = val, metric
         self.network_file: Path = config.folder / f"{config.name}.safetensors"
         self.figures: dict[str, dict[str, float]] = {}
@@ -233,11 +235,11 @@ class DepthTask:
                 self.precision,
                 metric=self.metric[name],
             )
-            self.board.scalars(
+            self.logger.scalars(
                 {f"val_{name}/{k}": v for k, v in self.figures[name].items()}, state.step
             )
-            self.board.images(f"val/{name}", self._pictures(state.network, pictures), state.step)
-        self.board.flush()
+            self.logger.images(f"val/{name}", self._pictures(state.network, pictures), state.step)
+        self.logger.flush()
         state.network.train()
 
     def _pictures(self, network: nn.Module, pictures: list[DepthPicture]) -> list[Tensor]:

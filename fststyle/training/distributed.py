@@ -15,7 +15,7 @@ from fststyle.utils.device import find_device
 
 
 @dataclass(frozen=True)
-class World:
+class DistributedContext:
     """This process among all: ``rank`` of ``size``, ``local_rank`` of ``local_size`` on its
     machine, and the device it computes on."""
 
@@ -32,7 +32,7 @@ class World:
         return range(first, first + self.local_size)
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process is the one that writes and speaks."""
         return self.rank == 0
 
@@ -64,11 +64,11 @@ class World:
 
 
 @contextmanager
-def join_world(device: str) -> Iterator[World]:
+def distributed_context(device: str) -> Iterator[DistributedContext]:
     """The world that torchrun's environment describes; a world of one without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World(0, 1, find_device(device))
+        yield DistributedContext(0, 1, find_device(device))
         return
     found = find_device(device)
     if found.type == "cuda":
@@ -78,6 +78,6 @@ def join_world(device: str) -> Iterator[World]:
     try:
         here = (int(os.environ.get(f"LOCAL_{name}", 0)) for name in ("RANK", "WORLD_SIZE"))
         local_rank, local_size = here
-        yield World(dist.get_rank(), size, found, local_rank, local_size or size)
+        yield DistributedContext(dist.get_rank(), size, found, local_rank, local_size or size)
     finally:
         dist.destroy_process_group()

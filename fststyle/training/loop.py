@@ -15,14 +15,14 @@ from tqdm import tqdm
 
 from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
-from fststyle.training.distributed import World
+from fststyle.training.distributed import DistributedContext
 from fststyle.training.passed_over import IN_A_ROW, PassedOver, named
 from fststyle.training.state import TrainingState
 from fststyle.utils.device import autocast, keep_freed_memory
 from fststyle.utils.nonfinite import MOST_ROLLBACKS, NonFiniteError
 from fststyle.utils.schedules import decay
 from fststyle.utils.signals import watch_signals
-from fststyle.utils.tensorboard import Board
+from fststyle.utils.tensorboard import TensorBoardLogger
 
 LEAST_SCALE = 2.0**-10
 """Of the gradient in float16. It begins at 65,536 and halves where that is too much; where this is,
@@ -55,8 +55,8 @@ def train(
     batches: Callable[[int], Generator[Batch]],
     config: LoopConfig,
     precision: str,
-    world: World,
-    board: Board,
+    context: DistributedContext,
+    logger: TensorBoardLogger,
     broken: dict[str, str],
 ) -> None:
     """Take ``state`` to ``config.steps`` optimizer steps.
@@ -76,19 +76,21 @@ def train(
             training goes on.
     """
     keep_freed_memory()
-    device, network = world.device, world.wrap(state.network)
+    device, network = context.device, context.wrap(state.network)
     if config.compile:
         network = torch.compile(network)  # type: ignore[assignment]
     meter, good, passed_over = Meter(state), state.capture(), PassedOver()
     # Looking at a flag makes the CPU wait for the GPU: there it is done every so many steps.
     look_every = 1 if device.type == "cpu" else 10
-    bar = tqdm(total=config.steps, initial=state.step, unit="step", disable=not world.leads)
+    bar = tqdm(
+        total=config.steps, initial=state.step, unit="step", disable=not context.is_main_process
+    )
     # The processes that read photos are started where signals are watched, and ended with them.
     with bar, watch_signals() as stop, closing(batches(state.samples)) as source:
         while state.step < config.steps:
             for group in state.optimizer.param_groups:
                 group["lr"] = config.lr * decay(state.step, config.steps, config.lr_decay)
-            seed_step(config.seed, world.rank, state.samples)
+            seed_step(config.seed, context.rank, state.samples)
             bad = torch.zeros((), dtype=torch.bool, device=device)
             photos: list[str] = []
             for part in range(config.accumulate):
@@ -123,26 +125,26 @@ def train(
             validate = ended or state.step % config.picture_interval == 0
             if not (save or validate or state.step % look_every == 0):
                 continue
-            for ago, names in passed_over.look(world):
-                if world.leads:
+            for ago, names in passed_over.look(context):
+                if context.is_main_process:
                     _say_passed_over(state.step - ago, names)
             hopeless = precision == "fp16" and state.scaler.get_scale() < LEAST_SCALE
             if hopeless or passed_over.in_a_row >= min(IN_A_ROW, config.steps):
                 _roll_back(state, good, bar)
                 meter, passed_over = Meter(state), PassedOver()
                 continue
-            stopping = world.any(stop.requested)
+            stopping = context.any(stop.requested)
             if ended or state.step % 10 == 0:
                 bar.set_postfix_str(
-                    meter.report(board, norm, config.batch_size / config.accumulate)
+                    meter.report(logger, norm, config.batch_size / config.accumulate)
                 )
                 meter = Meter(state)
-            if world.leads and validate:
+            if context.is_main_process and validate:
                 task.validate(state)
             if ended or stopping or (save and passed_over.in_a_row == 0):
                 state.rollbacks = 0
                 good = state.capture()
-                _save(task, state, world, final=ended or stopping)
+                _save(task, state, context, final=ended or stopping)
             if stopping:
                 raise Interrupted
 
@@ -191,7 +193,7 @@ class Meter:
         self.state.batches += 1
         self.count += 1
 
-    def report(self, board: Board, norm: Tensor, photos: float) -> str:
+    def report(self, logger: TensorBoardLogger, norm: Tensor, photos: float) -> str:
         """Write the means to the board and begin anew; returns them for the progress bar.
 
         ``photos``: in a batch.
@@ -199,8 +201,8 @@ class Meter:
         state, seconds = self.state, time.perf_counter() - self.started
         means = {name: total.item() / state.batches for name, total in state.sums.items()}
         state.sums, state.batches = {}, 0
-        board.scalars({f"train/{name}": mean for name, mean in means.items()}, state.step)
-        board.scalars(
+        logger.scalars({f"train/{name}": mean for name, mean in means.items()}, state.step)
+        logger.scalars(
             {
                 "train/gradient_norm": norm.item(),
                 "train/learning_rate": state.optimizer.param_groups[0]["lr"],
@@ -249,8 +251,8 @@ def _roll_back(state: TrainingState, good, bar) -> None:  # type: ignore[no-unty
         )
 
 
-def _save(task: Task, state: TrainingState, world: World, final: bool) -> None:
-    if not world.leads:
+def _save(task: Task, state: TrainingState, context: DistributedContext, final: bool) -> None:
+    if not context.is_main_process:
         return
     try:
         task.save(state)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fststyle.training.distributed import World
+from fststyle.training.distributed import DistributedContext
 
 IN_A_ROW = 5
 """So many steps one after the other are no matter of their photos: the run goes back."""
@@ -30,14 +30,14 @@ class PassedOver:
         self._flags.append(flag)
         self._photos.append(photos)
 
-    def look(self, world: World) -> list[tuple[int, list[str]]]:
+    def look(self, context: DistributedContext) -> list[tuple[int, list[str]]]:
         """(steps ago, photos in any process) of those passed over; counts those ``in_a_row``."""
-        flags = world.any_of(torch.stack(self._flags))
+        flags = context.any_of(torch.stack(self._flags))
         found = []
         for ago, (flag, photos) in enumerate(zip(flags, self._photos, strict=True), 1 - len(flags)):
             self.in_a_row = self.in_a_row + 1 if flag else 0
             if flag:
-                found.append((-ago, world.gather(photos)))
+                found.append((-ago, context.gather(photos)))
         self._flags, self._photos = [], []
         return found
 

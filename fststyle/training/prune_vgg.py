@@ -50,7 +50,7 @@ def run(config: LossTrainConfig) -> None:
     student = narrowed(teacher, config.widths, images, config.samples)
     for network in (teacher, student):
         calibrate(network)
-    figures = agreement(teacher, student, val)
+    figures = parity(teacher, student, val)
     for name, value in figures.items():
         print(f"{name} {value:.2f}")
     tensors = {
@@ -131,7 +131,7 @@ def least_squares(x: Tensor, y: Tensor) -> Tensor:
     return torch.linalg.solve(square, (x.T @ y).double()).float()
 
 
-def agreement(teacher: VGG19Features, student: VGG19Features, images: Tensor) -> dict[str, float]:
+def parity(teacher: VGG19Features, student: VGG19Features, images: Tensor) -> dict[str, float]:
     """By layer, the cosine between the gradients that the two networks' style and content losses
     have at pictures on the way from one of ``images`` to another's style: which way descents go."""
     mixed = mixture(images, torch.Generator().manual_seed(0)).requires_grad_()
@@ -144,7 +144,7 @@ def agreement(teacher: VGG19Features, student: VGG19Features, images: Tensor) ->
     for layer in LAYERS:
         for kind in ("style", "content"):
             gradients = [
-                torch.autograd.grad(judge(at, of, layer, kind), mixed, retain_graph=True)[0]
+                torch.autograd.grad(criterion(at, of, layer, kind), mixed, retain_graph=True)[0]
                 for at, of in maps.values()
             ]
             first, second = (gradient.flatten(1) for gradient in gradients)
@@ -153,7 +153,7 @@ def agreement(teacher: VGG19Features, student: VGG19Features, images: Tensor) ->
     return figures
 
 
-def judge(at: Mapping[str, Tensor], of: Mapping[str, Tensor], layer: str, kind: str) -> Tensor:
+def criterion(at: Mapping[str, Tensor], of: Mapping[str, Tensor], layer: str, kind: str) -> Tensor:
     """The sum over pictures of a layer's content loss against the same picture's maps in ``of``, or
     its style loss against those of the picture before it."""
     if kind == "content":

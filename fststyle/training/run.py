@@ -14,12 +14,12 @@ from fststyle import config as settings
 from fststyle.checkpoints.style import STATE
 from fststyle.config import RunConfig
 from fststyle.data.photos import Batch, SampleNumbers, photo_loader
-from fststyle.training.distributed import World, join_world
+from fststyle.training.distributed import DistributedContext, distributed_context
 from fststyle.training.lock import locked
 from fststyle.training.loop import Interrupted, Task, train
 from fststyle.training.state import TrainingState, load_state
-from fststyle.utils.files import check_file, replacing, sha256
-from fststyle.utils.tensorboard import Board
+from fststyle.utils.files import atomic_write, check_file, sha256
+from fststyle.utils.tensorboard import TensorBoardLogger
 
 MAY_CHANGE = (
     "steps",
@@ -45,25 +45,25 @@ Config = TypeVar("Config", bound=RunConfig)
 
 
 def launch(
-    config: Config, saved: Any, run: Callable[[Config, Any, World], None], smaller: str
+    config: Config, saved: Any, run: Callable[[Config, Any, DistributedContext], None], smaller: str
 ) -> None:
-    """``run(config, saved, world)`` in the group of processes torchrun started, if any.
+    """``run(config, saved, context)`` in the group of processes torchrun started, if any.
 
     ``smaller``: options that save memory, for the message where it runs out.
     """
-    with join_world(config.device) as world:
+    with distributed_context(config.device) as context:
         settings.check(
-            config.batch_size % (config.accumulate * world.size) == 0,
-            f"--batch-size {config.batch_size} cannot be split evenly over {world.size} processes"
+            config.batch_size % (config.accumulate * context.size) == 0,
+            f"--batch-size {config.batch_size} cannot be split evenly over {context.size} processes"
             f" of {config.accumulate} parts each",
         )
         torch.manual_seed(config.seed)
         try:
-            with own_folder(config, world):
-                run(config, saved, world)
+            with own_folder(config, context):
+                run(config, saved, context)
         except torch.OutOfMemoryError as error:
             raise ValueError(
-                f"{world.device.type} has too little memory: use a smaller --batch-size or"
+                f"{context.device.type} has too little memory: use a smaller --batch-size or"
                 f" {smaller}, or --accumulate 2"
             ) from error
 
@@ -148,7 +148,7 @@ def _sha256_of(path: Path | None) -> str | None:
 
 
 @contextmanager
-def own_folder(config: RunConfig, world: World) -> Iterator[None]:
+def own_folder(config: RunConfig, context: DistributedContext) -> Iterator[None]:
     """The run's folder, made, this run's alone, and cleared of half-written files.
 
     Raises PermissionError where nothing can be written into it, ValueError where another process
@@ -157,11 +157,11 @@ def own_folder(config: RunConfig, world: World) -> Iterator[None]:
     config.folder.mkdir(parents=True, exist_ok=True)
     if not os.access(config.folder, os.W_OK):
         raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
-    if not world.leads:
+    if not context.is_main_process:
         yield
         return
     with locked(config.folder):
-        for stale in config.folder.glob(replacing.PATTERN):
+        for stale in config.folder.glob(atomic_write.PATTERN):
             stale.unlink()
         yield
 
@@ -172,23 +172,25 @@ def train_on(
     state: TrainingState,
     config: RunConfig,
     precision: str,
-    world: World,
-    board: Board,
+    context: DistributedContext,
+    logger: TensorBoardLogger,
     command: str,
 ) -> None:
     """The loop on batches of ``samples``; says how to go on where it is interrupted (``command``
     is the one that was given), and what could not be read."""
-    workers = config.workers if config.workers is not None else _default_workers(world)
+    workers = config.workers if config.workers is not None else _default_workers(context)
 
     def batches(start: int) -> Generator[Batch]:
-        numbers = SampleNumbers(start, config.batch_size, config.accumulate, world.rank, world.size)
-        return photo_loader(samples, numbers, workers, world.device.type == "cuda")
+        numbers = SampleNumbers(
+            start, config.batch_size, config.accumulate, context.rank, context.size
+        )
+        return photo_loader(samples, numbers, workers, context.device.type == "cuda")
 
     broken: dict[str, str] = {}
     try:
-        train(task, state, batches, config, precision, world, board, broken)
+        train(task, state, batches, config, precision, context, logger, broken)
     except Interrupted:
-        if world.leads:
+        if context.is_main_process:
             print(
                 f"stopped at step {state.step}, saved in {config.folder};"
                 f" go on with: {command} --name {config.name} --resume"
@@ -204,13 +206,13 @@ def train_on(
             f" --name {config.name} --resume"
         ) from error
     finally:
-        board.close()
+        logger.close()
         if broken:  # other processes have met other photos
             names = "".join(f"\n  {reason}" for _, reason in sorted(broken.items()))
             print(f"{len(broken)} picture(s) passed over:{names}", file=sys.stderr)
 
 
-def _default_workers(world: World) -> int:
+def _default_workers(context: DistributedContext) -> int:
     """Decoding takes a small part of a CPU step but many cores beside a GPU."""
-    cores = (os.cpu_count() or 1) // world.size
-    return max(1, min(8, cores - 1) if world.device.type == "cuda" else min(2, cores // 2))
+    cores = (os.cpu_count() or 1) // context.size
+    return max(1, min(8, cores - 1) if context.device.type == "cuda" else min(2, cores // 2))

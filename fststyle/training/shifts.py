@@ -8,7 +8,7 @@ SHIFTS = 8
 """Pixels: the size of the deepest pooling window in the loss network, seen from its image."""
 
 
-def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
+def phase_crop(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
     """N×C×H×W to N×C×(H−8)×(W−8), cut at another of 64 places every step; 8 is ``shifts``, of which
     0 leaves them whole.
 
@@ -26,7 +26,7 @@ def shifted(images: Tensor, step: int, shifts: int = SHIFTS) -> Tensor:
     return cut.contiguous(memory_format=torch.channels_last)
 
 
-def moved(images: Tensor, move: tuple[int, int]) -> Tensor:
+def translate(images: Tensor, move: tuple[int, int]) -> Tensor:
     """N×C×H×W images moved by ``move`` pixels (down, right), with their mirror image in the strip
     that becomes free.
 

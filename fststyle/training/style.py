@@ -18,26 +18,26 @@ from fststyle.checkpoints.style import STATE, load_transform, save_transform
 from fststyle.config import StyleTrainConfig
 from fststyle.data.photos import Batch, PhotoCrops, fingerprint, validation_images
 from fststyle.depth.estimator import training_size
-from fststyle.depth.maps import coloured_together
+from fststyle.depth.maps import colorize_together
 from fststyle.images.find import find_images
 from fststyle.images.io import read_image, to_uint8, write_image
 from fststyle.losses.build import build_objective
 from fststyle.losses.depth import for_loss
 from fststyle.losses.functional import stability_loss
 from fststyle.losses.perceptual import StyleObjective
-from fststyle.losses.weight_maps import content_weights, gradient_importance
+from fststyle.losses.weight_maps import content_weights, gradient_weight_map
 from fststyle.networks.transform import STRIDE, TransformNet
 from fststyle.networks.vgg import check_layers
-from fststyle.training.distributed import World
+from fststyle.training.distributed import DistributedContext
 from fststyle.training.loop import to_device
 from fststyle.training.run import begun_with, launch, read_settings, train_on
-from fststyle.training.shifts import moved, shifted
+from fststyle.training.shifts import phase_crop, translate
 from fststyle.training.state import TrainingState, resume, save_state
-from fststyle.training.weight_maps import importance_maps
+from fststyle.training.weight_maps import prepare_weight_maps
 from fststyle.utils.device import DTYPES, autocast, find_precision
 from fststyle.utils.files import sha256
 from fststyle.utils.nonfinite import NonFiniteError
-from fststyle.utils.tensorboard import Board, table
+from fststyle.utils.tensorboard import TensorBoardLogger, table
 from fststyle.utils.tensors import as_tensor
 from fststyle.utils.versions import versions
 
@@ -60,13 +60,13 @@ def run(options: Mapping[str, Any]) -> None:
     launch(config, saved, _train, "--image-size, --loss-downscale 2")
 
 
-def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
-    precision = find_precision(config.precision, world.device)
+def _train(config: StyleTrainConfig, saved: Any, context: DistributedContext) -> None:
+    precision = find_precision(config.precision, context.device)
     init = begun_with(config.init, saved)
     photos, val_photos = find_images(config.content), find_images(config.val_folder)
     paintings = [read_image(path, srgb=True) for path in config.style]
-    say = print if world.leads else lambda *_: None
-    say(f"{len(photos)} photos; {world.device.type}, {precision}, {world.size} process(es)")
+    say = print if context.is_main_process else lambda *_: None
+    say(f"{len(photos)} photos; {context.device.type}, {precision}, {context.size} process(es)")
     card: dict[str, Any] = {
         "style": [{"name": path.name, "sha256": sha256(path)} for path in config.style],
         "photo_order": fingerprint(photos, config.content),
@@ -76,7 +76,7 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     if config.needs_depth:
         depth = load_depth(config.depth_network, config.vgg_weights, config.loss_network)
         card["depth_network"] = {name: depth[1][name] for name in ("kind", "id")}
-        depth[0].to(world.device)
+        depth[0].to(context.device)
     if config.keeps_depth and depth is not None:
         height, width = (side / config.loss_downscale for side in config.crop_size)
         loss_depth = for_loss(
@@ -87,17 +87,17 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
     if saved is not None:
         _check_same_inputs(saved[1], card)
     objective, card["loss_network"] = build_objective(
-        config, config.vgg_weights, loss_depth, world.device, DTYPES[precision]
+        config, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
     )
     network = TransformNet(config.width)
     if config.init and saved is None:
         network = _begin_with(config.init, config.width)
     if init:
         card["init"] = init
-    network.to(world.device)
+    network.to(context.device)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), config.lr, fused=True)
-    scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "fp16")
+    scaler = torch.amp.GradScaler(context.device.type, enabled=precision == "fp16")
     state = TrainingState(network, optimizer, scaler)
     if saved is not None:
         resume(state, saved, config.folder / STATE)
@@ -106,25 +106,27 @@ def _train(config: StyleTrainConfig, saved: Any, world: World) -> None:
         say(f"{config.folder} is complete: to go on, give more --steps")
         return
 
-    ready = importance_maps(
-        *(config, depth, photos, val_photos, state.samples, world, precision, VALIDATION_PHOTOS)
+    ready = prepare_weight_maps(
+        *(config, depth, photos, val_photos, state.samples, context, precision, VALIDATION_PHOTOS)
     )
     with ready as (maps, val_maps):
         size = config.crop_size
         val = validation_images(val_photos, size, VALIDATION_PHOTOS, val_maps)
         if config.val:
             validation_images(photos, size, 1, maps)  # fails here where none can be used
-        board = Board(config.folder / "tensorboard" if world.leads else None, state.step)
+        logger = TensorBoardLogger(
+            config.folder / "tensorboard" if context.is_main_process else None, state.step
+        )
         if saved is None:
-            board.text("settings", table(settings.to_json(config)), 0)
+            logger.text("settings", table(settings.to_json(config)), 0)
             for index, painting in enumerate(paintings):
-                board.images(f"style/{index}", [as_tensor(painting)], 0)
-        task = StyleTask(config, objective, precision, world.device, board, val, card)
-        if world.leads and config.keeps_depth:
+                logger.images(f"style/{index}", [as_tensor(painting)], 0)
+        task = StyleTask(config, objective, precision, context.device, logger, val, card)
+        if context.is_main_process and config.keeps_depth:
             print(task.cost_of_depth())
         crops = PhotoCrops(photos, size, config.seed, maps)
         try:
-            train_on(crops, task, state, config, precision, world, board, "train")
+            train_on(crops, task, state, config, precision, context, logger, "train")
         except NonFiniteError as error:
             if config.init is None or state.step:
                 raise
@@ -142,18 +144,18 @@ class StyleTask:
         objective: StyleObjective,
         precision: str,
         device: torch.device,
-        board: Board,
+        logger: TensorBoardLogger,
         val: Batch,
         card: dict[str, Any],
     ) -> None:
         self.config, self.objective, self.card = config, objective, card
         self.precision, self.device = precision, device
-        self.board, self.val = board, val
+        self.logger, self.val = logger, val
         self.network_file = config.folder / f"{config.name}.safetensors"
         self.losses: dict[str, float] = {}
         self.gradient: Tensor | None = None
         if config.weights_content and val.targets is None:
-            self.gradient = gradient_importance(*config.crop_size, config.weight_map).to(device)
+            self.gradient = gradient_weight_map(*config.crop_size, config.weight_map).to(device)
 
     def loss(
         self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
@@ -162,12 +164,12 @@ class StyleTask:
         count = math.ceil(len(images) * STABILITY_PART)
         move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
         output, stability = self.stylized(network, images, count, move)
-        weights = self.weights(self.importance(images, targets))
+        weights = self.weights(self.weight_map(images, targets))
         shift = self.config.grid_shift * self.config.loss_downscale
         terms = self.objective(
-            shifted(output, step, shift),
-            shifted(images, step, shift),
-            None if weights is None else shifted(weights, step, shift),
+            phase_crop(output, step, shift),
+            phase_crop(images, step, shift),
+            None if weights is None else phase_crop(weights, step, shift),
             depth_part=self.config.depth_part,
         )
         loss = self.objective.weighted_sum(terms)
@@ -184,7 +186,7 @@ class StyleTask:
         if not self.config.stability_weight:
             return network(images), None
         # One call for both: processes that train together exchange gradients after every call.
-        both = network(torch.cat((images, moved(images[:count], move))))
+        both = network(torch.cat((images, translate(images[:count], move))))
         output, again = both.split((len(images), count))
         return output, stability_loss(output[:count], again, move, STABILITY_MARGIN)
 
@@ -208,17 +210,17 @@ class StyleTask:
             seconds[part] = time.perf_counter() - started
         return f"the depth loss adds {seconds[depth_part] - seconds[0.0]:.3f} s to a step"
 
-    def importance(self, images: Tensor, targets: Tensor | None) -> Tensor | None:
+    def weight_map(self, images: Tensor, targets: Tensor | None) -> Tensor | None:
         """The maps of ``images``: what comes with them, or the even gradient; None for neither."""
         if targets is None and self.gradient is not None:
             return self.gradient.expand(len(images), -1, -1, -1)
         return targets
 
-    def weights(self, importance: Tensor | None) -> Tensor | None:
+    def weights(self, weight_map: Tensor | None) -> Tensor | None:
         """The content loss's weights; None where it has none."""
-        if importance is None:
+        if weight_map is None:
             return None
-        return content_weights(importance, self.config.alpha_min, self.config.alpha_max)
+        return content_weights(weight_map, self.config.alpha_min, self.config.alpha_max)
 
     @torch.no_grad()
     def validate(self, state: TrainingState) -> None:
@@ -231,45 +233,45 @@ class StyleTask:
             part = slice(start, start + size)
             content = to_device(self.val.images[part], self.device)
             targets = self.val.targets
-            importance = self.importance(
+            weight_map = self.weight_map(
                 content, None if targets is None else targets[part].to(self.device)
             )
             with autocast(self.device, self.precision):
                 output, stability = self.stylized(
                     state.network, content, len(content), VALIDATION_MOVE
                 )
-                terms = self.objective(output, content, self.weights(importance))
+                terms = self.objective(output, content, self.weights(weight_map))
                 if stability is not None:
                     terms["stability"] = stability
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + term.item() * len(content)
-            rows.append(self._pictures(content, output, importance))
+            rows.append(self._pictures(content, output, weight_map))
         self.losses = {name: total / len(self.val.images) for name, total in sums.items()}
-        self.board.scalars({f"val/{name}": v for name, v in self.losses.items()}, state.step)
+        self.logger.scalars({f"val/{name}": v for name, v in self.losses.items()}, state.step)
         shown = [torch.cat(row) for row in zip(*rows, strict=True)]
-        self.board.images("val", shown, state.step)
-        self.board.flush()
+        self.logger.images("val", shown, state.step)
+        self.logger.flush()
         grid = make_grid(torch.cat(shown), nrow=len(shown[0])).permute(1, 2, 0).numpy()
         try:
             write_image(Image.fromarray(to_uint8(grid)), self.config.folder / "validation.png")
         except OSError as error:
             print(f"validation.png: cannot be written ({error})", file=sys.stderr)
 
-    def _pictures(self, content: Tensor, output: Tensor, importance: Tensor | None) -> list[Tensor]:
+    def _pictures(self, content: Tensor, output: Tensor, weight_map: Tensor | None) -> list[Tensor]:
         """Content and output; where there are weights, their map, white where content counts most;
         where there is a depth loss, the depth of content and output in one scale of colours."""
         rows = [content, output.float().clamp(0, 1)]
-        if importance is not None:
-            rows.append(importance.expand_as(content))
+        if weight_map is not None:
+            rows.append(weight_map.expand_as(content))
         if self.config.keeps_depth:
             with autocast(self.device, self.precision):
                 both = torch.stack([self.objective.depth_of(image) for image in (content, output)])
             columns = both.float().cpu()[:, :, 0].unbind(1)
-            coloured_depth = [
-                [as_tensor(part) for part in coloured_together(list(column.numpy()))]
+            colored_depth = [
+                [as_tensor(part) for part in colorize_together(list(column.numpy()))]
                 for column in columns
             ]
-            rows += [torch.cat(row) for row in zip(*coloured_depth, strict=True)]
+            rows += [torch.cat(row) for row in zip(*colored_depth, strict=True)]
         size = content.shape[-2:]
         return [nn.functional.interpolate(row.cpu(), size=size) for row in rows]
 

@@ -13,17 +13,17 @@ from fststyle.data.photos import Maps, photos_used, spread
 from fststyle.data.weight_maps import DepthCache, MapFolder, cache_folder
 from fststyle.depth.estimator import Estimate, training_size
 from fststyle.depth.torch_estimator import LoadedDepth, photo_depth
-from fststyle.training.distributed import World
+from fststyle.training.distributed import DistributedContext
 
 
 @contextmanager
-def importance_maps(
+def prepare_weight_maps(
     config: StyleTrainConfig,
     depth: LoadedDepth | None,
     photos: Sequence[Path],
     val_photos: Sequence[Path],
     first_sample: int,
-    world: World,
+    context: DistributedContext,
     precision: str,
     val_count: int,
 ) -> Iterator[tuple[Maps | None, Maps | None]]:
@@ -44,39 +44,39 @@ def importance_maps(
         yield train, val
     else:
         assert depth is not None
-        with _shared_folder(config.depth_cache, world) as kept:
+        with _shared_folder(config.depth_cache, context) as kept:
             # Depth in bfloat16 is not float32's.
             size = _seen(config)
             name = f"{depth[1]['id']}-{size or training_size(depth[1])}-{precision}"
             cache = DepthCache(kept / name, partial(_on_cpu, config))
-            estimate = photo_depth(depth, world.device, precision, size)
+            estimate = photo_depth(depth, context.device, precision, size)
             samples = range(first_sample, config.steps * config.batch_size)
-            shares = (config.batch_size, world.ranks_here, world.size)
+            shares = (config.batch_size, context.ranks_here, context.size)
             unusable: set[Path] = set()
             while True:
                 used = photos_used(photos, config.seed, samples, *shares, unusable)
-                part = used[world.local_rank :: world.local_size]
-                failed = cache.fill(part, estimate, show=world.leads)
+                part = used[context.local_rank :: context.local_size]
+                failed = cache.fill(part, estimate, show=context.is_main_process)
                 # Waits for the others; what takes the place of photos that failed needs maps, too.
-                failed_anywhere = set(map(Path, world.gather(list(map(str, failed)))))
+                failed_anywhere = set(map(Path, context.gather(list(map(str, failed)))))
                 if failed_anywhere <= unusable:
                     break
                 unusable |= failed_anywhere
-            if world.local_rank == 0:
+            if context.local_rank == 0:
                 wanted = spread(val_photos, val_count)[:val_count]
-                cache.fill(wanted, estimate, show=world.leads)
-            world.any(False)  # waits for the others
+                cache.fill(wanted, estimate, show=context.is_main_process)
+            context.any(False)  # waits for the others
             yield cache, cache
 
 
 @contextmanager
-def _shared_folder(given: str | None, world: World) -> Iterator[Path]:
+def _shared_folder(given: str | None, context: DistributedContext) -> Iterator[Path]:
     """``cache_folder``, the same for all processes of a machine."""
     with ExitStack() as stack:
         own = ""
-        if given != "off" or world.local_rank == 0:
+        if given != "off" or context.local_rank == 0:
             own = str(stack.enter_context(cache_folder(given)))
-        yield Path(world.gather([own])[world.ranks_here.start])
+        yield Path(context.gather([own])[context.ranks_here.start])
 
 
 def _seen(config: StyleTrainConfig) -> int | None:

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from fststyle.utils.files import check_free, replacing
+from fststyle.utils.files import atomic_write, check_free
 
 
 def write_json(path: Path, content: Mapping[str, Any], indent: int | None = 2) -> None:
     """``content`` as JSON, whole or not at all. What is not finite becomes null, for which JSON has
     no number. Raises OSError where the disk refuses."""
     text = json.dumps(_plain(content), indent=indent, allow_nan=False)
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text + "\n")
 
 

@@ -16,8 +16,8 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class replacing:
-    """``with replacing(path) as beside:`` write to ``beside``; it becomes ``path`` at the end.
+class atomic_write:
+    """``with atomic_write(path) as beside:`` write to ``beside``; it becomes ``path`` at the end.
 
     The file is on the disk before it takes the name, so that after a crash or a power cut ``path``
     is the old file or the new one, whole. On an exception ``beside`` is removed, ``path`` stays.

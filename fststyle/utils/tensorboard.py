@@ -15,7 +15,7 @@ def table(values: Mapping[str, Any]) -> str:
     return f"| setting | value |\n|---|---|\n{rows}"
 
 
-class Board:
+class TensorBoardLogger:
     """Writes to ``folder``; where that fails, says so once and writes no more.
 
     ``folder`` None writes nothing (the processes that do not lead).

@@ -16,7 +16,7 @@ class _End:
         self.error = error
 
 
-def ahead(source: Iterable[T], depth: int = DEPTH) -> Generator[T, None, None]:
+def prefetch(source: Iterable[T], depth: int = DEPTH) -> Generator[T, None, None]:
     """The items of ``source``, which a thread produces up to ``depth`` ahead.
 
     What it raises is raised here. Left early, the thread ends with the item in hand.
@@ -57,7 +57,7 @@ def ahead(source: Iterable[T], depth: int = DEPTH) -> Generator[T, None, None]:
         thread.join()
 
 
-class Behind(Generic[T]):
+class BackgroundWriter(Generic[T]):
     """A thread that gives what is ``put`` to ``consume``, in order, up to ``depth`` behind, and at
     the end calls ``finish``.
 

@@ -9,7 +9,7 @@ import torch
 from fststyle.checkpoints.files import load_card
 from fststyle.checkpoints.loss_network import SMALL, load_loss_network
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features
-from fststyle.training.prune_vgg import DEEPEST, LAYERS, agreement, judge, mixture, narrowed
+from fststyle.training.prune_vgg import DEEPEST, LAYERS, criterion, mixture, narrowed, parity
 from tests.conftest import ROOT, picture, run_here
 
 
@@ -52,10 +52,8 @@ def test_narrow_networks_point_where_their_teacher_does() -> None:
             torch.testing.assert_close(
                 same(images, [layer])[layer], teacher(images, [layer])[layer], rtol=0.02, atol=0.02
             )
-    cosines, other = (
-        agreement(teacher, s, images) for s in (narrow, random_network((4, 6, 8, 10)))
-    )
-    assert min(agreement(teacher, same, images).values()) > 0.99
+    cosines, other = (parity(teacher, s, images) for s in (narrow, random_network((4, 6, 8, 10))))
+    assert min(parity(teacher, same, images).values()) > 0.99
     # Random weights leave a network nothing to save in its deeper layers.
     for name, cosine in list(cosines.items())[:4]:
         assert max(0.2, other[name] + 0.1) < cosine < 0.999, name
@@ -71,7 +69,7 @@ def test_losses_are_sums_over_pictures() -> None:
         changed = images.clone()
         changed[2] = images[0]
         both, other = (
-            torch.autograd.grad(judge(network(at, LAYERS), of, "relu2_2", kind), at)[0]
+            torch.autograd.grad(criterion(network(at, LAYERS), of, "relu2_2", kind), at)[0]
             for at in (images.clone().requires_grad_(), changed.requires_grad_())
         )
         assert both.abs().amax((1, 2, 3)).min() > 0

@@ -165,7 +165,7 @@ def test_any_picture_is_survived_and_what_is_passed_over_is_named(
     assert named[str(tmp_path / "plain.png")].endswith("of one colour where it was cut")
 
 
-def test_colours_are_srgbs_as_when_they_are_stylized(tmp_path: Path) -> None:
+def test_colors_are_srgbs_as_when_they_are_stylized(tmp_path: Path) -> None:
     """A profile whose red is sRGB's green: LCMS turns the one into the other."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = int.from_bytes(profile[128:132], "big")

@@ -6,7 +6,7 @@ from PIL import Image
 
 from fststyle.data.depth.datasets import read_depth_png
 from fststyle.depth.estimator import estimate_depth, training_size
-from fststyle.depth.maps import coloured, write_depth_png
+from fststyle.depth.maps import colorize, write_depth_png
 from tests.conftest import picture
 
 
@@ -46,9 +46,9 @@ def test_maps_are_read_back_in_the_same_order(tmp_path: Path) -> None:
 
 
 def test_near_is_light_and_far_is_dark() -> None:
-    shown = np.asarray(coloured(np.array([[0.0, 1, 2, 3]])).convert("L"), int)
+    shown = np.asarray(colorize(np.array([[0.0, 1, 2, 3]])).convert("L"), int)
     assert (np.diff(shown[0]) < 0).all()
-    assert isinstance(coloured(np.zeros((4, 4))), Image.Image), "a flat map is no error"
+    assert isinstance(colorize(np.zeros((4, 4))), Image.Image), "a flat map is no error"
 
 
 @pytest.mark.parametrize(("card", "size"), [({}, 256), ({"settings": {"size": "128x160"}}, 143)])

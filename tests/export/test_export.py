@@ -12,8 +12,8 @@ from fststyle.__main__ import main
 from fststyle.checkpoints.style import save_transform
 from fststyle.export import export as exporting
 from fststyle.export.export import export
-from fststyle.export.graph import Deployed
-from fststyle.export.verify import Agreement, compare, judge
+from fststyle.export.graph import ExportWrapper
+from fststyle.export.verify import Parity, check_parity, compare
 from fststyle.inference.precision import load_for
 from fststyle.inference.stylizer import Stylizer
 from fststyle.networks.transform import TransformNet
@@ -36,11 +36,11 @@ def metadata(path: Path) -> dict[str, object]:
     return json.loads(session(path).get_modelmeta().custom_metadata_map["fststyle"])
 
 
-def found(path: Path, engine: str) -> Agreement:
+def found(path: Path, engine: str) -> Parity:
     """What ``export`` returned when it wrote ``path``."""
-    agreement = json.loads((path.parent / "found.json").read_text())[engine]
-    assert not isinstance(agreement, str), agreement
-    return Agreement(*agreement)
+    parity = json.loads((path.parent / "found.json").read_text())[engine]
+    assert not isinstance(parity, str), parity
+    return Parity(*parity)
 
 
 @pytest.mark.parametrize("size", [(1, 16, 16), (2, 33, 50), (1, 18, 95)])
@@ -143,8 +143,8 @@ def test_int8_is_calibrated_on_photos(traced_once: None, tmp_path: Path) -> None
     torch.manual_seed(0)
     network, model = TransformNet(4).eval(), tmp_path / "x.onnx"
     engines = export(network, {}, model, uint8=True, photos=photos)
-    agreement = engines["ONNX Runtime"]
-    assert isinstance(agreement, Agreement) and 30 <= agreement.psnr < 70
+    parity = engines["ONNX Runtime"]
+    assert isinstance(parity, Parity) and 30 <= parity.psnr < 70
     assert metadata(model)["precision"] == "int8"
     kinds = [node.op_type for node in onnx.load(model).graph.node]
     assert kinds.count("Conv") == 2 and kinds.count("QLinearConv") == 14
@@ -173,23 +173,23 @@ def test_a_mismatch_leaves_no_file(
 
 
 def test_what_is_judged() -> None:
-    judge(Agreement(9e-5, 80), rounded=False, lowest_psnr=None)
-    judge(Agreement(1 / 255, 80), rounded=True, lowest_psnr=None)
-    judge(Agreement(0.1, 45.5), rounded=False, lowest_psnr=45)
-    for agreement, rounded, lowest in (
-        (Agreement(2e-4, 80), False, None),
-        (Agreement(2 / 255, 80), True, None),
-        (Agreement(0.01, 44), False, 45),
-        (Agreement(float("nan"), float("nan")), False, None),
-        (Agreement(float("nan"), float("nan")), False, 45),
+    check_parity(Parity(9e-5, 80), rounded=False, lowest_psnr=None)
+    check_parity(Parity(1 / 255, 80), rounded=True, lowest_psnr=None)
+    check_parity(Parity(0.1, 45.5), rounded=False, lowest_psnr=45)
+    for parity, rounded, lowest in (
+        (Parity(2e-4, 80), False, None),
+        (Parity(2 / 255, 80), True, None),
+        (Parity(0.01, 44), False, 45),
+        (Parity(float("nan"), float("nan")), False, None),
+        (Parity(float("nan"), float("nan")), False, 45),
     ):
         with pytest.raises(ValueError, match="no file was written"):
-            judge(agreement, rounded=rounded, lowest_psnr=lowest)
+            check_parity(parity, rounded=rounded, lowest_psnr=lowest)
 
 
 def test_the_network_itself_is_not_edited(network: TransformNet) -> None:
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    Deployed(network, uint8=True, fp16=True)
+    ExportWrapper(network, uint8=True, fp16=True)
     after = network.state_dict()
     assert all(
         torch.equal(before[k], after[k]) and after[k].dtype == v.dtype for k, v in before.items()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fststyle.export.export import export
-from fststyle.export.graph import Deployed
+from fststyle.export.graph import ExportWrapper
 from fststyle.export.verify import compare, run_in_half
 from fststyle.networks.transform import TransformNet
 
@@ -20,9 +20,9 @@ def network() -> TransformNet:
 
 def test_an_engine_that_gives_no_numbers_is_refused(network: TransformNet) -> None:
     """On any of the pictures: Python's ``max`` and clipping hide some."""
-    deployed = Deployed(network, uint8=False, fp16=False)
-    plain = run_in_torch(deployed)
-    compare(deployed, network, plain, (32, 32))
+    wrapper = ExportWrapper(network, uint8=False, fp16=False)
+    plain = run_in_torch(wrapper)
+    compare(wrapper, network, plain, (32, 32))
     for value in (np.nan, np.inf, -np.inf):
 
         def broken(fed: np.ndarray, value: float = value) -> np.ndarray:
@@ -35,15 +35,15 @@ def test_an_engine_that_gives_no_numbers_is_refused(network: TransformNet) -> No
 
         for run in (broken, broken_on_black):
             with pytest.raises(ValueError, match="not finite"):
-                compare(deployed, network, run, (32, 32))
+                compare(wrapper, network, run, (32, 32))
     silent = copy.deepcopy(network)
     silent.get_parameter("out.conv.bias").data.fill_(np.nan)
     with pytest.raises(ValueError, match="the network itself gives values that are not finite"):
-        compare(deployed, silent, plain, (32, 32))
+        compare(wrapper, silent, plain, (32, 32))
 
 
-def run_in_torch(deployed: Deployed) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda fed: deployed(torch.from_numpy(fed)).numpy()
+def run_in_torch(wrapper: ExportWrapper) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda fed: wrapper(torch.from_numpy(fed)).numpy()
 
 
 @torch.no_grad()
@@ -64,9 +64,9 @@ def test_a_network_that_float16_cannot_hold_is_refused(
     assert not (tmp_path / "x.onnx").exists()
 
 
-def both(network: TransformNet) -> tuple[Deployed, TransformNet, Callable[..., np.ndarray]]:
-    deployed = Deployed(network, uint8=False, fp16=True)
-    return deployed, network, run_in_half(deployed)
+def both(network: TransformNet) -> tuple[ExportWrapper, TransformNet, Callable[..., np.ndarray]]:
+    wrapper = ExportWrapper(network, uint8=False, fp16=True)
+    return wrapper, network, run_in_half(wrapper)
 
 
 def test_a_depth_network_that_sees_nothing_is_compared() -> None:
@@ -74,5 +74,5 @@ def test_a_depth_network_that_sees_nothing_is_compared() -> None:
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return image[:, :1] * 0 + 7
 
-    deployed = Deployed(Flat(), uint8=False, fp16=False)
-    assert compare(deployed, Flat(), run_in_torch(deployed), (32, 32)).largest_difference == 0
+    wrapper = ExportWrapper(Flat(), uint8=False, fp16=False)
+    assert compare(wrapper, Flat(), run_in_torch(wrapper), (32, 32)).largest_difference == 0

@@ -113,7 +113,7 @@ def test_a_sheet_aligns_its_columns() -> None:
     assert same(drawn.crop((8, 36, 72, 100)), picture(0, 64, 64))
 
 
-def test_colours_of_another_profile_become_srgb(tmp_path: Path) -> None:
+def test_colors_of_another_profile_become_srgb(tmp_path: Path) -> None:
     """A profile whose red and green primaries are exchanged: its red is sRGB's green."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = profile.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fststyle.images.noise import BAND, GRAIN, add_grain
+from fststyle.images.noise import BAND, NOISE_LEVELS, add_noise
 from fststyle.inference.images import stylize
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.pipeline import stylize_video
@@ -16,14 +16,14 @@ from tests.conftest import picture, run_here, write_clip
 def test_grain_stays_in_range_and_in_its_place() -> None:
     frames = np.random.default_rng(1).integers(0, 256, (2, BAND + 9, 40, 3), np.uint8)
     frames[:, :20], frames[:, 20:40] = 0, 255
-    grained = add_grain(frames, 4)
-    difference = grained.astype(int) - frames
+    with_noise = add_noise(frames, 4)
+    difference = with_noise.astype(int) - frames
     assert np.abs(difference).max() == 4
     assert (difference[:, :20] >= 0).all() and (difference[:, 20:40] <= 0).all()
     inside = (frames.min(-1) >= 4) & (frames.max(-1) <= 251)
     assert (np.ptp(difference[inside], axis=-1) == 0).all(), "colours stay"
-    assert np.array_equal(add_grain(frames, 4), grained)
-    assert np.array_equal(add_grain(frames[:1], 4), grained[:1])
+    assert np.array_equal(add_noise(frames, 4), with_noise)
+    assert np.array_equal(add_noise(frames[:1], 4), with_noise[:1])
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def test_plain_surfaces_get_strokes(model: Path) -> None:
     frame = np.array(picture(0, 160, 160))[None]
     frame[:, :, :100] = 255
     stylizer = Stylizer(model, "cpu")
-    plain, grained = (stylizer(add_grain(frame, levels)) for levels in (0, 4))
-    plain, grained = (made[0, 60:90, 40:60].std((0, 1)).max() for made in (plain, grained))
-    assert plain < 0.6 and grained > 3 * plain
+    plain, with_noise = (stylizer(add_noise(frame, levels)) for levels in (0, 4))
+    plain, with_noise = (made[0, 60:90, 40:60].std((0, 1)).max() for made in (plain, with_noise))
+    assert plain < 0.6 and with_noise > 3 * plain
 
 
 def test_grain_is_the_same_in_tiles_and_none_in_the_original(
@@ -52,7 +52,7 @@ def test_grain_is_the_same_in_tiles_and_none_in_the_original(
     photo.save(tmp_path / "photo.png")
     pixels = np.asarray(photo)
     for options, expected in (
-        ((), stylizer(add_grain(pixels[None], GRAIN))[0]),
+        ((), stylizer(add_noise(pixels[None], NOISE_LEVELS))[0]),
         (("--grain", 0), stylizer(pixels[None])[0]),
         (("--strength", 0), pixels),
     ):
@@ -86,7 +86,7 @@ def test_videos_get_grain_on_their_way_to_the_network(
             grain=levels,
             batch_size=3,
         )
-    assert np.array_equal(seen[1], add_grain(seen[0], 4)) and not np.array_equal(seen[0], seen[1])
+    assert np.array_equal(seen[1], add_noise(seen[0], 4)) and not np.array_equal(seen[0], seen[1])
     for folder, options in (("grained", ()), ("plain", ("--grain", 0))):
         status, error = run_here(
             *(capsys, "infer", model, tmp_path / "clip.mp4", "--frames", *options),
@@ -94,6 +94,6 @@ def test_videos_get_grain_on_their_way_to_the_network(
         )
         assert status == 0, error
     stylizer = Stylizer(model)
-    for folder, frames in (("grained", add_grain(seen[0], GRAIN)), ("plain", seen[0])):
+    for folder, frames in (("grained", add_noise(seen[0], NOISE_LEVELS)), ("plain", seen[0])):
         with Image.open(tmp_path / folder / "clip" / "000001.png") as first:
             assert np.array_equal(np.asarray(first), stylizer(frames[:1])[0]), folder

@@ -34,7 +34,7 @@ def test_float_and_uint8_files_give_the_same_pictures(models: dict[str, Path]) -
     assert Stylizer(models["float"]).card["step"] == 3
 
 
-def test_strength_and_colour_are_inside_the_graph(models: dict[str, Path]) -> None:
+def test_strength_and_color_are_inside_the_graph(models: dict[str, Path]) -> None:
     frames = np.asarray(picture(0, 50, 37))[None]
     content = frames.astype(float)
     for model in models.values():
@@ -43,13 +43,13 @@ def test_strength_and_colour_are_inside_the_graph(models: dict[str, Path]) -> No
         assert np.array_equal(stylizer(frames, strength=0), frames)
         half = stylizer(frames, strength=0.25)
         assert np.abs(half - (0.25 * full + 0.75 * content)).max() <= 1
-        coloured = stylizer(frames, keep_colour=True)
-        inside = ((coloured > 0) & (coloured < 255)).all(-1)
-        difference = (coloured - content)[inside]
+        colorize = stylizer(frames, keep_colour=True)
+        inside = ((colorize > 0) & (colorize < 255)).all(-1)
+        difference = (colorize - content)[inside]
         assert inside.mean() > 0.5 and difference.std() > 3
         assert np.abs(difference - difference.mean(-1, keepdims=True)).max() <= 1
         luma = np.array([0.299, 0.587, 0.114])
-        assert np.abs((coloured - full)[inside] @ luma).max() <= 1.5
+        assert np.abs((colorize - full)[inside] @ luma).max() <= 1.5
 
 
 def test_files_without_strength_are_told(models: dict[str, Path], tmp_path: Path) -> None:

@@ -15,16 +15,16 @@ def test_tiles_give_the_whole_pictures_picture(
 ) -> None:
     file = exported(**options)
     model, before = Stylizer(file, threads=1), set(file.parent.iterdir())
-    parts: list[float] = []
+    segments: list[float] = []
     for width, height in ((150, 203), (97, 260), (64, 16)):
         pixels = np.asarray(picture(1, width, height))
         for mixed in ({}, {"strength": 0.5, "keep_colour": True}):
             whole = model(pixels[None], **mixed)[0]  # type: ignore[arg-type]
-            tiled = model.tiled(pixels, 40 * width, progress=parts.append, **mixed)  # type: ignore[arg-type]
+            tiled = model.tiled(pixels, 40 * width, progress=segments.append, **mixed)  # type: ignore[arg-type]
             difference = np.abs(whole.astype(int) - tiled)
             # Sums in another order round a value between two bytes to the other one.
             assert difference.max() <= 1 and (difference > 0).mean() < 0.01
-    assert sum(parts) == pytest.approx(6)
+    assert sum(segments) == pytest.approx(6)
     assert set(file.parent.iterdir()) == before
 
 

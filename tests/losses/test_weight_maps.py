@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fststyle.depth.maps import importance_from_depth
-from fststyle.losses.weight_maps import content_weights, gradient_importance, propagate
+from fststyle.depth.maps import weight_map_from_depth
+from fststyle.losses.weight_maps import content_weights, gradient_weight_map, propagate
 from fststyle.networks.vgg import CONVS, VGG19Features
 
 pytestmark = pytest.mark.numerical
@@ -14,19 +14,19 @@ pytestmark = pytest.mark.numerical
 
 def test_the_nearest_pixel_gets_alpha_max_the_farthest_alpha_min_on_a_log_scale() -> None:
     depth = np.array([[0, 1, 2], [4, 3, 4]], np.float32)  # larger = farther
-    alpha = content_weights(torch.from_numpy(importance_from_depth(depth)), 1, 16)
+    alpha = content_weights(torch.from_numpy(weight_map_from_depth(depth)), 1, 16)
     torch.testing.assert_close(alpha, torch.tensor([[16.0, 8, 4], [1, 2, 1]]))
 
 
 def test_a_flat_map_is_the_middle() -> None:
-    assert (importance_from_depth(np.full((2, 3), 7.0, np.float32)) == 0.5).all()
+    assert (weight_map_from_depth(np.full((2, 3), 7.0, np.float32)) == 0.5).all()
 
 
 def test_the_thesis_gradient_goes_from_1_to_10_in_even_ratios() -> None:
-    horizontal = content_weights(gradient_importance(4, 5, "horizontal"), 1, 10)
+    horizontal = content_weights(gradient_weight_map(4, 5, "horizontal"), 1, 10)
     assert horizontal.shape == (1, 1, 4, 5)
     torch.testing.assert_close(horizontal[0, 0, 2], 10 ** torch.linspace(0, 1, 5))
-    vertical = content_weights(gradient_importance(4, 5, "vertical"), 1, 10)
+    vertical = content_weights(gradient_weight_map(4, 5, "vertical"), 1, 10)
     torch.testing.assert_close(vertical[0, 0, :, 2], 10 ** torch.linspace(0, 1, 4))
 
 

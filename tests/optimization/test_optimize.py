@@ -18,7 +18,7 @@ from fststyle.checkpoints.files import save_tensors
 from fststyle.checkpoints.style import STATE, save_transform
 from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
 from fststyle.images.io import write_image
-from fststyle.networks.colour import luma
+from fststyle.networks.color import luma
 from fststyle.networks.transform import TransformNet
 from fststyle.optimization import image_optimizer as studio
 from fststyle.optimization import memory
@@ -31,11 +31,11 @@ Options = list[Any]
 
 
 def towards(target: float) -> Any:
-    def judge(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss_fn(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         distance = (image - target).square().sum()
         return distance, {"distance": distance}
 
-    return judge
+    return loss_fn
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
@@ -58,14 +58,14 @@ def test_descent_stays_in_the_box() -> None:
 def test_descent_goes_back_from_what_is_not_finite_and_from_astray() -> None:
     calls = 0
 
-    def judge(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss_fn(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         nonlocal calls
         calls += 1
         loss = (image - 0.7).pow(4).sum()  # too flat at its best to be there at once
         factor = {6: math.nan, 9: 1e6}.get(calls, 1.0)
         return loss * factor, {}
 
-    descent = Descent(judge, torch.linspace(0, 1, 48).view(1, 3, 4, 4))
+    descent = Descent(loss_fn, torch.linspace(0, 1, 48).view(1, 3, 4, 4))
     list(descent.run(12))
     losses = [terms["loss"] for terms in descent.curve]
     assert len(losses) == 13 and calls == 15 and all(map(math.isfinite, losses))
@@ -202,7 +202,7 @@ def test_sixteen_bits(
     assert status == 2 and ".jpg has no 16 bits per channel; use .png, .tif, .tiff" in error
 
 
-def test_the_photos_colours_stay(
+def test_the_photos_colors_stay(
     photo: Path, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_here(capsys, "optimize", photo, *options, "--keep-colour")[0] == 0
@@ -252,14 +252,14 @@ def test_every_photo_has_a_picture_of_its_own_and_one_that_fails_stops_no_other(
         picture(0, 64, height).save(folder / name)
     (folder / "b.png").symlink_to(tmp_path / "nowhere")
     Image.new("RGB", (80, 8)).save(folder / "c.png")
-    target_of = studio.Studio._begin
+    target_of = studio.ImageOptimizer._begin
 
     def begin(self: Any, photo: Path, *rest: Any) -> Any:
         if photo.name == "e.png":  # in torch's words
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
         return target_of(self, photo, *rest)
 
-    monkeypatch.setattr(studio.Studio, "_begin", begin)
+    monkeypatch.setattr(studio.ImageOptimizer, "_begin", begin)
     options = options[: options.index("--output")]
     more = ("--bits", 16, "--steps", 1, "--output", output, "--progress", progress)
     photos = (folder, tmp_path / "none.png")
@@ -327,10 +327,10 @@ def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
 
 
 def test_memory_grows_with_the_pixels() -> None:
-    def judge_of(content: Tensor) -> Any:
+    def loss_fn_of(content: Tensor) -> Any:
         return lambda image: ((image * content).square().sum(), {})
 
-    need = memory.measure_need(judge_of, 10, torch.device("cpu"))
+    need = memory.measure_need(loss_fn_of, 10, torch.device("cpu"))
     # Saved are content and the product, of 12 bytes a pixel each.
     expected = 2 * 12 * memory.BACKWARD + (2 * 10 + memory.VECTORS) * 12
     assert need.per_pixel == pytest.approx(expected)
@@ -381,8 +381,8 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
 
 
 def test_luma_is_bt_601() -> None:
-    colours = torch.eye(3).view(1, 3, 3, 1)
-    torch.testing.assert_close(luma(colours).flatten(), torch.tensor([0.299, 0.587, 0.114]))
+    colors = torch.eye(3).view(1, 3, 3, 1)
+    torch.testing.assert_close(luma(colors).flatten(), torch.tensor([0.299, 0.587, 0.114]))
 
 
 def test_pictures_are_measured_beside_networks(

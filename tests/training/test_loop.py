@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from fststyle.config import LoopConfig
 from fststyle.data.photos import Batch
-from fststyle.training.distributed import World
+from fststyle.training.distributed import DistributedContext
 from fststyle.training.loop import seed_step, train
 from fststyle.training.run import MAY_CHANGE
 from fststyle.training.state import TrainingState, load_state, save_state
 from fststyle.utils.nonfinite import NonFiniteError
 from fststyle.utils.schedules import decay
-from fststyle.utils.tensorboard import Board
+from fststyle.utils.tensorboard import TensorBoardLogger
 
 
 class Regression:
@@ -65,8 +65,8 @@ def batches(start: int) -> Generator[Batch]:
 
 def run(task: Regression, state: TrainingState, **settings: Any) -> TrainingState:
     config = LoopConfig(**{"steps": 6, "batch_size": 2, "checkpoint_interval": 2, **settings})
-    world, board = World(0, 1, torch.device("cpu")), Board(None, 0)
-    train(task, state, batches, config, "fp32", world, board, {})
+    context, logger = DistributedContext(0, 1, torch.device("cpu")), TensorBoardLogger(None, 0)
+    train(task, state, batches, config, "fp32", context, logger, {})
     return state
 
 
@@ -110,8 +110,17 @@ def test_a_nan_is_passed_over_and_its_photos_are_named(
 
     other = new_state()
     config = LoopConfig(steps=5, batch_size=2, lr_decay=0)
-    world = World(0, 1, torch.device("cpu"))
-    train(Regression(), other, without_the_fourth, config, "fp32", world, Board(None, 0), {})
+    context = DistributedContext(0, 1, torch.device("cpu"))
+    train(
+        Regression(),
+        other,
+        without_the_fourth,
+        config,
+        "fp32",
+        context,
+        TensorBoardLogger(None, 0),
+        {},
+    )
     for one, two in zip(state.network.parameters(), other.network.parameters(), strict=True):
         assert torch.equal(one, two)
     task = Regression()
@@ -147,15 +156,15 @@ def test_rollbacks_are_forgotten_once_a_checkpoint_is_reached() -> None:
 
 
 def test_losses_since_the_last_report_outlive_the_process(tmp_path: Path) -> None:
-    class Reported(Board):
+    class Reported(TensorBoardLogger):
         def scalars(self, values: Mapping[str, float], step: int) -> None:
             if "train/loss" in values:
                 found[step] = values["train/loss"]
 
     def part(state: TrainingState, steps: int) -> TrainingState:
         config = LoopConfig(steps=steps, batch_size=2, checkpoint_interval=2, lr_decay=0)
-        world = World(0, 1, torch.device("cpu"))
-        train(*(Regression(), state, batches, config, "fp32", world), Reported(None, 0), {})
+        context = DistributedContext(0, 1, torch.device("cpu"))
+        train(*(Regression(), state, batches, config, "fp32", context), Reported(None, 0), {})
         return state
 
     found: dict[int, float] = {}
@@ -173,9 +182,9 @@ def test_losses_since_the_last_report_outlive_the_process(tmp_path: Path) -> Non
             raise KeyboardInterrupt
 
     task.save = save  # type: ignore[method-assign,assignment]
-    world = World(0, 1, torch.device("cpu"))
+    context = DistributedContext(0, 1, torch.device("cpu"))
     with pytest.raises(KeyboardInterrupt):
-        train(task, state, batches, config, "fp32", world, Reported(None, 0), {})
+        train(task, state, batches, config, "fp32", context, Reported(None, 0), {})
     resumed = new_state()
     resumed.restore(*load_state(tmp_path / "state"))
     assert kept[-1] == resumed.step == 14
@@ -216,8 +225,8 @@ def test_accumulated_parts_make_the_same_step() -> None:
 
         state = new_state()
         config = LoopConfig(steps=3, batch_size=4, accumulate=count)
-        world = World(0, 1, torch.device("cpu"))
-        train(Regression(), state, source, config, "fp32", world, Board(None, 0), {})
+        context = DistributedContext(0, 1, torch.device("cpu"))
+        train(Regression(), state, source, config, "fp32", context, TensorBoardLogger(None, 0), {})
         return list(state.network.parameters())
 
     torch.testing.assert_close(parts(2), parts(1))
@@ -228,10 +237,10 @@ def test_gradients_are_clipped_when_asked() -> None:
     state.optimizer = torch.optim.SGD(state.network.parameters())
     before = [p.detach().clone() for p in state.network.parameters()]
     run(Regression(), state, steps=1, lr=1.0, lr_decay=0, clip_grad=0.001)
-    moved = torch.stack(
+    translate = torch.stack(
         [(p - b).norm() for p, b in zip(state.network.parameters(), before, strict=True)]
     ).norm()
-    assert moved.item() == pytest.approx(0.001, rel=1e-3)
+    assert translate.item() == pytest.approx(0.001, rel=1e-3)
 
 
 def test_the_learning_rate_falls_over_the_last_part() -> None:
@@ -243,7 +252,7 @@ def test_tensorboard_that_cannot_write_is_said_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
-    board = Board(tmp_path / "file" / "tensorboard", 0)
-    board.scalars({"x": 1.0}, 1)
-    board.close()
+    logger = TensorBoardLogger(tmp_path / "file" / "tensorboard", 0)
+    logger.scalars({"x": 1.0}, 1)
+    logger.close()
     assert capsys.readouterr().err.count("going on without it") == 1

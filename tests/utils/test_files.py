@@ -3,35 +3,35 @@ from pathlib import Path
 
 import pytest
 
-from fststyle.utils.files import check_free, names_folder, replacing
+from fststyle.utils.files import atomic_write, check_free, names_folder
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as beside:
+    with pytest.raises(RuntimeError), atomic_write(path) as beside:
         beside.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text("new")
     assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_written_is_an_ordinary_file(tmp_path: Path) -> None:
     (tmp_path / "ordinary").touch()
-    with replacing(tmp_path / "new") as beside:
+    with atomic_write(tmp_path / "new") as beside:
         beside.touch()
     assert (tmp_path / "new").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
     (tmp_path / "new").chmod(0o640)
-    with replacing(tmp_path / "new") as beside:
+    with atomic_write(tmp_path / "new") as beside:
         beside.touch()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 
 def test_the_longest_names_are_written(tmp_path: Path) -> None:
     path = tmp_path / ("日" * 85)  # 255 bytes
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.touch()
     assert list(tmp_path.iterdir()) == [path]
 
@@ -40,7 +40,7 @@ def test_links_stay_links(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/file").write_text("old")
     (tmp_path / "link").symlink_to("deep/file")
-    with replacing(tmp_path / "link") as beside:
+    with atomic_write(tmp_path / "link") as beside:
         beside.write_text("new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "deep/file").read_text() == "new"
 
@@ -51,7 +51,7 @@ def test_pipes_are_given_what_is_written(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     check_free([pipe], overwrite=False)
-    with replacing(pipe) as beside:
+    with atomic_write(pipe) as beside:
         beside.write_text("text")
     assert os.read(reader, 9) == b"text" and list(tmp_path.iterdir()) == [pipe]
     os.close(reader)

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from fststyle.utils.threads import Behind, ahead
+from fststyle.utils.threads import BackgroundWriter, prefetch
 
 
 def test_items_come_in_order_and_not_too_far_ahead() -> None:
@@ -15,7 +15,7 @@ def test_items_come_in_order_and_not_too_far_ahead() -> None:
             yield i
 
     found = []
-    for item in ahead(source(), depth=2):
+    for item in prefetch(source(), depth=2):
         time.sleep(0.002)
         assert len(made) <= item + 1 + 2 + 1
         found.append(item)
@@ -27,7 +27,7 @@ def test_what_a_source_raises_arrives_after_its_items() -> None:
         yield 1
         raise ValueError("broken")
 
-    items = ahead(source())
+    items = prefetch(source())
     assert next(items) == 1
     with pytest.raises(ValueError, match="broken"):
         next(items)
@@ -35,7 +35,7 @@ def test_what_a_source_raises_arrives_after_its_items() -> None:
 
 def test_left_early_nothing_goes_on() -> None:
     before = threading.active_count()
-    items = ahead(iter(range(10**9)), depth=1)
+    items = prefetch(iter(range(10**9)), depth=1)
     assert next(items) == 0
     items.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
@@ -43,7 +43,7 @@ def test_left_early_nothing_goes_on() -> None:
 
 def test_all_is_consumed_in_order() -> None:
     found: list[int] = []
-    behind = Behind(found.append, depth=2)
+    behind = BackgroundWriter(found.append, depth=2)
     for i in range(50):
         behind.put(i)
     behind.close()
@@ -54,7 +54,7 @@ def test_what_consuming_raises_arrives() -> None:
     def consume(item: int) -> None:
         raise OSError(f"full at {item}")
 
-    behind = Behind(consume, depth=1)
+    behind = BackgroundWriter(consume, depth=1)
     with pytest.raises(OSError, match="full at 0"):
         for i in range(100):
             behind.put(i)

@@ -24,7 +24,7 @@ from fststyle.benchmarks.robustness.seeds import (
     write_pytorch_examples,
 )
 from fststyle.config import BenchRobustnessConfig
-from fststyle.utils.files import replacing
+from fststyle.utils.files import atomic_write
 from fststyle.utils.pretrained import CHECKPOINTS
 
 OUTCOMES = (
@@ -238,7 +238,7 @@ def outcome(end: End, said: str, name: str, out: Path) -> str:
     if "Traceback (most recent call last)" in said:
         return "traceback"
     files = [file for file in out.rglob("*") if file.is_file()]
-    if any(file.match(replacing.PATTERN) or not is_whole(file) for file in files):
+    if any(file.match(atomic_write.PATTERN) or not is_whole(file) for file in files):
         return "half file"
     if end.status == 0:
         return "ended well"

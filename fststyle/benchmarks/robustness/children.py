@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import psutil
 
-from fststyle.utils.files import replacing
+from fststyle.utils.files import atomic_write
 
 WARM = (
     *("torch", "torchvision.transforms.v2", "torch.export", "torch.onnx", "onnxscript", "onnx"),
@@ -188,7 +188,7 @@ def _watch(child: int, order: Order, started: float) -> End:
         if found:
             break
         if not how and order.kill_in_write and watched:
-            seen.update(file.name for file in watched.glob(replacing.PATTERN))
+            seen.update(file.name for file in watched.glob(atomic_write.PATTERN))
         peak = max(peak, _resident(child))
         due = order.kill_after is not None and seconds > order.kill_after
         if due or (order.kill_in_write and len(seen) >= order.kill_in_write):

@@ -11,7 +11,7 @@ from fststyle.benchmarks.robustness.children import Order, Server, last_line
 from fststyle.benchmarks.robustness.seeds import CHANNELS
 from fststyle.checkpoints.files import load_tensors
 from fststyle.config import BenchRobustnessConfig
-from fststyle.utils.files import replacing
+from fststyle.utils.files import atomic_write
 
 STEPS, INTERVAL = 24, 2
 """Of a training, and between its checkpoints: two files are written at each."""
@@ -107,7 +107,7 @@ def _kill(server: Server, whole: Reference, order: Order, run: Path, draw: rando
         if end.how != "killed":
             break
         times += 1
-        in_write += any(run.glob(replacing.PATTERN))
+        in_write += any(run.glob(atomic_write.PATTERN))
         if not _absent_or_whole(run):
             return Kill(times, in_write, "half file")
         if "--resume" not in order.arguments:
@@ -117,7 +117,7 @@ def _kill(server: Server, whole: Reference, order: Order, run: Path, draw: rando
     if end.status:
         text = Path(order.log).read_text()
         return Kill(times, in_write, "traceback" if "Traceback" in text else "message")
-    if any(run.glob(replacing.PATTERN)):
+    if any(run.glob(atomic_write.PATTERN)):
         return Kill(times, in_write, "half file")
     return Kill(times, in_write, "exactly" if same_runs(run, whole.folder) else "otherwise")
 

@@ -73,7 +73,7 @@ class DepthCrops(Dataset[Batch]):
         if isinstance(chosen, SceneRenderer):
             image, depth = chosen.render(random, *shape)
             # The gap that orders a pair is a part of the range, which the sky would stretch.
-            return self._coloured(image, random), np.log(depth)
+            return self._colored(image, random), np.log(depth)
         order = random.permutation(len(chosen))
         for index in order:
             item = chosen.items[index]
@@ -83,13 +83,13 @@ class DepthCrops(Dataset[Batch]):
             try:
                 picture = chosen.read(item)
                 image, depth = crop(picture, shape, random, augment=self.augment)
-                return self._coloured(image, random), depth
+                return self._colored(image, random), depth
             except (ValueError, OSError) as error:
                 self.broken[key] = broken[key] = str(error)
         raise ValueError(f"none of the {len(chosen)} pictures of {chosen.name} can be used")
 
-    def _coloured(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        return colour(image, random) if self.augment else image
+    def _colored(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        return color(image, random) if self.augment else image
 
 
 @lru_cache(maxsize=8)
@@ -147,7 +147,7 @@ def cut_image(
     return np.array(image)
 
 
-def colour(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def color(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Light, colour, focus and noise changed at random; uint8 H×W×3 to the same."""
     if random.random() < 0.1:
         radius = random.uniform(0.3, 1.0)

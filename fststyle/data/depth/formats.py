@@ -32,7 +32,7 @@ LAYOUTS = (
 """What ``detect`` knows, for messages."""
 
 _DEPTH_BESIDE = re.compile(r"(?P<stem>[^.].*)[._]depth\.png")
-_COLOUR_BESIDE = re.compile(r"(?P<stem>[^.].*)[._](colors?|rgb)\.\w+")
+_COLOR_BESIDE = re.compile(r"(?P<stem>[^.].*)[._](colors?|rgb)\.\w+")
 _SELECTIONS = ("val_selection_cropped", "depth_selection/val_selection_cropped")
 
 
@@ -101,7 +101,7 @@ def _beside(name: str, folder: Path) -> DepthData:
         matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
         return {match["stem"]: path for match, path in matches if match}
 
-    maps, pictures = stems(_DEPTH_BESIDE), stems(_COLOUR_BESIDE)
+    maps, pictures = stems(_DEPTH_BESIDE), stems(_COLOR_BESIDE)
     both = sorted(maps.keys() & pictures.keys())
     if not both:
         raise ValueError(f"{folder}: no X.color.* beside its {len(maps)} X.depth.png files")
@@ -215,7 +215,7 @@ def _open_hdf5(path: Path) -> Any:
         raise ValueError(f"{path}: not a MATLAB v7.3 file that can be read ({reason})") from error
 
 
-class _Judged(NamedTuple):
+class _Judgement(NamedTuple):
     """``points``: y1, x1, y2, x2, 1-based, in a picture of ``size`` (width, height) pixels."""
 
     picture: Path
@@ -239,13 +239,13 @@ def _diw(name: str, path: Path) -> DepthData:
     lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines or len(lines) % 2:
         raise ValueError(f"{path}: expected DIW's pairs of lines, found {len(lines)} lines")
-    table: dict[str, _Judged] = {}
+    table: dict[str, _Judgement] = {}
     seen: Counter[str] = Counter()
     for (_, file), (number, line) in zip(lines[::2], lines[1::2], strict=True):
-        judged = _parse_judgement(Path(file.strip('",')), line, f"{path}:{number}")
-        key = judged.picture.as_posix()
+        judgement = _parse_judgement(Path(file.strip('",')), line, f"{path}:{number}")
+        key = judgement.picture.as_posix()
         seen[key] += 1
-        table[key if seen[key] == 1 else f"{key}#{seen[key]}"] = judged
+        table[key if seen[key] == 1 else f"{key}#{seen[key]}"] = judgement
     found, missing = _find_pictures(path.parent, table)
     if not found:
         raise ValueError(
@@ -256,7 +256,7 @@ def _diw(name: str, path: Path) -> DepthData:
     return DepthData(name, list(found), partial(_read_diw, found), metric=False)
 
 
-def _parse_judgement(picture: Path, line: str, where: str) -> _Judged:
+def _parse_judgement(picture: Path, line: str, where: str) -> _Judgement:
     fields = [field.strip('" ') for field in line.split(",")]
     try:
         points = tuple(float(field) for field in fields[:4])
@@ -270,45 +270,47 @@ def _parse_judgement(picture: Path, line: str, where: str) -> _Judged:
             f"{where}: expected DIW's y1,x1,y2,x2,relation[,width,height] with <, > or =, found"
             f" {line!r}"
         ) from error
-    return _Judged(picture, points, relation, size)
+    return _Judgement(picture, points, relation, size)
 
 
-def _find_pictures(folder: Path, table: dict[str, _Judged]) -> tuple[dict[str, _Judged], list[str]]:
+def _find_pictures(
+    folder: Path, table: dict[str, _Judgement]
+) -> tuple[dict[str, _Judgement], list[str]]:
     """Those whose picture is there, with its path, and the names of the others.
 
     Looked for from the csv's folder and the one above, then by its name anywhere below.
     """
     found, missing, names = {}, [], None
-    for item, judged in table.items():
-        candidates = (folder / judged.picture, folder.parent / judged.picture)
+    for item, judgement in table.items():
+        candidates = (folder / judgement.picture, folder.parent / judgement.picture)
         picture = next((path for path in candidates if path.is_file()), None)
         if picture is None:
             if names is None:  # DIW's pictures end in .thumb, which find_images does not know
                 names = {path.name: path for path in folder.rglob("*") if path.is_file()}
-            picture = names.get(judged.picture.name)
+            picture = names.get(judgement.picture.name)
         if picture is None:
             missing.append(item)
         else:
-            found[item] = judged._replace(picture=picture)
+            found[item] = judgement._replace(picture=picture)
     return found, missing
 
 
-def _read_diw(table: dict[str, _Judged], item: str) -> DepthPicture:
-    judged = table[item]
-    image = read_image(judged.picture)
-    size = judged.size or image.size
-    check_same_shape(image.size, judged.picture, size, f"the judgement of {item}")
+def _read_diw(table: dict[str, _Judgement], item: str) -> DepthPicture:
+    judgement = table[item]
+    image = read_image(judgement.picture)
+    size = judgement.size or image.size
+    check_same_shape(image.size, judgement.picture, size, f"the judgement of {item}")
     scale = image.height / size[1], image.width / size[0]
     limit = image.height - 1, image.width - 1
     first, second = (
         tuple(
             min(int(max(at - 0.5, 0) * s), end) for at, s, end in zip(p, scale, limit, strict=True)
         )
-        for p in (judged.points[:2], judged.points[2:])
+        for p in (judgement.points[:2], judgement.points[2:])
     )
     if first == second:
-        raise ValueError(f"{judged.picture}: both points of its judgement are the same pixel")
+        raise ValueError(f"{judgement.picture}: both points of its judgement are the same pixel")
     depth = np.full((image.height, image.width), np.nan, np.float32)
-    depth[first] = judged.relation == ">"
-    depth[second] = judged.relation == "<"
+    depth[first] = judgement.relation == ">"
+    depth[second] = judgement.relation == "<"
     return DepthPicture(image, depth)

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageFilter
 
-from fststyle.data.scenes.rasterizer import Camera, Canvas, Surface
+from fststyle.data.scenes.rasterizer import Camera, Rasterizer, Surface
 from fststyle.data.scenes.silhouettes import SHAPES, cut_out, silhouette
 from fststyle.data.scenes.textures import (
     Patches,
@@ -50,17 +50,17 @@ def sky(camera: Camera, patches: Patches, random: np.random.Generator) -> np.nda
 
 
 def plain(height: int, width: int, level: float, random: np.random.Generator) -> np.ndarray:
-    colour = level + random.normal(0, 0.03, 3)
-    return np.broadcast_to(colour, (height, width, 3)).astype(np.float32)
+    color = level + random.normal(0, 0.03, 3)
+    return np.broadcast_to(color, (height, width, 3)).astype(np.float32)
 
 
-class Stage:
+class SceneBuilder:
     """A canvas, and the ground ``above`` metres below its camera, to set things on."""
 
     def __init__(
-        self, canvas: Canvas, above: float, patches: Patches, random: np.random.Generator
+        self, rasterizer: Rasterizer, above: float, patches: Patches, random: np.random.Generator
     ) -> None:
-        self.canvas, self.above, self.patches, self.random = canvas, above, patches, random
+        self.rasterizer, self.above, self.patches, self.random = rasterizer, above, patches, random
         self.sun = np.array([random.uniform(-1.5, 1.5), 0, random.uniform(-1.0, 1.0)])
 
     def ground(self, road: float) -> None:
@@ -70,11 +70,11 @@ class Stage:
         across = unit * np.array([np.cos(turn), 0, np.sin(turn)])
         up = unit * np.array([-np.sin(turn), 0, np.cos(turn)])
         corner = -self.above * UP
-        self.canvas.draw(Surface(corner, across, up, self.texture(0.12, True), endless=True))
+        self.rasterizer.draw(Surface(corner, across, up, self.texture(0.12, True), endless=True))
         if self.chance(0.4):
             start = np.array([-1000, -self.above, self.log(5, 60)])
             sides = 2000 * EAST, 2000 * NORTH
-            self.canvas.paint(Surface(start, *sides, self.texture(0, True), (400, 400)))
+            self.rasterizer.paint(Surface(start, *sides, self.texture(0, True), (400, 400)))
         if self.chance(road):
             self.road()
 
@@ -85,24 +85,24 @@ class Stage:
         way = 600 * np.array([self.random.normal(0, 0.1), 0, 1])
         repeats = (2 * half / tile, 600 / tile)
         texture = self.texture(0.1, True)
-        self.canvas.paint(Surface(start, 2 * half * EAST, way, texture, repeats))
+        self.rasterizer.paint(Surface(start, 2 * half * EAST, way, texture, repeats))
         if self.chance(0.6):
             lines = road_lines(half, self.random)
-            self.canvas.paint(
+            self.rasterizer.paint(
                 Surface(start, 2 * half * EAST, way, lines, (1, 600 / self.log(1, 4)))
             )
 
     def hills(self) -> None:
         """A range across the view, leaning backwards, its foot in the ground."""
-        camera = self.canvas.camera
+        camera = self.rasterizer.camera
         away = self.log(15, 300) * max(1.0, self.above / 3)
         span = away * 4
         high = away * self.log(0.03, 0.35) + self.above
-        foot = camera.ahead * away - UP * (self.above + 0.05 * high)
-        across = camera.aside * span + camera.ahead * self.random.normal(0, 0.15) * span
-        up = (UP + self.random.uniform(0, 2.5) * camera.ahead) * high
+        foot = camera.prefetch * away - UP * (self.above + 0.05 * high)
+        across = camera.aside * span + camera.prefetch * self.random.normal(0, 0.15) * span
+        up = (UP + self.random.uniform(0, 2.5) * camera.prefetch) * high
         texture = ridge(self.patches.even(size=128), self.random, float(self.random.random()))
-        self.canvas.draw(Surface(foot - across / 2, across, up, texture, gain=self.gain()))
+        self.rasterizer.draw(Surface(foot - across / 2, across, up, texture, gain=self.gain()))
 
     def stand_about(self, count: int, far: float = 60.0, tall: float = 30.0) -> None:
         """Things on the ground, here and there in view."""
@@ -133,7 +133,7 @@ class Stage:
 
     def subject(self, part: float) -> None:
         """Something about ``part`` of the picture's height tall; what is in focus."""
-        camera = self.canvas.camera
+        camera = self.rasterizer.camera
         away = 1.1 * self.nearest_ground() * self.random.uniform(0.6, 1.5)
         away = float(np.clip(away, 0.3, 25))
         high = part * camera.height * away / camera.focal
@@ -143,11 +143,11 @@ class Stage:
             self.block(foot, extent, Texture(self.patches.piece(1, (256, 256))), tile=high)
         else:
             self._upright([foot], self._any_shape(), high)
-        self.canvas.focus = float(camera.depths(foot[None])[0])
+        self.rasterizer.focus = float(camera.depths(foot[None])[0])
 
     def overhang(self) -> None:
         """Leaves or the like that hang into the picture from above, near by."""
-        camera = self.canvas.camera
+        camera = self.rasterizer.camera
         away = self.log(0.8, 6)
         wide, high = (away * side / camera.focal for side in (camera.width, camera.height))
         mask = silhouette("heap", self.random).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
@@ -157,14 +157,14 @@ class Stage:
         corner = forward * away + right * wide * self.random.uniform(-0.6, 0.3)
         corner = corner + up * (0.52 * high - down)
         across = right * wide * self.random.uniform(0.4, 1.3)
-        self.canvas.draw(Surface(corner, across, up * down, texture))
+        self.rasterizer.draw(Surface(corner, across, up * down, texture))
 
     def backdrop(self, away: float) -> None:
         """A wall, hedge or the like right across the view."""
-        camera, turn = self.canvas.camera, self.random.normal(0, 0.4)
-        across = (camera.aside * np.cos(turn) + camera.ahead * np.sin(turn)) * away * 12
+        camera, turn = self.rasterizer.camera, self.random.normal(0, 0.4)
+        across = (camera.aside * np.cos(turn) + camera.prefetch * np.sin(turn)) * away * 12
         high = self.above + away * self.log(0.3, 4)
-        corner = camera.ahead * away - across / 2 - UP * self.above
+        corner = camera.prefetch * away - across / 2 - UP * self.above
         self.wall(corner, across, UP * high, self.texture(0.3), self.log(0.3, 1) * away)
 
     def block(
@@ -188,7 +188,7 @@ class Stage:
     ) -> None:
         """A parallelogram of squares of ``texture``, ``tile`` metres wide."""
         repeats = float(np.linalg.norm(across)) / tile, float(np.linalg.norm(up)) / tile
-        self.canvas.draw(Surface(corner, across, up, texture, repeats, gain=self.gain()))
+        self.rasterizer.draw(Surface(corner, across, up, texture, repeats, gain=self.gain()))
 
     def texture(self, patterned: float, bottom: bool = False) -> Texture:
         """An even patch, of photos' lower part for the ground; with lines by ``patterned``."""
@@ -204,10 +204,10 @@ class Stage:
 
     def nearest_ground(self) -> float:
         """How far ahead the ground comes into view at the bottom of the picture, metres."""
-        camera = self.canvas.camera
+        camera = self.rasterizer.camera
         _, up, forward = camera.axes
         ray = forward - up * camera.height / 2 / camera.focal
-        return float(self.above / -ray[1] * (ray @ camera.ahead)) if ray[1] < -0.02 else 8.0
+        return float(self.above / -ray[1] * (ray @ camera.prefetch)) if ray[1] < -0.02 else 8.0
 
     def gain(self) -> float:
         return self.random.uniform(0.6, 1.15)
@@ -220,7 +220,7 @@ class Stage:
 
     def _upright(self, feet: list[np.ndarray], name: str, high: float) -> None:
         """Cut-outs of shape ``name``, ``high`` metres tall, standing at ``feet``, with shadows."""
-        camera = self.canvas.camera
+        camera = self.rasterizer.camera
         nearest = camera.depths(np.stack(feet)).min()
         pixels = camera.focal * high / max(nearest, 0.1)
         side = int(2 ** np.clip(np.ceil(np.log2(max(pixels, 1))), 5, 8))
@@ -229,25 +229,25 @@ class Stage:
         piece = rounded(self.patches.piece(aspect, mask.size), self.random)
         texture, gain = cut_out(piece, mask), self.gain()
         turn = self.random.normal(0, 0.3)
-        across = camera.aside * np.cos(turn) + camera.ahead * np.sin(turn)
+        across = camera.aside * np.cos(turn) + camera.prefetch * np.sin(turn)
         across = across * aspect * high
         strength = self.random.uniform(0.2, 0.8)
         sunny = self.chance(0.5)
-        reach = max(0.25 * aspect, 0.05) * high * camera.ahead
+        reach = max(0.25 * aspect, 0.05) * high * camera.prefetch
         for foot in feet:
             corner = foot - across / 2
             if sunny:
                 shadow = Surface(corner, across, self.sun * high, texture, gain=0)
-                self.canvas.paint(shadow, strength)
+                self.rasterizer.paint(shadow, strength)
             below = corner - across * 0.15 - reach
-            self.canvas.paint(Surface(below, across * 1.3, 2 * reach, _soft_disc()), strength)
-            self.canvas.draw(Surface(corner, across, UP * high, texture, gain=gain))
+            self.rasterizer.paint(Surface(below, across * 1.3, 2 * reach, _soft_disc()), strength)
+            self.rasterizer.draw(Surface(corner, across, UP * high, texture, gain=gain))
 
     def _place(self, away: float, aside: float) -> np.ndarray:
         """A point of the ground ``away`` metres ahead, ``aside`` in widths of the view."""
-        camera = self.canvas.camera
+        camera = self.rasterizer.camera
         span = away * camera.width / camera.focal
-        return camera.ahead * away + camera.aside * aside * span - UP * self.above
+        return camera.prefetch * away + camera.aside * aside * span - UP * self.above
 
     def _any_shape(self) -> str:
         return str(self.random.choice(list(SHAPES)))

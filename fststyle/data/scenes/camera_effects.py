@@ -5,25 +5,25 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from fststyle.data.scenes.rasterizer import SKY, Canvas
+from fststyle.data.scenes.rasterizer import SKY, Rasterizer
 from fststyle.data.scenes.textures import log_uniform
 from fststyle.images.io import to_uint8
 
 
 def photographed(
-    canvas: Canvas, random: np.random.Generator, blurred: float, hazy: float
+    rasterizer: Rasterizer, random: np.random.Generator, blurred: float, hazy: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The canvas as a photo (H×W×3 uint8), and its depth.
 
     Args:
         blurred, hazy: probabilities of a shallow depth of field, and of haze.
     """
-    image, depth = canvas.image, canvas.depth
+    image, depth = rasterizer.image, rasterizer.depth
     if random.random() < hazy:
         image = with_haze(image, depth, random)
-    image = feathered(image, canvas.surface)
+    image = feathered(image, rasterizer.surface)
     if random.random() < blurred:
-        image = with_focus(image, depth, canvas.focus, random)
+        image = with_focus(image, depth, rasterizer.focus, random)
     return developed(image, random), depth
 
 

@@ -30,11 +30,11 @@ class Camera:
         self, height: int, width: int, focal: float, pitch: float, yaw: float, roll: float
     ) -> None:
         self.height, self.width, self.focal = height, width, focal
-        self.ahead = np.array([np.sin(yaw), 0, np.cos(yaw)])
+        self.prefetch = np.array([np.sin(yaw), 0, np.cos(yaw)])
         self.aside = np.array([np.cos(yaw), 0, -np.sin(yaw)])
         vertical = np.array([0.0, 1, 0])
-        forward = np.cos(pitch) * self.ahead - np.sin(pitch) * vertical
-        upward = np.sin(pitch) * self.ahead + np.cos(pitch) * vertical
+        forward = np.cos(pitch) * self.prefetch - np.sin(pitch) * vertical
+        upward = np.sin(pitch) * self.prefetch + np.cos(pitch) * vertical
         right = np.cos(roll) * self.aside - np.sin(roll) * upward
         up = np.sin(roll) * self.aside + np.cos(roll) * upward
         self.axes = np.stack([right, up, forward])
@@ -96,7 +96,7 @@ class Surface:
     gain: float = 1.0
 
 
-class Canvas:
+class Rasterizer:
     """``image`` H×W×3 float32 in about [0,1], ``depth`` H×W, and which ``surface`` each pixel shows
     (by number; 0 is the sky). ``focus`` is the depth of the scene's subject, where it has one."""
 
@@ -112,11 +112,11 @@ class Canvas:
         seen = self._seen(surface, 1.0)
         if seen is None:
             return 0
-        index, depth, colours = seen
-        solid = np.flatnonzero(colours[:, 3] >= 0.5)
+        index, depth, colors = seen
+        solid = np.flatnonzero(colors[:, 3] >= 0.5)
         index = index[solid]
         self.count += 1
-        self.image.reshape(-1, 3)[index] = colours[solid, :3] * np.float32(surface.gain)
+        self.image.reshape(-1, 3)[index] = colors[solid, :3] * np.float32(surface.gain)
         self.depth.reshape(-1)[index] = np.minimum(depth[solid], FARTHEST)
         self.surface.reshape(-1)[index] = self.count
         return len(index)
@@ -125,10 +125,10 @@ class Canvas:
         """Lay ``surface`` by its alpha over one already drawn in the same plane."""
         seen = self._seen(surface, 1.001)
         if seen is not None:
-            index, _, colours = seen
+            index, _, colors = seen
             pixels = self.image.reshape(-1, 3)
-            alpha = colours[:, 3:] * np.float32(strength)
-            pixels[index] += alpha * (colours[:, :3] * np.float32(surface.gain) - pixels[index])
+            alpha = colors[:, 3:] * np.float32(strength)
+            pixels[index] += alpha * (colors[:, :3] * np.float32(surface.gain) - pixels[index])
 
     def _seen(
         self, surface: Surface, slack: float

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fststyle.data.scenes.builder import Stage, plain, sky
+from fststyle.data.scenes.builder import SceneBuilder, plain, sky
 from fststyle.data.scenes.camera_effects import photographed
-from fststyle.data.scenes.rasterizer import Camera, Canvas
+from fststyle.data.scenes.rasterizer import Camera, Rasterizer
 from fststyle.data.scenes.textures import Patches, chance, log_uniform
 
 Size = tuple[int, int]
@@ -29,7 +29,7 @@ class SceneRenderer:
     ) -> tuple[np.ndarray, np.ndarray]:
         """An image (height×width×3 uint8) and its depth (height×width float32, metres).
 
-        Depth is known everywhere; the sky's is ``canvas.SKY``, all else is nearer.
+        Depth is known everywhere; the sky's is ``rasterizer.SKY``, all else is nearer.
 
         Raises ValueError where no photo can be decoded.
         """
@@ -37,108 +37,108 @@ class SceneRenderer:
         shares = [share for share, *_ in KINDS.values()]
         kind = str(random.choice(list(KINDS), p=shares))
         _, draw, blurred, hazy = KINDS[kind]
-        canvas = draw(patches, random, (height, width))
-        if _flat(canvas.depth):  # once more: a wall right before the camera tells little
-            canvas = draw(patches, random, (height, width))
-        return photographed(canvas, random, blurred, hazy)
+        rasterizer = draw(patches, random, (height, width))
+        if _flat(rasterizer.depth):  # once more: a wall right before the camera tells little
+            rasterizer = draw(patches, random, (height, width))
+        return photographed(rasterizer, random, blurred, hazy)
 
 
-def landscape(patches: Patches, random: np.random.Generator, size: Size) -> Canvas:
+def landscape(patches: Patches, random: np.random.Generator, size: Size) -> Rasterizer:
     """Open ground, ways and fields on it, hills behind, things standing about."""
     above = log_uniform(random, 4, 30) if chance(random, 0.15) else log_uniform(random, 0.3, 3)
-    stage = _outdoors(patches, random, size, above, _pitch(random))
-    stage.ground(road=0.3)
+    builder = _outdoors(patches, random, size, above, _pitch(random))
+    builder.ground(road=0.3)
     for _ in range(int(random.integers(0, 4))):
-        stage.hills()
-    if stage.chance(0.25):
-        stage.row()
-    stage.stand_about(int(random.integers(0, 13)))
-    if stage.chance(0.45):
-        stage.subject(random.uniform(0.25, 0.8))
-    if stage.chance(0.2):
-        stage.overhang()
-    return stage.canvas
+        builder.hills()
+    if builder.chance(0.25):
+        builder.row()
+    builder.stand_about(int(random.integers(0, 13)))
+    if builder.chance(0.45):
+        builder.subject(random.uniform(0.25, 0.8))
+    if builder.chance(0.2):
+        builder.overhang()
+    return builder.rasterizer
 
 
-def street(patches: Patches, random: np.random.Generator, size: Size) -> Canvas:
+def street(patches: Patches, random: np.random.Generator, size: Size) -> Rasterizer:
     """Rows of houses on one side or both, a road between them."""
     above = log_uniform(random, 3, 12) if chance(random, 0.15) else random.uniform(1, 2.5)
     pitch = random.uniform(-0.6, -0.1) if chance(random, 0.15) else random.normal(0.03, 0.1)
-    stage = _outdoors(patches, random, size, above, pitch)
-    stage.ground(road=0.85)
-    if stage.chance(0.4):
-        stage.hills()
-    for side in (-1, 1) if stage.chance(0.85) else (1,):
-        _houses(stage, side * stage.log(2.5, 14))
-    if stage.chance(0.35):
-        stage.row()
-    stage.stand_about(int(random.integers(0, 10)))
-    if stage.chance(0.4):
-        stage.subject(random.uniform(0.25, 0.8))
-    return stage.canvas
+    builder = _outdoors(patches, random, size, above, pitch)
+    builder.ground(road=0.85)
+    if builder.chance(0.4):
+        builder.hills()
+    for side in (-1, 1) if builder.chance(0.85) else (1,):
+        _houses(builder, side * builder.log(2.5, 14))
+    if builder.chance(0.35):
+        builder.row()
+    builder.stand_about(int(random.integers(0, 10)))
+    if builder.chance(0.4):
+        builder.subject(random.uniform(0.25, 0.8))
+    return builder.rasterizer
 
 
-def _houses(stage: Stage, front: float) -> None:
+def _houses(builder: SceneBuilder, front: float) -> None:
     """A row of them along z; ``front`` is where their fronts are on x."""
-    random = stage.random
+    random = builder.random
     z = random.uniform(-8, 8)
-    facades = [stage.facade() for _ in range(2)]
+    facades = [builder.facade() for _ in range(2)]
     for _ in range(int(random.integers(1, 6))):
-        size = np.array([stage.log(5, 15), stage.log(2.5, 25), stage.log(4, 25)])
-        setback = stage.log(0.05, 3) if stage.chance(0.3) else 0.0
+        size = np.array([builder.log(5, 15), builder.log(2.5, 25), builder.log(4, 25)])
+        setback = builder.log(0.05, 3) if builder.chance(0.3) else 0.0
         x = front + np.sign(front) * (setback + size[0] / 2)
-        foot = np.array([x, -stage.above, z + size[2] / 2])
+        foot = np.array([x, -builder.above, z + size[2] / 2])
         facade = facades[int(random.integers(2))]
-        stage.block(foot, size, facade, stage.log(2.5, 8), turned=False)
-        z += size[2] + (stage.log(0.5, 6) if stage.chance(0.3) else 0.0)
+        builder.block(foot, size, facade, builder.log(2.5, 8), turned=False)
+        z += size[2] + (builder.log(0.5, 6) if builder.chance(0.3) else 0.0)
 
 
-def close_up(patches: Patches, random: np.random.Generator, size: Size) -> Canvas:
+def close_up(patches: Patches, random: np.random.Generator, size: Size) -> Rasterizer:
     """One large thing or a few before the ground, or before a wall."""
     above = log_uniform(random, 0.15, 1.5)
-    stage = _outdoors(patches, random, size, above, _pitch(random))
-    stage.ground(road=0.15)
-    if stage.chance(0.35):
-        stage.backdrop(stage.log(1.5, 15))
+    builder = _outdoors(patches, random, size, above, _pitch(random))
+    builder.ground(road=0.15)
+    if builder.chance(0.35):
+        builder.backdrop(builder.log(1.5, 15))
     else:
         for _ in range(int(random.integers(0, 3))):
-            stage.hills()
-        stage.stand_about(int(random.integers(0, 6)))
+            builder.hills()
+        builder.stand_about(int(random.integers(0, 6)))
     for _ in range(int(random.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))):
-        stage.subject(random.uniform(0.5, 1.4))
-    return stage.canvas
+        builder.subject(random.uniform(0.5, 1.4))
+    return builder.rasterizer
 
 
-def room(patches: Patches, random: np.random.Generator, size: Size) -> Canvas:
+def room(patches: Patches, random: np.random.Generator, size: Size) -> Rasterizer:
     """A box seen from the inside, with furniture."""
     extent = random.uniform((2.5, 2.2, 3), (9, 3.6, 12))
     above = random.uniform(0.8, 1.9)
     low = -extent * random.uniform((0.2, 0, 0.03), (0.8, 0, 0.3))
     low[1] = -above
     camera = _camera(random, size, random.normal(0.12, 0.15), random.normal(0, 0.5))
-    stage = Stage(Canvas(camera, plain(*size, 0.5, random)), above, patches, random)
-    walls = stage.texture(0.3)
+    builder = SceneBuilder(Rasterizer(camera, plain(*size, 0.5, random)), above, patches, random)
+    walls = builder.texture(0.3)
     for axis in range(3):
         for side in (0, 1):
-            texture = walls if axis != 1 else stage.texture(0.5, bottom=side == 0)
+            texture = walls if axis != 1 else builder.texture(0.5, bottom=side == 0)
             corner = low + extent * np.eye(3)[axis] * side
             across, up = (np.eye(3)[a] * extent[a] for a in ((2, 1), (0, 2), (0, 1))[axis])
-            stage.wall(corner, across, up, texture, stage.log(1, 4))
-    furniture = [stage.texture(0.2) for _ in range(2)]
+            builder.wall(corner, across, up, texture, builder.log(1, 4))
+    furniture = [builder.texture(0.2) for _ in range(2)]
     for _ in range(int(random.integers(1, 7))):
         measures = random.uniform((0.3, 0.3, 0.3), (2, 1.8, 2))
         foot = low + extent * random.uniform(0.1, 0.9, 3)
         foot[1] = -above
         if np.hypot(foot[0], foot[2]) > 0.5 + np.hypot(measures[0], measures[2]) / 2:
             texture = furniture[int(random.integers(2))]
-            stage.block(foot, measures, texture, 2, turned=stage.chance(0.4))
-    stage.stand_about(int(random.integers(0, 5)), far=extent[2], tall=1.9)
-    if stage.chance(0.4):
-        stage.subject(random.uniform(0.3, 1.0))
-    return stage.canvas
+            builder.block(foot, measures, texture, 2, turned=builder.chance(0.4))
+    builder.stand_about(int(random.integers(0, 5)), far=extent[2], tall=1.9)
+    if builder.chance(0.4):
+        builder.subject(random.uniform(0.3, 1.0))
+    return builder.rasterizer
 
 
-Draw = Callable[[Patches, np.random.Generator, Size], Canvas]
+Draw = Callable[[Patches, np.random.Generator, Size], Rasterizer]
 
 KINDS: dict[str, tuple[float, Draw, float, float]] = {
     "landscape": (0.34, landscape, 0.15, 0.4),
@@ -157,9 +157,9 @@ def _flat(depth: np.ndarray) -> bool:
 
 def _outdoors(
     patches: Patches, random: np.random.Generator, size: Size, above: float, pitch: float
-) -> Stage:
+) -> SceneBuilder:
     camera = _camera(random, size, pitch, random.normal(0, 0.35))
-    return Stage(Canvas(camera, sky(camera, patches, random)), above, patches, random)
+    return SceneBuilder(Rasterizer(camera, sky(camera, patches, random)), above, patches, random)
 
 
 def _camera(random: np.random.Generator, size: Size, pitch: float, yaw: float) -> Camera:

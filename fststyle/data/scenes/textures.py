@@ -163,18 +163,18 @@ def with_pattern(patch: Image.Image, random: np.random.Generator) -> Image.Image
     draw, side = ImageDraw.Draw(patch), patch.width
     mean = np.asarray(patch.resize((1, 1), Image.Resampling.BOX))[0, 0]
     shade = mean * random.uniform(0.3, 1.7) + random.normal(0, 15, 3)
-    colour = tuple(int(c) for c in np.clip(shade, 0, 255))
+    color = tuple(int(c) for c in np.clip(shade, 0, 255))
     rows, columns = (int(n) for n in random.integers(1, 7, 2))
     line = int(random.integers(1, 5))
     bricks = random.random() < 0.4
     if random.random() < 0.8:
         for row in range(rows + 1):
-            draw.line((0, row * side / rows, side, row * side / rows), colour, line)
+            draw.line((0, row * side / rows, side, row * side / rows), color, line)
     for row in range(rows):
         shift = 0.5 * (row % 2) if bricks else 0.0
         for column in range(columns + 1):
             x = (column + shift) * side / columns
-            draw.line((x, row * side / rows, x, (row + 1) * side / rows), colour, line)
+            draw.line((x, row * side / rows, x, (row + 1) * side / rows), color, line)
     return patch
 
 
@@ -221,8 +221,8 @@ def ridge(patch: Image.Image, random: np.random.Generator, rough: float) -> Text
     top = 126 * (1 - (0.35 + 0.65 * line))
     alpha = np.clip(np.arange(128)[:, None] - top + 0.5, 0, 1)
     tile = np.asarray(patch)
-    colour = np.concatenate([tile, tile[:, ::-1], tile, tile[:, ::-1]], 1)
-    return Texture(Image.fromarray(np.dstack([colour, (alpha * 255).astype(np.uint8)])))
+    color = np.concatenate([tile, tile[:, ::-1], tile, tile[:, ::-1]], 1)
+    return Texture(Image.fromarray(np.dstack([color, (alpha * 255).astype(np.uint8)])))
 
 
 def rounded(image: Image.Image, random: np.random.Generator) -> Image.Image:

@@ -31,7 +31,7 @@ HIDDEN = 16
 """Alpha below which colours turn white: nobody is to see them, and codecs leave anything there."""
 
 
-class Colour(NamedTuple):
+class ColorSpace(NamedTuple):
     """What a stream says of its colours, as FFmpeg's numbers."""
 
     matrix: int
@@ -55,7 +55,7 @@ class Colour(NamedTuple):
         return ColorRange.JPEG if self.full_range else ColorRange.MPEG
 
 
-SDR = Colour(1, False, 1, 1)
+SDR = ColorSpace(1, False, 1, 1)
 """BT.709, as most videos have it."""
 
 
@@ -121,22 +121,22 @@ class Converter:
         self._turn = self._turn_of(first)
         self.aspect_turned = self._turn.transposed
         self.width, self.height = self._size[::-1] if self._turn.transposed else self._size
-        self._colour = _colour_of(first, context)
+        self._color = _color_space_of(first, context)
         self._reformatter = VideoReformatter()
         self.has_alpha = _has_alpha(first)
         if first.format.name == "pal8":  # any palette may hold alpha
             self.has_alpha = bool((self._scaled(first, "rgba")[..., 3] < 255).any())
-        self.colour, self._tone_mapped = self._colour, None
-        if self._colour.transfer in (PQ, HLG):
-            name = "PQ" if self._colour.transfer == PQ else "HLG"
-            self._tone_mapped = tone_mapper(self._colour.transfer, peak_of(first.side_data))
-            self.colour = SDR
+        self.color, self._tone_mapped = self._color, None
+        if self._color.transfer in (PQ, HLG):
+            name = "PQ" if self._color.transfer == PQ else "HLG"
+            self._tone_mapped = tone_mapper(self._color.transfer, peak_of(first.side_data))
+            self.color = SDR
             self.notes.append(
                 f"high dynamic range ({name}) is turned into the standard one (BT.709)"
             )
-        elif self._colour.matrix == _RGB:
-            primaries, transfer = (1 if n == 2 else n for n in self._colour[2:])
-            self.colour = Colour(1, False, primaries, transfer)
+        elif self._color.matrix == _RGB:
+            primaries, transfer = (1 if n == 2 else n for n in self._color[2:])
+            self.color = ColorSpace(1, False, primaries, transfer)
         self.notes += [text for kind, text in _LEFT_OUT.items() if kind in _kinds(first)]
 
     def __call__(self, frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
@@ -164,8 +164,8 @@ class Converter:
             width,
             height,
             format="rgb48le" if form == "rgb48" else form,
-            src_colorspace=self._colour.scaler_matrix(frame.height),
-            src_color_range=self._colour.scaler_range,
+            src_colorspace=self._color.scaler_matrix(frame.height),
+            src_color_range=self._color.scaler_range,
             dst_color_range=ColorRange.JPEG,
             interpolation=SCALER_FLAGS,
         )
@@ -211,7 +211,7 @@ def _has_alpha(frame: Any) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-def _colour_of(frame: Any, context: Any) -> Colour:
+def _color_space_of(frame: Any, context: Any) -> ColorSpace:
     """As the frame says it, or else the stream; 2 stands for what neither does."""
 
     def said(name: str, unknown: int) -> int:
@@ -226,4 +226,4 @@ def _colour_of(frame: Any, context: Any) -> Colour:
     matrix = said("colorspace", 2)
     if frame.format.is_rgb or form in ("pal8", "monow", "monob"):
         matrix = _RGB
-    return Colour(matrix, full, said("color_primaries", 2), said("color_trc", 2))
+    return ColorSpace(matrix, full, said("color_primaries", 2), said("color_trc", 2))

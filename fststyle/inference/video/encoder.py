@@ -12,7 +12,7 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from fststyle.inference.video.conversion import SCALER_FLAGS, Colour
+from fststyle.inference.video.conversion import SCALER_FLAGS, ColorSpace
 from fststyle.inference.video.formats import Container
 from fststyle.inference.video.reader import Frame
 
@@ -58,7 +58,7 @@ class Encoding:
     time_base: Fraction
     rate: Fraction
     aspect: Fraction
-    colour: Colour
+    color: ColorSpace
     options: dict[str, str]
     steady: bool
     alpha: bool
@@ -69,9 +69,9 @@ class Encoding:
         context.pix_fmt = self.pix_fmt
         context.time_base, context.framerate = self.time_base, self.rate
         context.sample_aspect_ratio = self.aspect
-        context.color_range = 2 if self.colour.full_range else 1
-        context.colorspace = self.colour.matrix
-        context.color_primaries, context.color_trc = self.colour.primaries, self.colour.transfer
+        context.color_range = 2 if self.color.full_range else 1
+        context.colorspace = self.color.matrix
+        context.color_primaries, context.color_trc = self.color.primaries, self.color.transfer
         context.options = dict(self.options)
         context.thread_count = 0
 
@@ -167,7 +167,7 @@ def _encodings(container: Container, encoder: str, source: Any, quality: int) ->
             time_base=1 / rate if steady else _time_base(source, encoder, container),
             rate=rate,
             aspect=source.aspect,
-            colour=_colour(source, encoder, pix_fmt),
+            color=_color(source, encoder, pix_fmt),
             options=_options(encoder, quality),
             steady=steady,
             alpha=source.has_alpha and pix_fmt in _ALPHA,
@@ -228,20 +228,20 @@ def _options(encoder: str, quality: int) -> dict[str, str]:
     return {"crf": str(quality), "cq": str(min(quality, 51))}
 
 
-def _colour(source: Any, encoder: str, pix_fmt: str) -> Colour:
+def _color(source: Any, encoder: str, pix_fmt: str) -> ColorSpace:
     """What is said of the colours, which the scaler then computes."""
-    colour = source.colour
+    color = source.color
     if VideoFormat(pix_fmt).is_rgb:
-        return Colour(0, True, colour.primaries, colour.transfer)
-    full = colour.full_range and encoder.startswith(_WITH_RANGE)
-    matrix = colour.matrix if encoder.startswith(_NAMES_MATRIX) else 2
-    if matrix != 2 and not colour.has_matrix:  # that of RGB, or one that only HDR has
-        matrix = 1 if colour.scaler_matrix(source.height) == 1 else 6
-    return Colour(
+        return ColorSpace(0, True, color.primaries, color.transfer)
+    full = color.full_range and encoder.startswith(_WITH_RANGE)
+    matrix = color.matrix if encoder.startswith(_NAMES_MATRIX) else 2
+    if matrix != 2 and not color.has_matrix:  # that of RGB, or one that only HDR has
+        matrix = 1 if color.scaler_matrix(source.height) == 1 else 6
+    return ColorSpace(
         matrix,
         full or encoder == "mjpeg" or pix_fmt.startswith("yuvj"),
-        colour.primaries,
-        colour.transfer,
+        color.primaries,
+        color.transfer,
     )
 
 
@@ -326,9 +326,9 @@ class VideoEncoder:
         return self._reformatter.reformat(
             picture,
             format=encoding.pix_fmt,
-            dst_colorspace=encoding.colour.scaler_matrix(self._source.height),
+            dst_colorspace=encoding.color.scaler_matrix(self._source.height),
             src_color_range=ColorRange.JPEG,
-            dst_color_range=encoding.colour.scaler_range,
+            dst_color_range=encoding.color.scaler_range,
             interpolation=SCALER_FLAGS,
         )
 

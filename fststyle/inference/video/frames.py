@@ -46,7 +46,7 @@ class FolderSource:
         self.time_base = 1 / self.rate
         self.count, self.corrupt, self.failure = len(self._files), 0, ""
         self.width, self.height = self._first_size()
-        self.aspect, self.colour = Fraction(1), SDR
+        self.aspect, self.color = Fraction(1), SDR
         self.others: Sequence[Any] = []
         self.has_alpha = any(map(_has_transparency, self._files))
         self.loop, self.start, self.live = None, Fraction(0), False

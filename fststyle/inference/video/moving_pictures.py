@@ -53,7 +53,7 @@ class MovingPicture:
         whole = all(duration.denominator == 1 for duration in durations)
         self.time_base = Fraction(1, 1000) if whole else Fraction(1, 90000)
         self._last = round((seconds - durations[-1] / 1000) / self.time_base)
-        self.aspect, self.colour = Fraction(1), SDR
+        self.aspect, self.color = Fraction(1), SDR
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames."""

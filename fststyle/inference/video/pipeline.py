@@ -11,15 +11,15 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from fststyle.images.noise import add_grain
+from fststyle.images.noise import add_noise
 from fststyle.inference.video.frames import FolderTarget, GifTarget
 from fststyle.inference.video.media import is_live
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
 from fststyle.inference.video.writer import VideoTarget, copied
 from fststyle.utils.console import printable
-from fststyle.utils.files import replacing
-from fststyle.utils.threads import Behind, ahead
+from fststyle.utils.files import atomic_write
+from fststyle.utils.threads import BackgroundWriter, prefetch
 
 Effect = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
 """N×H×W×3 uint8 frames, and how far into the video each lies, from 0 to 1, to as many of the same
@@ -73,7 +73,7 @@ def open_target(
     if frames:
         folder = FolderTarget(path, source)
         return folder, folder
-    file = replacing(path)
+    file = atomic_write(path)
     beside = stack.enter_context(file)
     if path.suffix.lower() == ".gif":
         return GifTarget(beside, path, source), file
@@ -103,7 +103,7 @@ def stylize_video(
 ) -> Done:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
-    stylized at once, with ``grain`` levels of ``add_grain``.
+    stylized at once, with ``grain`` levels of ``add_noise``.
 
     ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
     rate factor. ``timed`` says that ``effect`` asks how far into the video frames lie: to know its
@@ -125,9 +125,9 @@ def stylize_video(
             )
             named.append(name)
             stack.callback(writer.abandon)
-            encoders.append(Behind(writer.put, writer.close))
+            encoders.append(BackgroundWriter(writer.put, writer.close))
             stack.callback(encoders[-1].abandon)
-        items = stack.enter_context(contextlib.closing(ahead(grained(source, grain))))
+        items = stack.enter_context(contextlib.closing(prefetch(with_noise(source, grain))))
         bar = stack.enter_context(
             tqdm(total=source.count or None, unit="frame", desc=printable(Path(source.source).name))
         )
@@ -169,14 +169,14 @@ def stylize_video(
     return done
 
 
-def grained(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
+def with_noise(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
     """What ``source`` yields, its frames with grain.
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
     for item in source:
         if isinstance(item, Frame):
-            item = item._replace(pixels=add_grain(item.pixels[None], levels)[0])
+            item = item._replace(pixels=add_noise(item.pixels[None], levels)[0])
         yield item
 
 

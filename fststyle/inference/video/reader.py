@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from fststyle.inference.video.conversion import Colour, Converter
+from fststyle.inference.video.conversion import ColorSpace, Converter
 from fststyle.inference.video.deinterlace import Deinterlacer
 from fststyle.inference.video.media import films, is_live, open_container
 from fststyle.inference.video.timeline import MICRO, Timeline
@@ -87,7 +87,7 @@ class VideoSource:
         assert self._converter is not None
         self.width: int = self._converter.width
         self.height: int = self._converter.height
-        self.colour: Colour = self._converter.colour
+        self.color: ColorSpace = self._converter.color
         self.has_alpha: bool = self._converter.has_alpha
         aspect: Fraction = self.stream.sample_aspect_ratio or Fraction(1)
         self.aspect: Fraction = 1 / aspect if self._converter.aspect_turned else aspect

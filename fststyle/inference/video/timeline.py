@@ -49,10 +49,10 @@ class Timeline:
         now = int((packet.dts * unit) - self._shift * MICRO)
         expected = self._next.get(index, self._latest if self._jumps else None)
         if expected is not None:
-            ahead = now - expected
+            prefetch = now - expected
             back = BACK if self._jumps else JUMP
-            if (self._jumps and abs(ahead) > JUMP) or now + back < self._last.get(index, now):
-                self._shift += Fraction(ahead, MICRO)
+            if (self._jumps and abs(prefetch) > JUMP) or now + back < self._last.get(index, now):
+                self._shift += Fraction(prefetch, MICRO)
                 now = expected
         self._last[index], self._latest = now, now
         self._next[index] = now + int((packet.duration or 0) * unit)

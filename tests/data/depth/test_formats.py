@@ -70,7 +70,7 @@ def test_relative_depth_is_not_metric(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ends", [(".color.jpg", ".depth.png"), ("_colors.png", "_depth.png")])
-def test_colour_beside_depth(tmp_path: Path, ends: tuple[str, str]) -> None:
+def test_color_beside_depth(tmp_path: Path, ends: tuple[str, str]) -> None:
     for stem in ("frame-1", "frame-0"):
         write(tmp_path / (stem + ends[0]))
         write(tmp_path / (stem + ends[1]), RAMP)

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from fststyle.data.scenes import scenes
-from fststyle.data.scenes.builder import Stage
+from fststyle.data.scenes.builder import SceneBuilder
 from fststyle.data.scenes.camera_effects import with_focus, with_haze
-from fststyle.data.scenes.rasterizer import FARTHEST, SKY, Camera, Canvas, Surface, ground_depth
+from fststyle.data.scenes.rasterizer import FARTHEST, SKY, Camera, Rasterizer, Surface, ground_depth
 from fststyle.data.scenes.scenes import SceneRenderer
 from fststyle.data.scenes.silhouettes import SHAPES, silhouette
 from fststyle.data.scenes.textures import Patches, Texture, noise
@@ -75,26 +75,28 @@ def test_ground_depth_is_the_distance_times_the_cosine() -> None:
 def test_bare_ground_is_nearer_towards_the_bottom_and_sky_farthest(files: list[Path]) -> None:
     random = np.random.default_rng(0)
     camera = Camera(60, 80, 70, pitch=0.1, yaw=0.4, roll=0.03)
-    canvas = Canvas(camera, sky(camera))
-    Stage(canvas, 1.6, Patches(files, 3, random), random).ground(road=1.0)
-    ground = canvas.depth < SKY
+    rasterizer = Rasterizer(camera, sky(camera))
+    SceneBuilder(rasterizer, 1.6, Patches(files, 3, random), random).ground(road=1.0)
+    ground = rasterizer.depth < SKY
     exact = ground_depth(camera, 1.6)
     assert ground[-1].all() and not ground[0].any()
-    np.testing.assert_allclose(canvas.depth[ground], np.minimum(exact, FARTHEST)[ground], rtol=1e-5)
-    assert (np.diff(canvas.depth, axis=0) <= 0).all()
+    np.testing.assert_allclose(
+        rasterizer.depth[ground], np.minimum(exact, FARTHEST)[ground], rtol=1e-5
+    )
+    assert (np.diff(rasterizer.depth, axis=0) <= 0).all()
 
 
 def test_a_point_is_seen_where_it_projects_to() -> None:
     camera = Camera(90, 120, 80, pitch=0.3, yaw=-0.5, roll=0.2)
     corner = camera.axes[2] * 4 + np.array([-0.5, -0.4, 0.3])
     across, up = np.array([1.2, 0, 0.5]), np.array([0.1, 1.0, 0.4])
-    canvas = Canvas(camera, sky(camera))
-    assert canvas.draw(Surface(corner, across, up, grey()))
+    rasterizer = Rasterizer(camera, sky(camera))
+    assert rasterizer.draw(Surface(corner, across, up, grey()))
     for u, v in ((0.1, 0.1), (0.5, 0.5), (0.9, 0.2), (0.3, 0.9)):
         column, row, depth = camera.project((corner + u * across + v * up)[None])[0]
-        assert canvas.depth[int(row), int(column)] == pytest.approx(depth, rel=0.01)
+        assert rasterizer.depth[int(row), int(column)] == pytest.approx(depth, rel=0.01)
     outside = camera.project((corner + 1.1 * across)[None])[0]
-    assert canvas.depth[int(outside[1]), int(outside[0])] == SKY
+    assert rasterizer.depth[int(outside[1]), int(outside[0])] == SKY
 
 
 def test_the_nearer_surface_is_seen_in_whichever_order() -> None:
@@ -104,10 +106,10 @@ def test_the_nearer_surface_is_seen_in_whichever_order() -> None:
         for z in (3.0, 5.0)
     ]
     for order in (surfaces, surfaces[::-1]):
-        canvas = Canvas(camera, sky(camera))
+        rasterizer = Rasterizer(camera, sky(camera))
         for surface in order:
-            canvas.draw(surface)
-        assert (canvas.depth == 3).all()
+            rasterizer.draw(surface)
+        assert (rasterizer.depth == 3).all()
 
 
 def test_textures_are_upright_mirrored_and_averaged_afar() -> None:

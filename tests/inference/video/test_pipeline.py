@@ -71,12 +71,12 @@ def test_odd_sizes_and_aspect_stay(size: tuple[int, int], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("full_range", [False, True])
-def test_colour_range_stays(full_range: bool, tmp_path: Path) -> None:
+def test_color_range_stays(full_range: bool, tmp_path: Path) -> None:
     clip, target = tmp_path / "clip.mp4", tmp_path / "out.mp4"
     write_clip(clip, EVEN, full_range=full_range)
     copy(clip, target)
     (before, old), (after, new) = frames_of(clip), frames_of(target)
-    assert before.colour.full_range == after.colour.full_range == full_range
+    assert before.color.full_range == after.color.full_range == full_range
     assert abs(float(old[0].pixels.mean()) - new[0].pixels.mean()) < 0.5
     expected = np.linspace(20, 180, 64)
     assert np.abs(old[0].pixels[-4:, :, 0].mean(0) - expected).max() < 3, "decoded as it was meant"

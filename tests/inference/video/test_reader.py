@@ -304,7 +304,7 @@ def test_high_dynamic_range_becomes_the_standard_one(transfer: int, tmp_path: Pa
         color_range=1,
     )
     source, frames, _ = read(clip)
-    assert source.colour == SDR and ["dynamic range" in note for note in source.notes] == [True]
+    assert source.color == SDR and ["dynamic range" in note for note in source.notes] == [True]
     black, white, most = (frames[0].pixels[32, x].astype(int) for x in (16, 48, 80))
     assert np.ptp(white) <= 2 and abs(int(white[1]) - 230) <= 3
     assert black.max() <= 1 and most.min() >= 254
@@ -358,7 +358,7 @@ def test_pixels_of_every_format(pix_fmt: str, tmp_path: Path) -> None:
     write(clip, "ffv1", pix_fmt, [grey(0), grey(1)])
     source, frames, _ = read(clip)
     assert np.abs(frames[1].pixels.astype(int) - grey(1)).max() <= 2
-    assert source.colour.matrix != 0, "what is written of it is no RGB"
+    assert source.color.matrix != 0, "what is written of it is no RGB"
 
 
 def with_cover(path: Path, film: bool) -> None:
