@@ -1,13 +1,13 @@
 #!/usr/bin/env sh
 # Everything that waits for a CUDA machine: speed, parity, trainings. Results go to OUT (default:
-# benchmarks/cuda). First all of it in miniature, which takes a minute and ends the run where
+# experiments/cuda). First all of it in miniature, which takes a minute and ends the run where
 # something does not work. PARTS chooses among the parts, for a machine that is lent for minutes;
 # they stand in the order of what is missed most. "infer", "tests" and "video" need no data but
 # CLIP, the others FSTSTYLE_ASSETS. Trainings can be interrupted and begun again.
 set -eu
 cd "$(dirname "$0")/.."
 export PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/cuda}
+OUT=${OUT:-experiments/cuda}
 PARTS=${PARTS:-check infer tests video train styles optimize methods depth}
 PROVIDER=${PROVIDER:-cuda}
 SIZES=${SIZES:-1280x720 1920x1080 3840x2160}
@@ -26,11 +26,11 @@ try() {
 }
 
 check() {
-  "$PYTHON" benchmarks/cuda_check.py "$OUT/check"
+  "$PYTHON" experiments/cuda_check.py "$OUT/check"
 }
 
 infer() { # Needs onnxruntime-gpu; with the CPU build it says that the provider is not there.
-  try "$PYTHON" benchmarks/cuda_settings.py $SHIPPED.onnx --provider "$PROVIDER" --sizes $SIZES \
+  try "$PYTHON" experiments/cuda_settings.py $SHIPPED.onnx --provider "$PROVIDER" --sizes $SIZES \
     --repeats "$REPEATS" --json "$OUT/settings.json"
   for width in "" _live; do
     try fststyle bench infer --checkpoint $SHIPPED$width.safetensors --provider "$PROVIDER" \
@@ -43,7 +43,7 @@ tests() {
 }
 
 video() { # The clip as it is, and enlarged to full HD.
-  [ -f "$OUT/hd.mp4" ] || try "$PYTHON" benchmarks/enlarge.py "$CLIP" "$OUT/hd.mp4" 1920x1080
+  [ -f "$OUT/hd.mp4" ] || try "$PYTHON" experiments/enlarge.py "$CLIP" "$OUT/hd.mp4" 1920x1080
   for clip in "$CLIP" "$OUT/hd.mp4"; do
     for batch in 1 2 4; do
       try fststyle bench video "$clip" --model $SHIPPED.onnx --provider "$PROVIDER" \
@@ -64,7 +64,7 @@ styles() { # Trained on from where they are; look at them before they take their
   STEPS=${STEPS:-8000}
   try env OUT="$OUT/styles" TO="$OUT/published" STEPS="$STEPS" LIVE_STEPS="$STEPS" \
     SETTING="--image-size 256 --style-weight 10 --stability-weight 1000" INIT=checkpoints/styles \
-    HISTORY="Began with the network of this name that shipped before." sh benchmarks/styles.sh
+    HISTORY="Began with the network of this name that shipped before." sh experiments/styles.sh
 }
 
 optimize() {
@@ -75,12 +75,12 @@ optimize() {
 
 methods() { # At the paper's size and batch.
   try env OUT="$OUT/methods" SETTING="--image-size 256" BASE=10000 STEPS=10000 SIZE=256 \
-    sh benchmarks/methods.sh
+    sh experiments/methods.sh
 }
 
 depth() { # Both networks, three times as long as on a CPU.
   try env OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 \
-    sh benchmarks/depth.sh
+    sh experiments/depth.sh
 }
 
 for part in $PARTS; do

@@ -1,6 +1,6 @@
 """A minute before the hours: every command of ``cuda.sh``, in miniature, in one process.
 
-    python benchmarks/cuda_check.py OUT
+    python experiments/cuda_check.py OUT
 
 The scripts run with an interpreter that only notes what it is asked for; then each kind of command
 is carried out once, with the settings of ``TINY``, on a few of the files that FSTSTYLE_ASSETS
@@ -87,7 +87,7 @@ def noted(out: Path, assets: Path | None) -> list[list[str]]:
         "CLIP": str(_clip(out / "clip.mp4")),
         "STYLES": "starry_night",  # of those that styles.sh trains, one after the other, alike
     }
-    subprocess.run(["sh", str(ROOT / "benchmarks/cuda.sh")], env=environment, check=True)
+    subprocess.run(["sh", str(ROOT / "experiments/cuda.sh")], env=environment, check=True)
     return [json.loads(line) for line in plan.read_text().splitlines()]
 
 

@@ -1,8 +1,8 @@
 """What the limit of an exported network on a GPU is made of, and which settings of ONNX Runtime's
 provider raise it: the times of the graph alone, its input and output lying on the device, and of
-the two copies, for every setting, in turn. What is best belongs in ``runtime/session.py``.
+the two copies, for every setting, in turn. What is best belongs in ``inference/session.py``.
 
-    python benchmarks/cuda_settings.py NAME.onnx [--sizes 1920x1080] [--json FILE]
+    python experiments/cuda_settings.py NAME.onnx [--sizes 1920x1080] [--json FILE]
 """
 
 import argparse

@@ -1,18 +1,18 @@
 #!/usr/bin/env sh
 # Trains both depth networks on what $FSTSTYLE_ASSETS holds, measures them, and does the thesis's
 # experiment on KITTI. About two hours on 2 CPU cores; can be interrupted and started again. Longer
-# and larger where there is a GPU: STEPS=5 SIZE=224x288 BATCH=16 sh benchmarks/depth.sh
+# and larger where there is a GPU: STEPS=5 SIZE=224x288 BATCH=16 sh experiments/depth.sh
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/depth}
+OUT=${OUT:-experiments/depth}
 SHIP=${SHIP:-$OUT/checkpoints}
 STEPS=${STEPS:-1}
 BATCH=${BATCH:-8}
 SIZE=${SIZE:-160x208}
 HOURGLASS_SIZE=${HOURGLASS_SIZE:-96x128}
 NOTE="Trained on NYU Depth v2, rendered frames, one KITTI drive, photos with labels of other networks, \
-and scenes rendered from photos (benchmarks/depth.sh); their sources permit research, not commerce."
+and scenes rendered from photos (experiments/depth.sh); their sources permit research, not commerce."
 A=$FSTSTYLE_ASSETS
 D=$A/depth
 mkdir -p "$OUT"

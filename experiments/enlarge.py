@@ -1,4 +1,4 @@
-"""A clip at another size: ``python benchmarks/enlarge.py CLIP.mp4 LARGE.mp4 1920x1080``."""
+"""A clip at another size: ``python experiments/enlarge.py CLIP.mp4 LARGE.mp4 1920x1080``."""
 
 import sys
 from pathlib import Path

@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/loss}
+OUT=${OUT:-experiments/loss}
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 if [ ! -d "$OUT/stylized" ]; then

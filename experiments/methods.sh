@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/methods}
+OUT=${OUT:-experiments/methods}
 SETTING=${SETTING:---image-size 128 --batch-size 2}
 BASE=${BASE:-1200}
 STEPS=${STEPS:-800}

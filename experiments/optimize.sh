@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/optimize}
+OUT=${OUT:-experiments/optimize}
 SIZE=${SIZE:-256}
 STEPS=${STEPS:-60}
 NETWORKS=${NETWORKS:-}

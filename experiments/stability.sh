@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/stability}
+OUT=${OUT:-experiments/stability}
 SETTING=${SETTING:---image-size 160 --batch-size 2}
 STEPS=${STEPS:-700}
 A=$FSTSTYLE_ASSETS

@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/styles}
+OUT=${OUT:-experiments/styles}
 TO=${TO:-checkpoints/styles}
 LIVE="starry_night_live great_wave_live the_scream_live composition_vii_live udnie_live"
 STYLES=${STYLES:-starry_night great_wave the_scream composition_vii udnie woman_with_a_hat $LIVE}

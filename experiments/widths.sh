@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-OUT=${OUT:-benchmarks/widths}
+OUT=${OUT:-experiments/widths}
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 networks=""

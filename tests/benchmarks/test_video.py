@@ -29,7 +29,7 @@ def test_what_a_gpu_is_measured_with_runs_on_a_cpu(
 ) -> None:
     def run(script: str, *arguments: object) -> None:
         monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
-        runpy.run_path(str(ROOT / "benchmarks" / script), run_name="__main__")
+        runpy.run_path(str(ROOT / "experiments" / script), run_name="__main__")
 
     model, found = ROOT / "checkpoints/styles/starry_night_live.onnx", tmp_path / "settings.json"
     options = ("--provider", "cpu", "--sizes", "48x32", "64x48", "--repeats", 2)

@@ -1,0 +1,83 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fststyle.__main__ import COMMANDS, _parser
+from tests.conftest import ROOT
+
+
+@pytest.mark.assets
+def test_all_that_waits_for_a_gpu_runs_in_miniature(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "experiments/cuda_check.py", tmp_path],
+        env={**os.environ, "PROVIDER": "cpu", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    ended = [line.split()[0] for line in done.stdout.splitlines() if " s  " in line]
+    assert ended.count("ok") == len(ended) > 20
+    for made in (
+        "settings.json",
+        "infer.json",
+        "styles/figures.json",
+        "published/starry_night.onnx",
+    ):
+        assert (tmp_path / made).stat().st_size > 100
+    assert (tmp_path / "depth/figures.json").stat().st_size > 100
+
+
+SCRIPTS = [path.name for path in sorted((ROOT / "experiments").glob("*.sh"))]
+RECORDER = r"""#!/bin/sh
+printf '%s\037' "$@" >>"{plan}"
+printf '\036' >>"{plan}"
+"""
+"""An interpreter that only notes what it is asked for: ASCII's unit and record separators."""
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_command_of_the_scripts_parses(script: str, tmp_path: Path) -> None:
+    """What they read need not be there, where the shell itself does not read it."""
+    assets, recorder, plan = tmp_path / "assets", tmp_path / "python", tmp_path / "plan"
+    text = (ROOT / "experiments" / script).read_text()
+    photos = [f"content/{name}.jpg" for name in re.findall(r"[a-z_0-9]+", text)]
+    for name in (*photos, "photos/val/0.png", "depth/pseudo_train_agreement.csv"):
+        (assets / name).parent.mkdir(parents=True, exist_ok=True)
+        (assets / name).touch()
+    recorder.write_text(RECORDER.format(plan=plan))
+    recorder.chmod(0o755)
+    settings: dict[str, object] = {
+        "PYTHON": recorder,
+        "OUT": tmp_path / "out",
+        "TO": tmp_path,
+        "SHIP": tmp_path,
+        "FSTSTYLE_ASSETS": assets,
+        "NETWORKS": "a.safetensors",
+        "STYLES": "starry_night",
+        "PARTS": "infer tests video train optimize",
+    }
+    done = subprocess.run(
+        ["sh", ROOT / "experiments" / script],
+        env={**os.environ, **{name: str(value) for name, value in settings.items()}},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    commands = [record.split("\x1f")[:-1] for record in plan.read_text().split("\x1e")[:-1]]
+    ours = [_of_fststyle(command) for command in commands]
+    assert sum(map(bool, ours)) > 1
+    for arguments in filter(None, ours):
+        _parser().parse_args(arguments)
+
+
+def _of_fststyle(command: list[str]) -> list[str] | None:
+    """Its arguments, if it is a command of ``fststyle``."""
+    if command[:2] == ["-m", "fststyle"]:
+        return command[2:]
+    script = Path(command[0])
+    return [script.stem, *command[1:]] if script.stem in COMMANDS and script.suffix else None
