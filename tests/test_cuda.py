@@ -10,7 +10,7 @@ import torch
 from fststyle.benchmarks.train import OurStep
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import LoopConfig
-from fststyle.data.photos import Batch
+from fststyle.data.loader import Batch
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features

@@ -14,7 +14,8 @@ from fststyle.benchmarks.timing import alternate, median_ratio, print_table, wri
 from fststyle.checkpoints.loss_network import load_loss_network
 from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import BenchTrainConfig, StyleTrainConfig
-from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
+from fststyle.data.loader import SampleNumbers, load_batches
+from fststyle.data.photos import PhotoCrops
 from fststyle.images.find import find_images
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.calibration import calibrate, calibration_images
@@ -123,7 +124,7 @@ class OurStep:
 def loader_rate(folder: Path, size: int, batch_size: int, batches: int = 40) -> float:
     """Photos per second that one process reads, crops and hands over."""
     crops = PhotoCrops(find_images(folder), (size, size), seed=0)
-    loader = iter(photo_loader(crops, SampleNumbers(0, batch_size, 1, 0, 1), 1, False))
+    loader = iter(load_batches(crops, SampleNumbers(0, batch_size, 1, 0, 1), 1, False))
     next(loader)
     started = time.perf_counter()
     for _ in range(batches):

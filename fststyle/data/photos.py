@@ -1,13 +1,7 @@
-"""Photos from a folder, cropped and flipped at random, in an order that can be taken up again."""
+"""Photos from a folder, cropped and flipped at random, each crop by the number of its sample."""
 
-import gc
 import hashlib
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
+from fststyle.data.loader import Batch
 from fststyle.images.geometry import Box, centre_box, crop, crop_map
 from fststyle.images.io import read_image
 
@@ -34,27 +28,16 @@ deviation 0.1, 4,000 in float32 and a million in bfloat16; by four levels, 1.1, 
 of one level, 0.8, 90."""
 
 
-class Batch(NamedTuple):
-    """``images``: N×3×H×W uint8, channels last in memory. ``broken``: files that could not be
-    decoded while it was put together, each with the reason. ``targets``: what belongs to the
-    images, N×…, where there is something. ``files``: the images' own, where they are known."""
-
-    images: Tensor
-    broken: dict[str, str]
-    targets: Tensor | None = None
-    files: Sequence[str] = ()
-
-
 class Sample(NamedTuple):
-    """``image``: H×W×3 uint8. ``target``: its importance map, H×W float32, where there are maps."""
+    """``image``: H×W×3 uint8. ``target``: its weight map, H×W float32, where there are maps."""
 
     image: np.ndarray
     target: np.ndarray | None
     file: Path
 
 
-Maps = Callable[[Path, tuple[int, int]], np.ndarray]
-"""Importance map, H×W float32 in [0,1] at any resolution, of a photo whose width and height are
+WeightMaps = Callable[[Path, tuple[int, int]], np.ndarray]
+"""Weight map, H×W float32 in [0,1] at any resolution, of a photo whose width and height are
 given. Raises ValueError or FileNotFoundError with the reason where there is none."""
 
 
@@ -68,19 +51,23 @@ class PhotoCrops(Dataset[Batch]):
 
     Args:
         size: height and width of the crops.
-        maps: gives the photos' importance maps; cropped and flipped like the photos, they become
+        maps: gives the photos' weight maps; cropped and flipped like the photos, they become
             the batches' targets, N×1×H×W float32.
     """
 
     def __init__(
-        self, files: Sequence[Path], size: tuple[int, int], seed: int, maps: Maps | None = None
+        self,
+        files: Sequence[Path],
+        size: tuple[int, int],
+        seed: int,
+        maps: WeightMaps | None = None,
     ) -> None:
         self.files, self.size, self.seed, self.maps = files, size, seed, maps
         self.broken: dict[str, str] = {}
 
     def __getitem__(self, numbers: Sequence[int]) -> Batch:  # type: ignore[override]
         broken: dict[str, str] = {}
-        return _batch([self._sample(number, broken) for number in numbers], broken)
+        return _stack([self._sample(number, broken) for number in numbers], broken)
 
     def _sample(self, number: int, broken: dict[str, str]) -> Sample:
         epoch, place = divmod(number, len(self.files))
@@ -116,7 +103,7 @@ class PhotoCrops(Dataset[Batch]):
         top = random.uniform(0, image.height - down)
         box = (left, top, left + across, top + down)
         mirror = slice(None, None, -1 if random.random() < 0.5 else 1)
-        box = _within(box, image)
+        box = _clip_box(box, image)
         sample = crop(image, box, self.size)
         target = None
         if self.maps is not None and not is_plain(sample):
@@ -129,13 +116,13 @@ def is_plain(image: np.ndarray) -> bool:
     return bool(image.std((0, 1)).max() <= PLAIN)
 
 
-def _within(box: Box, image: Image.Image) -> Box:
+def _clip_box(box: Box, image: Image.Image) -> Box:
     """Rounding errors may lead out of the picture, which Pillow refuses."""
     left, top, right, bottom = box
     return max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height)
 
 
-def _batch(samples: Sequence[Sample], broken: dict[str, str]) -> Batch:
+def _stack(samples: Sequence[Sample], broken: dict[str, str]) -> Batch:
     images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2)
     maps = [sample.target for sample in samples if sample.target is not None]
     targets = torch.from_numpy(np.stack(maps))[:, None] if maps else None
@@ -167,107 +154,17 @@ def photos_used(
         samples: of all processes, a step's ``batch_size`` after another's.
         without: photos that cannot be used, so that others take their places.
     """
-    found: dict[Path, None] = {}
+    used: dict[Path, None] = {}
     for at, number in enumerate(samples):
         if at % batch_size * world // batch_size not in ranks:
             continue
         epoch, place = divmod(number, len(files))
         order = _order(len(files), seed, epoch)
         turns = (files[order[(place + offset) % len(files)]] for offset in range(len(files)))
-        found |= dict.fromkeys(islice((f for f in turns if f not in without), 1))
-        if len(found) + len(without) >= len(files):
+        used |= dict.fromkeys(islice((f for f in turns if f not in without), 1))
+        if len(used) + len(without) >= len(files):
             break
-    return list(found)
-
-
-class SampleNumbers:
-    """Batch sampler: what one of ``world`` processes takes from sample ``start`` on, without end.
-
-    Each step takes ``batch_size`` consecutive samples, each process an equal part of them, in
-    ``parts`` batches.
-    """
-
-    def __init__(self, start: int, batch_size: int, parts: int, rank: int, world: int) -> None:
-        self.start, self.batch_size = start, batch_size
-        self.parts, self.rank, self.world = parts, rank, world
-
-    def __iter__(self) -> Iterator[list[int]]:
-        share = self.batch_size // (self.parts * self.world)
-        first = self.start + self.rank * share * self.parts
-        while True:
-            for part in range(self.parts):
-                yield list(range(first + part * share, first + (part + 1) * share))
-            first += self.batch_size
-
-
-def photo_loader(
-    crops: Dataset[Batch], numbers: SampleNumbers, workers: int, pin_memory: bool
-) -> Generator[Batch]:
-    """Batches, of which ``workers`` processes keep 4 each ready; 0 reads them here when asked.
-
-    The processes leave Ctrl-C and SIGTERM to this one, and end when the generator is closed or this
-    process ends, however it does.
-    """
-    loader = DataLoader(
-        crops,
-        sampler=numbers,  # type: ignore[arg-type]
-        batch_size=None,
-        num_workers=workers,
-        pin_memory=pin_memory,
-        worker_init_fn=_begin_reading,
-        prefetch_factor=4 if workers else None,
-        generator=torch.Generator(),  # the global one's state is nobody else's
-    )
-    gc.collect()  # here, and not in the processes, see _begin_reading
-    with _deaf_children():
-        batches = iter(loader)
-    try:
-        yield from batches
-    except ValueError as error:
-        _, _, there = str(error).partition("Original Traceback")
-        if not there:
-            raise
-        # Of a process's traceback the last line is what it has to say.
-        raise ValueError(there.strip().splitlines()[-1].partition(": ")[2]) from error
-
-
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes started in here never see Ctrl-C and SIGTERM, from their first instruction on: what
-    a terminal, Slurm, systemd or ``timeout`` sends to the whole group is then the main process's,
-    which ends them when it has no more use for them. Windows has no such thing.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _begin_reading(_: int) -> None:
-    """In a process that reads photos: leave signals alone, and end when who started it has ended,
-    which DataLoader's own watch misses while a batch waits to be taken."""
-    # What was inherited is not this process's to free: a video decoder would wait for threads that
-    # no fork takes along.
-    gc.freeze()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_after(parent: int) -> None:
-    """When the process ``parent`` has ended, or, where a system tells who sends a signal, when it
-    says so: that is how Python ends what still runs when it ends, and waits for it."""
-    told = None
-    while os.getppid() == parent and not (told and told.si_pid == parent):
-        if hasattr(signal, "sigtimedwait"):
-            told = signal.sigtimedwait((signal.SIGTERM,), 1)
-        else:
-            time.sleep(1)
-    os._exit(0)
+    return list(used)
 
 
 def fingerprint(files: Sequence[Path], folder: Path) -> str:
@@ -276,33 +173,33 @@ def fingerprint(files: Sequence[Path], folder: Path) -> str:
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
-def spread(files: Sequence[Path], count: int) -> list[Path]:
+def evenly_spread(files: Sequence[Path], count: int) -> list[Path]:
     """All ``files``, ``count`` or a few more that are spread evenly before the others."""
     step = max(1, len(files) // count)
     return [*files[::step], *(file for i, file in enumerate(files) if i % step)]
 
 
 def validation_images(
-    files: Sequence[Path], size: tuple[int, int], count: int, maps: Maps | None = None
+    files: Sequence[Path], size: tuple[int, int], count: int, maps: WeightMaps | None = None
 ) -> Batch:
     """The middles of up to ``count`` of ``files``, spread evenly, each as large as fits, at
-    ``size`` (height, width); with their importance maps as targets where ``maps`` are given.
+    ``size`` (height, width); with their weight maps as targets where ``maps`` are given.
 
     Files that cannot be used are passed over; raises ValueError where none can be.
     """
-    found: list[Sample] = []
+    samples: list[Sample] = []
     reasons: list[str] = []
-    for file in spread(files, count):
-        if len(found) == count:
+    for file in evenly_spread(files, count):
+        if len(samples) == count:
             break
         try:
             image = read_image(file, at_least=max(size), srgb=True)
             box = centre_box(image.width, image.height, size[1] / size[0])
-            box = _within(box, image)
+            box = _clip_box(box, image)
             target = None if maps is None else crop_map(maps(file, image.size), box, image, size)
-            found.append(Sample(crop(image, box, size), target, file))
+            samples.append(Sample(crop(image, box, size), target, file))
         except (ValueError, OSError, MemoryError) as error:
             reasons.append(str(error) or f"{file}: needs more memory than there is")
-    if not found:
+    if not samples:
         raise _none_usable(files, reasons)
-    return _batch(found, {})
+    return _stack(samples, {})

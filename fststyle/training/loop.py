@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from fststyle.config import LoopConfig
-from fststyle.data.photos import Batch
+from fststyle.data.loader import Batch
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.passed_over import IN_A_ROW, PassedOver, named
 from fststyle.training.state import TrainingState

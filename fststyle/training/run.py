@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from fststyle import config as settings
 from fststyle.checkpoints.style import STATE
 from fststyle.config import RunConfig
-from fststyle.data.photos import Batch, SampleNumbers, photo_loader
+from fststyle.data.loader import Batch, SampleNumbers, load_batches
 from fststyle.training.distributed import DistributedContext, distributed_context
 from fststyle.training.lock import locked
 from fststyle.training.loop import Interrupted, Task, train
@@ -184,7 +184,7 @@ def train_on(
         numbers = SampleNumbers(
             start, config.batch_size, config.accumulate, context.rank, context.size
         )
-        return photo_loader(samples, numbers, workers, context.device.type == "cuda")
+        return load_batches(samples, numbers, workers, context.device.type == "cuda")
 
     broken: dict[str, str] = {}
     try:

@@ -16,7 +16,8 @@ from fststyle import config as settings
 from fststyle.checkpoints.depth import load_depth
 from fststyle.checkpoints.style import STATE, load_transform, save_transform
 from fststyle.config import StyleTrainConfig
-from fststyle.data.photos import Batch, PhotoCrops, fingerprint, validation_images
+from fststyle.data.loader import Batch
+from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
 from fststyle.depth.estimator import training_size
 from fststyle.depth.maps import colorize_together
 from fststyle.images.find import find_images

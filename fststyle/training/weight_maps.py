@@ -9,7 +9,7 @@ import torch
 
 from fststyle.checkpoints.depth import load_depth
 from fststyle.config import StyleTrainConfig
-from fststyle.data.photos import Maps, photos_used, spread
+from fststyle.data.photos import WeightMaps, evenly_spread, photos_used
 from fststyle.data.weight_maps import DepthCache, MapFolder, cache_folder
 from fststyle.depth.estimator import Estimate, training_size
 from fststyle.depth.torch_estimator import LoadedDepth, photo_depth
@@ -26,7 +26,7 @@ def prepare_weight_maps(
     context: DistributedContext,
     precision: str,
     val_count: int,
-) -> Iterator[tuple[Maps | None, Maps | None]]:
+) -> Iterator[tuple[WeightMaps | None, WeightMaps | None]]:
     """Maps of the training photos and of those to validate on; None where none are read, since
     content is not weighted or by an even gradient.
 
@@ -63,7 +63,7 @@ def prepare_weight_maps(
                     break
                 unusable |= failed_anywhere
             if context.local_rank == 0:
-                wanted = spread(val_photos, val_count)[:val_count]
+                wanted = evenly_spread(val_photos, val_count)[:val_count]
                 cache.fill(wanted, estimate, show=context.is_main_process)
             context.any(False)  # waits for the others
             yield cache, cache

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -8,16 +6,10 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from fststyle.data.photos import (
-    PhotoCrops,
-    SampleNumbers,
-    fingerprint,
-    photo_loader,
-    photos_used,
-    validation_images,
-)
+from fststyle.data.loader import SampleNumbers, load_batches
+from fststyle.data.photos import PhotoCrops, fingerprint, photos_used, validation_images
 from fststyle.images.find import find_images
-from tests.conftest import ROOT, picture
+from tests.conftest import picture
 
 
 def test_samples_follow_from_seed_and_number_alone(photos: Path) -> None:
@@ -92,22 +84,6 @@ def test_the_photos_that_a_run_will_use_are_known(photos: Path) -> None:
     assert set(photos_used(files, 1, range(3, 10_000))) == set(files)
 
 
-def test_processes_and_parts_share_every_step_without_overlap() -> None:
-    shares = [list(islice(iter(SampleNumbers(100, 8, 2, rank, 2)), 4)) for rank in (0, 1)]
-    assert shares[0] == [[100, 101], [102, 103], [108, 109], [110, 111]]
-    assert shares[1] == [[104, 105], [106, 107], [112, 113], [114, 115]]
-
-
-def test_workers_do_not_change_what_comes(photos: Path) -> None:
-    def batches(workers: int) -> list[torch.Tensor]:
-        crops = PhotoCrops(find_images(photos), (32, 32), seed=3)
-        loader = photo_loader(crops, SampleNumbers(4, 2, 1, 0, 1), workers, False)
-        return [batch.images for batch in islice(loader, 5)]
-
-    for one, two in zip(batches(0), batches(2), strict=True):
-        assert torch.equal(one, two)
-
-
 def test_broken_photos_are_replaced_and_named(tmp_path: Path) -> None:
     for i in range(3):
         picture(i).save(tmp_path / f"{i}.png")
@@ -120,9 +96,7 @@ def test_broken_photos_are_replaced_and_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_any_picture_is_survived_and_what_is_passed_over_is_named(
-    tmp_path: Path, workers: int
-) -> None:
+def test_odd_pictures_are_passed_over_and_named(tmp_path: Path, workers: int) -> None:
     """Plain ones have no gradient in instance norms, see ``PLAIN``."""
     flat = Image.new("RGB", (64, 48), (200, 30, 90))
     ramp = np.tile(np.arange(64, dtype=np.uint8) // 32, (48, 1))
@@ -153,7 +127,7 @@ def test_any_picture_is_survived_and_what_is_passed_over_is_named(
     (tmp_path / "empty.jpg").write_bytes(b"")
     files = find_images(tmp_path)
     crops = PhotoCrops(files, (32, 32), seed=0)
-    loader = photo_loader(crops, SampleNumbers(0, 4, 1, 0, 1), workers, False)
+    loader = load_batches(crops, SampleNumbers(0, 4, 1, 0, 1), workers, False)
     used: set[str] = set()
     named: dict[str, str] = {}
     for batch in islice(loader, len(files) // 4 + 1):
@@ -189,7 +163,7 @@ def test_nothing_but_plain_photos_is_one_line(tmp_path: Path, workers: int) -> N
     Image.new("RGB", (64, 48), "red").save(tmp_path / "red.png")
     crops = PhotoCrops(find_images(tmp_path), (32, 32), seed=0)
     with pytest.raises(ValueError) as failure:
-        next(photo_loader(crops, SampleNumbers(0, 2, 1, 0, 1), workers, False))
+        next(load_batches(crops, SampleNumbers(0, 2, 1, 0, 1), workers, False))
     assert str(failure.value).startswith("none of the 1 photos can be used: ")
     assert "\n" not in str(failure.value) and "red.png: of one colour" in str(failure.value)
 
@@ -211,18 +185,3 @@ def test_fingerprint_is_of_the_names(photos: Path) -> None:
 def test_validation_images_are_spread_over_the_folder(photos: Path) -> None:
     assert validation_images(find_images(photos), (40, 40), 3).images.shape == (3, 3, 40, 40)
     assert len(validation_images(find_images(photos), (40, 40), 50).images) == 6
-
-
-ENDING = """
-import sys
-from pathlib import Path
-from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
-crops = PhotoCrops(list(Path(sys.argv[1]).iterdir()), (32, 32), seed=0)
-kept = photo_loader(crops, SampleNumbers(0, 2, 1, 0, 1), 1, False)
-next(kept)
-"""
-
-
-def test_a_process_that_ends_with_its_readers_at_work_ends(photos: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", ENDING, str(photos)], cwd=ROOT)
-    assert done.returncode == 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fststyle.config import LoopConfig
-from fststyle.data.photos import Batch
+from fststyle.data.loader import Batch
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.loop import seed_step, train
 from fststyle.training.run import MAY_CHANGE

@@ -149,11 +149,12 @@ def test_vgg_is_calibrated_once_for_the_same_weights(
 
 READING = """
 import pathlib, sys
-from fststyle.data.photos import PhotoCrops, SampleNumbers, photo_loader
+from fststyle.data.loader import SampleNumbers, load_batches
+from fststyle.data.photos import PhotoCrops
 from fststyle.runtime.signals import watch_signals
 files = sorted(pathlib.Path(sys.argv[1]).iterdir())
 with watch_signals() as stop:
-    source = photo_loader(PhotoCrops(files, (32, 32), 0), SampleNumbers(0, 2, 1, 0, 1), 2, False)
+    source = load_batches(PhotoCrops(files, (32, 32), 0), SampleNumbers(0, 2, 1, 0, 1), 2, False)
     next(source)
     children = pathlib.Path(f"/proc/self/task/{__import__('os').getpid()}/children")
     print(*children.read_text().split(), flush=True)

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as T
 
 from fststyle.data.depth.datasets import DepthData, DepthPicture, place
-from fststyle.data.photos import Batch
+from fststyle.data.loader import Batch
 from fststyle.data.scenes.scenes import SceneRenderer
 
 SMALLEST_CROP = 0.7

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fststyle.data.depth.crops import DepthCrops
 from fststyle.data.depth.datasets import DepthData, open_depth, place, read_depth_png
-from fststyle.data.photos import Batch, SampleNumbers, photo_loader
+from fststyle.data.loader import Batch, SampleNumbers, load_batches
 from tests.conftest import picture
 
 RAMP = np.arange(1, 13, dtype=np.uint16).reshape(3, 4) * 256
@@ -224,7 +224,7 @@ def test_nyu_mat(nyu: Path) -> None:
 def test_nyu_mat_in_worker_processes(nyu: Path) -> None:
     def batches(workers: int) -> list[Batch]:
         crops = DepthCrops([open_depth(f"nyu={nyu}")], [1], (16, 16), 2, seed=0)
-        loader = photo_loader(crops, SampleNumbers(0, 2, 1, 0, 1), workers, False)
+        loader = load_batches(crops, SampleNumbers(0, 2, 1, 0, 1), workers, False)
         return list(islice(loader, 4))
 
     for one, two in zip(batches(0), batches(2), strict=True):
