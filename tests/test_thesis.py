@@ -15,7 +15,8 @@ from fststyle.checkpoints.depth import load_depth, save_depth
 from fststyle.checkpoints.style import save_transform
 from fststyle.config import DepthTrainConfig, OptimizeConfig, StyleTrainConfig, from_options
 from fststyle.data.depth.crops import DepthCrops, crop
-from fststyle.data.depth.datasets import DepthPicture, open_depth
+from fststyle.data.depth.datasets import open_depth
+from fststyle.data.depth.maps import DepthPicture
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import TransformNet
 from fststyle.optimization import image_optimizer as studio

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from fststyle.checkpoints.depth import load_depth
 from fststyle.config import DepthEvalConfig, check, parse_size
-from fststyle.data.depth.datasets import DepthData, open_depth
+from fststyle.data.depth.datasets import open_depth
+from fststyle.data.depth.maps import DepthData
 from fststyle.depth.estimator import training_size
 from fststyle.depth.maps import shaded
 from fststyle.evaluation.depth_metrics import (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fststyle.config import DepthEvalConfig, parse_size
 from fststyle.data.depth.crops import Size, cut, cut_image
-from fststyle.data.depth.datasets import DepthPicture
+from fststyle.data.depth.maps import DepthPicture
 from fststyle.data.depth.pairs import differences, sample_pairs
 from fststyle.depth.estimator import seen_size
 from fststyle.images.geometry import Box

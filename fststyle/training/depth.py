@@ -14,7 +14,8 @@ from fststyle.checkpoints.depth import KINDS, depth_extractor, fold_output, load
 from fststyle.checkpoints.style import STATE
 from fststyle.config import DepthEvalConfig, DepthTrainConfig, parse_share, parse_size
 from fststyle.data.depth.crops import DepthCrops, crop
-from fststyle.data.depth.datasets import DepthData, DepthPicture, open_depth
+from fststyle.data.depth.datasets import open_depth
+from fststyle.data.depth.maps import DepthData, DepthPicture
 from fststyle.data.depth.pairs import Pairs, differences, sample_pairs
 from fststyle.data.scenes.scenes import SceneRenderer
 from fststyle.depth.maps import shaded

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fststyle.data.depth.datasets import read_depth_png
+from fststyle.data.depth.maps import read_depth_png
 from fststyle.depth.estimator import estimate_depth, training_size
 from fststyle.depth.maps import colorize, write_depth_png
 from tests.conftest import picture

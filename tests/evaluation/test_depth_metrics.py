@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from fststyle.config import DepthEvalConfig
-from fststyle.data.depth.datasets import DepthPicture
+from fststyle.data.depth.maps import DepthPicture
 from fststyle.evaluation.depth_metrics import (
     aligned_errors,
     aligned_square,

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as T
 
-from fststyle.data.depth.datasets import DepthData, DepthPicture, place
+from fststyle.data.depth.maps import DepthData, DepthPicture, place
 from fststyle.data.loader import Batch
 from fststyle.data.scenes.scenes import SceneRenderer
 

@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fststyle.data.depth.formats import LAYOUTS, detect, separate
-from fststyle.data.depth.maps import DepthData, DepthPicture, place, read_depth_png, report
-
-__all__ = ["DepthData", "DepthPicture", "open_depth", "place", "read_depth_png"]
+from fststyle.data.depth.maps import DepthData, report
 
 
 def open_depth(spec: str) -> DepthData:
@@ -17,7 +15,7 @@ def open_depth(spec: str) -> DepthData:
     ``@LIST.txt`` for those named there, one a line.
 
     WHERE is a folder, NYU's ``.mat`` file or DIW's ``.csv`` file; layouts are told apart by what
-    the folder holds (``depth_formats.LAYOUTS``). What lacks its other half is reported on stderr.
+    the folder holds (``formats.LAYOUTS``). What lacks its other half is reported on stderr.
 
     Raises ValueError or FileNotFoundError where nothing usable is found.
     """
@@ -37,12 +35,11 @@ def open_depth(spec: str) -> DepthData:
     else:
         data = detect(name, whole)
     if part:
-        chosen = _part(name, data.items, part, spec)
-        data = replace(data, items=chosen)
+        data = replace(data, items=_select(name, data.items, part, spec))
     return data
 
 
-def _part(name: str, items: Sequence[str], part: str, spec: str) -> Sequence[str]:
+def _select(name: str, items: Sequence[str], part: str, spec: str) -> Sequence[str]:
     bounds = re.fullmatch(r"(-?\d+)?:(-?\d+)?(?::([1-9]\d*))?", part)
     if bounds:
         chosen = items[slice(*(int(b) if b else None for b in bounds.groups()))]
@@ -54,13 +51,13 @@ def _part(name: str, items: Sequence[str], part: str, spec: str) -> Sequence[str
                 f"{spec}: @{part} is neither FROM:TO nor a list file"
             ) from error
         wanted = {line.strip() for line in lines if line.strip()}
-        chosen = [item for item in items if _names(item) & wanted]
-        report(name, f"lines of {part} name no picture", wanted.difference(*map(_names, chosen)))
+        chosen = [item for item in items if _aliases(item) & wanted]
+        report(name, f"lines of {part} name no picture", wanted.difference(*map(_aliases, chosen)))
     if not chosen:
         raise ValueError(f"{spec}: none of the {len(items)} pictures is in that part")
     return chosen
 
 
-def _names(item: str) -> set[str]:
+def _aliases(item: str) -> set[str]:
     """What a list may call a picture: its path below the folder, or its bare name."""
     return {item, Path(item).name, Path(item).stem}

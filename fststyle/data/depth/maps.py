@@ -39,7 +39,8 @@ class DepthData:
 def read_depth_png(path: Path) -> np.ndarray:
     """H×W float32 from an 8-bit or 16-bit greyscale PNG, NaN where unknown.
 
-    Of 16 bits 0 and 65535 mean unknown, as sensors and KITTI have it; of 8 bits every value is one.
+    Of 16 bits 0 and 65535 mean unknown, which KITTI and sensors write; of 8 bits every value is a
+    depth.
     Raises FileNotFoundError, or ValueError for other files and for maps without two depths.
     """
     if not path.is_file():
@@ -55,10 +56,10 @@ def read_depth_png(path: Path) -> np.ndarray:
     depth = values.astype(np.float32)
     if mode != "L":
         depth[(values == 0) | (values == 65535)] = np.nan
-    return usable(depth, path)
+    return check_usable(depth, path)
 
 
-def usable(depth: np.ndarray, source: object) -> np.ndarray:
+def check_usable(depth: np.ndarray, source: object) -> np.ndarray:
     """``depth`` itself; raises ValueError where it does not hold two different known depths."""
     known = depth[np.isfinite(depth)]
     if known.size == 0 or known.min() == known.max():
@@ -97,9 +98,9 @@ def place(
     return placed
 
 
-def report(name: str, what: str, things: Iterable[object]) -> None:
+def report(name: str, what: str, items: Iterable[object]) -> None:
     """``NAME: 7 WHAT (a, b, c, d, e, …)`` on stderr, where there is anything to report."""
-    names = sorted(map(str, things))
+    names = sorted(map(str, items))
     if names:
         shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         print(f"{name}: {len(names)} {what} ({shown})", file=sys.stderr)

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from fststyle.data.depth.crops import DepthCrops, color, crop, cut, shapes
-from fststyle.data.depth.datasets import DepthData, DepthPicture, open_depth
+from fststyle.data.depth.datasets import open_depth
+from fststyle.data.depth.maps import DepthData, DepthPicture
 from fststyle.data.scenes.scenes import SceneRenderer
 from fststyle.images.find import find_images
 from tests.conftest import picture
