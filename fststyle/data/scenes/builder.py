@@ -10,15 +10,15 @@ from fststyle.data.scenes.silhouettes import SHAPES, cut_out, silhouette
 from fststyle.data.scenes.textures import (
     Patches,
     Texture,
-    calmed,
+    blend_with_mean,
     chance,
+    draw_pattern,
+    draw_windows,
     log_uniform,
     noise,
-    ridge,
-    road_lines,
-    rounded,
-    with_pattern,
-    with_windows,
+    ridge_texture,
+    road_texture,
+    shade_as_solid,
 )
 
 UP = np.array([0.0, 1, 0])
@@ -31,7 +31,7 @@ def sky(camera: Camera, patches: Patches, random: np.random.Generator) -> np.nda
     height, width = camera.height, camera.width
     kind = random.random()
     if kind < 0.2:
-        return plain(height, width, random.uniform(0.75, 1.05), random)
+        return plain_image(height, width, random.uniform(0.75, 1.05), random)
     if kind < 0.45:
         blur = ImageFilter.GaussianBlur(random.uniform(0, 12))
         top = patches.even(0.0, 0.35).filter(blur)
@@ -49,13 +49,13 @@ def sky(camera: Camera, patches: Patches, random: np.random.Generator) -> np.nda
     return image
 
 
-def plain(height: int, width: int, level: float, random: np.random.Generator) -> np.ndarray:
+def plain_image(height: int, width: int, level: float, random: np.random.Generator) -> np.ndarray:
     color = level + random.normal(0, 0.03, 3)
     return np.broadcast_to(color, (height, width, 3)).astype(np.float32)
 
 
 class SceneBuilder:
-    """A canvas, and the ground ``above`` metres below its camera, to set things on."""
+    """A rasterizer, and the ground ``above`` metres below its camera, to set things on."""
 
     def __init__(
         self, rasterizer: Rasterizer, above: float, patches: Patches, random: np.random.Generator
@@ -87,7 +87,7 @@ class SceneBuilder:
         texture = self.texture(0.1, True)
         self.rasterizer.paint(Surface(start, 2 * half * EAST, way, texture, repeats))
         if self.chance(0.6):
-            lines = road_lines(half, self.random)
+            lines = road_texture(half, self.random)
             self.rasterizer.paint(
                 Surface(start, 2 * half * EAST, way, lines, (1, 600 / self.log(1, 4)))
             )
@@ -98,38 +98,40 @@ class SceneBuilder:
         away = self.log(15, 300) * max(1.0, self.above / 3)
         span = away * 4
         high = away * self.log(0.03, 0.35) + self.above
-        foot = camera.prefetch * away - UP * (self.above + 0.05 * high)
-        across = camera.aside * span + camera.prefetch * self.random.normal(0, 0.15) * span
-        up = (UP + self.random.uniform(0, 2.5) * camera.prefetch) * high
-        texture = ridge(self.patches.even(size=128), self.random, float(self.random.random()))
+        foot = camera.ahead * away - UP * (self.above + 0.05 * high)
+        across = camera.aside * span + camera.ahead * self.random.normal(0, 0.15) * span
+        up = (UP + self.random.uniform(0, 2.5) * camera.ahead) * high
+        texture = ridge_texture(
+            self.patches.even(size=128), self.random, float(self.random.random())
+        )
         self.rasterizer.draw(Surface(foot - across / 2, across, up, texture, gain=self.gain()))
 
-    def stand_about(self, count: int, far: float = 60.0, tall: float = 30.0) -> None:
+    def scatter(self, count: int, far: float = 60.0, tall: float = 30.0) -> None:
         """Things on the ground, here and there in view."""
         nearest = max(1.5, 1.2 * self.nearest_ground())
         places = sorted(self.log(nearest, max(far, nearest * 3)) for _ in range(count))
-        name = self._any_shape()
+        name = self._random_shape()
         for away in places[::-1]:
-            name = self._any_shape() if self.chance(0.6) else name
+            name = self._random_shape() if self.chance(0.6) else name
             high = min(self.log(*SHAPES[name][3:5]), tall)
-            foot = self._place(away, self.random.uniform(-0.6, 0.6))
+            foot = self._point_on_ground(away, self.random.uniform(-0.6, 0.6))
             if away < 1.5 * high * SHAPES[name][1]:
                 continue
             if self.chance(0.12):
                 extent = high * self.random.uniform((0.3, 0.5, 0.3), (2, 1, 2))
                 self.block(foot, extent, self.texture(0.2), tile=high)
             else:
-                self._upright([foot], name, high)
+                self._draw_upright([foot], name, high)
 
     def row(self) -> None:
         """Things of one kind in a line that leads away: trees, posts, people."""
-        name = self._any_shape()
+        name = self._random_shape()
         high = self.log(*SHAPES[name][3:5])
         first = np.array([self.log(1.5, 8) * (1 if self.chance(0.5) else -1), -self.above, 0])
         step = np.array([self.random.normal(0, 0.2), 0, 1]) * self.log(1, 10)
         start = self.log(2, 12)
         feet = [first + start * NORTH + step * i for i in range(int(self.random.integers(3, 9)))]
-        self._upright(feet[::-1], name, high)
+        self._draw_upright(feet[::-1], name, high)
 
     def subject(self, part: float) -> None:
         """Something about ``part`` of the picture's height tall; what is in focus."""
@@ -137,12 +139,12 @@ class SceneBuilder:
         away = 1.1 * self.nearest_ground() * self.random.uniform(0.6, 1.5)
         away = float(np.clip(away, 0.3, 25))
         high = part * camera.height * away / camera.focal
-        foot = self._place(away, self.random.normal(0, 0.2))
+        foot = self._point_on_ground(away, self.random.normal(0, 0.2))
         if self.chance(0.15):
             extent = high * self.random.uniform((0.5, 0.3, 0.5), (1.5, 1, 1.5))
             self.block(foot, extent, Texture(self.patches.piece(1, (256, 256))), tile=high)
         else:
-            self._upright([foot], self._any_shape(), high)
+            self._draw_upright([foot], self._random_shape(), high)
         self.rasterizer.focus = float(camera.depths(foot[None])[0])
 
     def overhang(self) -> None:
@@ -162,9 +164,9 @@ class SceneBuilder:
     def backdrop(self, away: float) -> None:
         """A wall, hedge or the like right across the view."""
         camera, turn = self.rasterizer.camera, self.random.normal(0, 0.4)
-        across = (camera.aside * np.cos(turn) + camera.prefetch * np.sin(turn)) * away * 12
+        across = (camera.aside * np.cos(turn) + camera.ahead * np.sin(turn)) * away * 12
         high = self.above + away * self.log(0.3, 4)
-        corner = camera.prefetch * away - across / 2 - UP * self.above
+        corner = camera.ahead * away - across / 2 - UP * self.above
         self.wall(corner, across, UP * high, self.texture(0.3), self.log(0.3, 1) * away)
 
     def block(
@@ -194,20 +196,20 @@ class SceneBuilder:
         """An even patch, of photos' lower part for the ground; with lines by ``patterned``."""
         patch = self.patches.even(0.55, 1.0) if bottom else self.patches.even()
         if self.chance(0.4):
-            patch = calmed(patch, self.random.uniform(0.3, 0.95))
-        return Texture(with_pattern(patch, self.random) if self.chance(patterned) else patch)
+            patch = blend_with_mean(patch, self.random.uniform(0.3, 0.95))
+        return Texture(draw_pattern(patch, self.random) if self.chance(patterned) else patch)
 
     def facade(self) -> Texture:
-        patch = calmed(self.patches.even(), self.random.uniform(0, 0.9))
-        patch = with_pattern(patch, self.random) if self.chance(0.3) else patch
-        return Texture(with_windows(patch, self.random) if self.chance(0.8) else patch)
+        patch = blend_with_mean(self.patches.even(), self.random.uniform(0, 0.9))
+        patch = draw_pattern(patch, self.random) if self.chance(0.3) else patch
+        return Texture(draw_windows(patch, self.random) if self.chance(0.8) else patch)
 
     def nearest_ground(self) -> float:
         """How far ahead the ground comes into view at the bottom of the picture, metres."""
         camera = self.rasterizer.camera
         _, up, forward = camera.axes
         ray = forward - up * camera.height / 2 / camera.focal
-        return float(self.above / -ray[1] * (ray @ camera.prefetch)) if ray[1] < -0.02 else 8.0
+        return float(self.above / -ray[1] * (ray @ camera.ahead)) if ray[1] < -0.02 else 8.0
 
     def gain(self) -> float:
         return self.random.uniform(0.6, 1.15)
@@ -218,7 +220,7 @@ class SceneBuilder:
     def chance(self, probability: float) -> bool:
         return chance(self.random, probability)
 
-    def _upright(self, feet: list[np.ndarray], name: str, high: float) -> None:
+    def _draw_upright(self, feet: list[np.ndarray], name: str, high: float) -> None:
         """Cut-outs of shape ``name``, ``high`` metres tall, standing at ``feet``, with shadows."""
         camera = self.rasterizer.camera
         nearest = camera.depths(np.stack(feet)).min()
@@ -226,35 +228,37 @@ class SceneBuilder:
         side = int(2 ** np.clip(np.ceil(np.log2(max(pixels, 1))), 5, 8))
         mask = silhouette(name, self.random, side)
         aspect = self.log(*SHAPES[name][1:3])
-        piece = rounded(self.patches.piece(aspect, mask.size), self.random)
+        piece = shade_as_solid(self.patches.piece(aspect, mask.size), self.random)
         texture, gain = cut_out(piece, mask), self.gain()
         turn = self.random.normal(0, 0.3)
-        across = camera.aside * np.cos(turn) + camera.prefetch * np.sin(turn)
+        across = camera.aside * np.cos(turn) + camera.ahead * np.sin(turn)
         across = across * aspect * high
         strength = self.random.uniform(0.2, 0.8)
         sunny = self.chance(0.5)
-        reach = max(0.25 * aspect, 0.05) * high * camera.prefetch
+        reach = max(0.25 * aspect, 0.05) * high * camera.ahead
         for foot in feet:
             corner = foot - across / 2
             if sunny:
                 shadow = Surface(corner, across, self.sun * high, texture, gain=0)
                 self.rasterizer.paint(shadow, strength)
             below = corner - across * 0.15 - reach
-            self.rasterizer.paint(Surface(below, across * 1.3, 2 * reach, _soft_disc()), strength)
+            self.rasterizer.paint(
+                Surface(below, across * 1.3, 2 * reach, _shadow_texture()), strength
+            )
             self.rasterizer.draw(Surface(corner, across, UP * high, texture, gain=gain))
 
-    def _place(self, away: float, aside: float) -> np.ndarray:
+    def _point_on_ground(self, away: float, aside: float) -> np.ndarray:
         """A point of the ground ``away`` metres ahead, ``aside`` in widths of the view."""
         camera = self.rasterizer.camera
         span = away * camera.width / camera.focal
-        return camera.prefetch * away + camera.aside * aside * span - UP * self.above
+        return camera.ahead * away + camera.aside * aside * span - UP * self.above
 
-    def _any_shape(self) -> str:
+    def _random_shape(self) -> str:
         return str(self.random.choice(list(SHAPES)))
 
 
 @lru_cache(maxsize=1)
-def _soft_disc() -> Texture:
+def _shadow_texture() -> Texture:
     place = np.linspace(-1, 1, 64, dtype=np.float32)
     alpha = np.clip(1 - np.hypot(place[:, None], place[None]), 0, 1)
     pixels = np.zeros((64, 64, 4), np.uint8)

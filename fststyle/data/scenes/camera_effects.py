@@ -10,24 +10,24 @@ from fststyle.data.scenes.textures import log_uniform
 from fststyle.images.io import to_uint8
 
 
-def photographed(
+def photograph(
     rasterizer: Rasterizer, random: np.random.Generator, blurred: float, hazy: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The canvas as a photo (H×W×3 uint8), and its depth.
+    """What the rasterizer drew as a photo (H×W×3 uint8), and its depth.
 
     Args:
         blurred, hazy: probabilities of a shallow depth of field, and of haze.
     """
     image, depth = rasterizer.image, rasterizer.depth
     if random.random() < hazy:
-        image = with_haze(image, depth, random)
-    image = feathered(image, rasterizer.surface)
+        image = add_haze(image, depth, random)
+    image = antialias_edges(image, rasterizer.surface)
     if random.random() < blurred:
-        image = with_focus(image, depth, rasterizer.focus, random)
-    return developed(image, random), depth
+        image = add_depth_of_field(image, depth, rasterizer.focus, random)
+    return develop(image, random), depth
 
 
-def with_haze(image: np.ndarray, depth: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def add_haze(image: np.ndarray, depth: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Air light 1 − exp(−depth / reach) in what is not sky."""
     reach = log_uniform(random, 40, 1500)
     sky = depth >= SKY
@@ -36,7 +36,7 @@ def with_haze(image: np.ndarray, depth: np.ndarray, random: np.random.Generator)
     return image + share * (light.astype(np.float32) - image)
 
 
-def feathered(image: np.ndarray, surface: np.ndarray) -> np.ndarray:
+def antialias_edges(image: np.ndarray, surface: np.ndarray) -> np.ndarray:
     """Blurred over a pixel where one surface ends and another begins."""
     edge = np.zeros(surface.shape, bool)
     down, across = surface[1:] != surface[:-1], surface[:, 1:] != surface[:, :-1]
@@ -47,7 +47,7 @@ def feathered(image: np.ndarray, surface: np.ndarray) -> np.ndarray:
     return np.where(edge[..., None], _blur(image, 0.8), image)
 
 
-def with_focus(
+def add_depth_of_field(
     image: np.ndarray, depth: np.ndarray, focus: float | None, random: np.random.Generator
 ) -> np.ndarray:
     """Sharp at one depth, mostly ``focus`` or a near one; blurred by the difference of inverse
@@ -56,18 +56,18 @@ def with_focus(
     near = random.random() < 0.85
     if focus is None or not near:
         focus = float(np.quantile(depth, random.uniform(0, 0.2) if near else 0.7))
-    spread = np.abs(1 - focus / depth) if near else np.abs(focus / depth - 1) / 4
-    spread = np.clip(spread * random.uniform(0.7, 1.6), 0, 1).astype(np.float32)[..., None]
+    blur = np.abs(1 - focus / depth) if near else np.abs(focus / depth - 1) / 4
+    blur = np.clip(blur * random.uniform(0.7, 1.6), 0, 1).astype(np.float32)[..., None]
     largest = random.uniform(0.004, 0.025) * max(depth.shape)
     result = image
     for level in (0.4, 1.0):
-        weight = np.clip(spread / level * 2 - 0.7, 0.02, 1)
+        weight = np.clip(blur / level * 2 - 0.7, 0.02, 1)
         soft = _blur(image * weight, largest * level) / _blur_grey(weight, largest * level)
-        result = result + np.clip(spread / level * 1.4 - 0.2, 0, 1) * (soft - result)
+        result = result + np.clip(blur / level * 1.4 - 0.2, 0, 1) * (soft - result)
     return result
 
 
-def developed(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def develop(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Exposure, contrast, colour cast, softness, noise, and often JPEG; uint8."""
     gamma = float(np.exp(random.normal(0, 0.2)))
     gain = np.exp(random.normal(0, 0.12)) * np.exp(random.normal(0, 0.05, 3))
@@ -75,8 +75,8 @@ def developed(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if random.random() < 0.5:
         image = _blur(image, random.uniform(0.3, 0.8))
     if random.random() < 0.7:
-        grain = random.standard_normal(image.shape, np.float32)
-        image = image + np.float32(random.uniform(0.004, 0.03)) * grain
+        noise = random.standard_normal(image.shape, np.float32)
+        image = image + np.float32(random.uniform(0.004, 0.03)) * noise
     pixels = to_uint8(image)
     if random.random() < 0.5:
         buffer = io.BytesIO()

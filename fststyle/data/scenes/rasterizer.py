@@ -30,11 +30,11 @@ class Camera:
         self, height: int, width: int, focal: float, pitch: float, yaw: float, roll: float
     ) -> None:
         self.height, self.width, self.focal = height, width, focal
-        self.prefetch = np.array([np.sin(yaw), 0, np.cos(yaw)])
+        self.ahead = np.array([np.sin(yaw), 0, np.cos(yaw)])
         self.aside = np.array([np.cos(yaw), 0, -np.sin(yaw)])
         vertical = np.array([0.0, 1, 0])
-        forward = np.cos(pitch) * self.prefetch - np.sin(pitch) * vertical
-        upward = np.sin(pitch) * self.prefetch + np.cos(pitch) * vertical
+        forward = np.cos(pitch) * self.ahead - np.sin(pitch) * vertical
+        upward = np.sin(pitch) * self.ahead + np.cos(pitch) * vertical
         right = np.cos(roll) * self.aside - np.sin(roll) * upward
         up = np.sin(roll) * self.aside + np.cos(roll) * upward
         self.axes = np.stack([right, up, forward])
@@ -109,10 +109,10 @@ class Rasterizer:
 
     def draw(self, surface: Surface) -> int:
         """Draw what of ``surface`` is before all else; returns how many pixels that is."""
-        seen = self._seen(surface, 1.0)
-        if seen is None:
+        visible = self._visible_pixels(surface, 1.0)
+        if visible is None:
             return 0
-        index, depth, colors = seen
+        index, depth, colors = visible
         solid = np.flatnonzero(colors[:, 3] >= 0.5)
         index = index[solid]
         self.count += 1
@@ -123,14 +123,14 @@ class Rasterizer:
 
     def paint(self, surface: Surface, strength: float = 1.0) -> None:
         """Lay ``surface`` by its alpha over one already drawn in the same plane."""
-        seen = self._seen(surface, 1.001)
-        if seen is not None:
-            index, _, colors = seen
+        visible = self._visible_pixels(surface, 1.001)
+        if visible is not None:
+            index, _, colors = visible
             pixels = self.image.reshape(-1, 3)
             alpha = colors[:, 3:] * np.float32(strength)
             pixels[index] += alpha * (colors[:, :3] * np.float32(surface.gain) - pixels[index])
 
-    def _seen(
+    def _visible_pixels(
         self, surface: Surface, slack: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Flat numbers of the pixels that see it, its depth there and its RGBA (N×4)."""
@@ -142,9 +142,9 @@ class Rasterizer:
         facing = self.camera.along(normal, rows, columns)
         with np.errstate(divide="ignore"):
             depth = np.float32(surface.corner @ normal) / facing
-        seen = (depth > NEAREST) & (depth < slack * self.depth[rows, columns])
+        visible = (depth > NEAREST) & (depth < slack * self.depth[rows, columns])
         # On sides that are not at right angles, coordinates are products with the dual basis.
-        place = []
+        texture_coordinates = []
         for side, other in ((across, up), (up, across)):
             dual = side - other * (side @ other) / (other @ other)
             dual = dual / (dual @ side)
@@ -153,9 +153,9 @@ class Rasterizer:
                     surface.corner @ dual
                 )
             if not surface.endless:
-                seen &= (value >= 0) & (value <= 1)
-            place.append(value)
-        index = np.flatnonzero(seen)
+                visible &= (value >= 0) & (value <= 1)
+            texture_coordinates.append(value)
+        index = np.flatnonzero(visible)
         if not len(index):
             return None
         depth, facing = depth.ravel()[index], facing.ravel()[index]
@@ -163,8 +163,11 @@ class Rasterizer:
         repeats = surface.repeats
         unit = min(np.linalg.norm(across) / repeats[0], np.linalg.norm(up) / repeats[1])
         area = depth / np.float32(self.camera.focal * unit) * np.maximum(slope, 0.01) ** -0.6
-        u, v = (p.ravel()[index] * np.float32(n) for p, n in zip(place, repeats, strict=True))
-        row, column = np.divmod(index, seen.shape[1])
+        u, v = (
+            p.ravel()[index] * np.float32(n)
+            for p, n in zip(texture_coordinates, repeats, strict=True)
+        )
+        row, column = np.divmod(index, visible.shape[1])
         index = (row + rows.start) * self.camera.width + column + columns.start
         return index, depth, surface.texture.sample(u, v, area)
 

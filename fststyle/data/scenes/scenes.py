@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fststyle.data.scenes.builder import SceneBuilder, plain, sky
-from fststyle.data.scenes.camera_effects import photographed
+from fststyle.data.scenes.builder import SceneBuilder, plain_image, sky
+from fststyle.data.scenes.camera_effects import photograph
 from fststyle.data.scenes.rasterizer import Camera, Rasterizer
 from fststyle.data.scenes.textures import Patches, chance, log_uniform
 
@@ -38,9 +38,9 @@ class SceneRenderer:
         kind = str(random.choice(list(KINDS), p=shares))
         _, draw, blurred, hazy = KINDS[kind]
         rasterizer = draw(patches, random, (height, width))
-        if _flat(rasterizer.depth):  # once more: a wall right before the camera tells little
+        if _is_flat(rasterizer.depth):  # once more: a wall right before the camera tells little
             rasterizer = draw(patches, random, (height, width))
-        return photographed(rasterizer, random, blurred, hazy)
+        return photograph(rasterizer, random, blurred, hazy)
 
 
 def landscape(patches: Patches, random: np.random.Generator, size: Size) -> Rasterizer:
@@ -52,7 +52,7 @@ def landscape(patches: Patches, random: np.random.Generator, size: Size) -> Rast
         builder.hills()
     if builder.chance(0.25):
         builder.row()
-    builder.stand_about(int(random.integers(0, 13)))
+    builder.scatter(int(random.integers(0, 13)))
     if builder.chance(0.45):
         builder.subject(random.uniform(0.25, 0.8))
     if builder.chance(0.2):
@@ -72,7 +72,7 @@ def street(patches: Patches, random: np.random.Generator, size: Size) -> Rasteri
         _houses(builder, side * builder.log(2.5, 14))
     if builder.chance(0.35):
         builder.row()
-    builder.stand_about(int(random.integers(0, 10)))
+    builder.scatter(int(random.integers(0, 10)))
     if builder.chance(0.4):
         builder.subject(random.uniform(0.25, 0.8))
     return builder.rasterizer
@@ -103,7 +103,7 @@ def close_up(patches: Patches, random: np.random.Generator, size: Size) -> Raste
     else:
         for _ in range(int(random.integers(0, 3))):
             builder.hills()
-        builder.stand_about(int(random.integers(0, 6)))
+        builder.scatter(int(random.integers(0, 6)))
     for _ in range(int(random.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))):
         builder.subject(random.uniform(0.5, 1.4))
     return builder.rasterizer
@@ -116,7 +116,9 @@ def room(patches: Patches, random: np.random.Generator, size: Size) -> Rasterize
     low = -extent * random.uniform((0.2, 0, 0.03), (0.8, 0, 0.3))
     low[1] = -above
     camera = _camera(random, size, random.normal(0.12, 0.15), random.normal(0, 0.5))
-    builder = SceneBuilder(Rasterizer(camera, plain(*size, 0.5, random)), above, patches, random)
+    builder = SceneBuilder(
+        Rasterizer(camera, plain_image(*size, 0.5, random)), above, patches, random
+    )
     walls = builder.texture(0.3)
     for axis in range(3):
         for side in (0, 1):
@@ -132,7 +134,7 @@ def room(patches: Patches, random: np.random.Generator, size: Size) -> Rasterize
         if np.hypot(foot[0], foot[2]) > 0.5 + np.hypot(measures[0], measures[2]) / 2:
             texture = furniture[int(random.integers(2))]
             builder.block(foot, measures, texture, 2, turned=builder.chance(0.4))
-    builder.stand_about(int(random.integers(0, 5)), far=extent[2], tall=1.9)
+    builder.scatter(int(random.integers(0, 5)), far=extent[2], tall=1.9)
     if builder.chance(0.4):
         builder.subject(random.uniform(0.3, 1.0))
     return builder.rasterizer
@@ -149,7 +151,7 @@ KINDS: dict[str, tuple[float, Draw, float, float]] = {
 """Kinds of scene: share, what draws them, probability of a shallow depth of field and of haze."""
 
 
-def _flat(depth: np.ndarray) -> bool:
+def _is_flat(depth: np.ndarray) -> bool:
     """Whether nine tenths of the pixels lie within a factor of 1.6 of each other."""
     near, far = np.quantile(depth[::4, ::4], (0.05, 0.95))
     return bool(far < 1.6 * near)

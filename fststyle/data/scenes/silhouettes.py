@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from fststyle.data.scenes.textures import Texture, flipped, noise
+from fststyle.data.scenes.textures import Texture, mirror, noise
 
 _Box = tuple[float, float, float, float]
 
@@ -109,9 +109,9 @@ def silhouette(name: str, random: np.random.Generator, side: int = 128) -> Image
         soft = mask.filter(ImageFilter.BoxBlur(side * 0.02))
         values = np.asarray(soft, np.float32) / 255
         values = values + rough * 0.5 * noise(random, side, side, random.uniform(4, 20), 2)
-        values = np.clip((values - 0.5) * 6 + 0.5, 0, 1) * (np.asarray(mask.filter(_SPREAD)) > 0)
+        values = np.clip((values - 0.5) * 6 + 0.5, 0, 1) * (np.asarray(mask.filter(_OUTLINE)) > 0)
         mask = Image.fromarray((values * 255).astype(np.uint8))
-    return mask if random.random() < 0.5 else flipped(mask)
+    return mask if random.random() < 0.5 else mirror(mask)
 
 
-_SPREAD = ImageFilter.BoxBlur(4)
+_OUTLINE = ImageFilter.BoxBlur(4)

@@ -23,7 +23,7 @@ def log_uniform(random: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
-def flipped(image: Image.Image) -> Image.Image:
+def mirror(image: Image.Image) -> Image.Image:
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
@@ -53,18 +53,18 @@ class Texture:
         level = np.log2(np.maximum(area * max(self.size), 1.0)) + 0.5
         level = np.minimum(level.astype(np.int32), len(self.starts) - 1)
         width, height, start = self.widths[level], self.heights[level], self.starts[level]
-        x0, x1, wx = _neighbours(_mirrored(u), width)
-        y0, y1, wy = _neighbours(1 - _mirrored(v), height)
+        x0, x1, wx = _neighbours(_mirror_repeat(u), width)
+        y0, y1, wy = _neighbours(1 - _mirror_repeat(v), height)
         y0, y1 = start + y0 * width, start + y1 * width
-        top = _mixed(self._at(y0 + x0), self._at(y0 + x1), wx)
-        bottom = _mixed(self._at(y1 + x0), self._at(y1 + x1), wx)
-        return _mixed(top, bottom, wy) * np.float32(1 / 255)
+        top = _lerp(self._at(y0 + x0), self._at(y0 + x1), wx)
+        bottom = _lerp(self._at(y1 + x0), self._at(y1 + x1), wx)
+        return _lerp(top, bottom, wy) * np.float32(1 / 255)
 
     def _at(self, index: np.ndarray) -> np.ndarray:
         return self.texels.take(index).view(np.uint8).reshape(-1, 4).astype(np.float32)
 
 
-def _mirrored(u: np.ndarray) -> np.ndarray:
+def _mirror_repeat(u: np.ndarray) -> np.ndarray:
     return 1 - np.abs(np.mod(u, 2) - 1)
 
 
@@ -75,7 +75,7 @@ def _neighbours(place: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.nd
     return first, np.minimum(first + 1, count - 1), (position - first)[:, None]
 
 
-def _mixed(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _lerp(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
     b -= a
     b *= weight
     b += a
@@ -121,7 +121,7 @@ class Patches:
             candidates.append((float(np.asarray(glance, np.float32).std((0, 1)).sum()), photo, box))
         _, photo, box = min(candidates, key=lambda candidate: candidate[0])
         patch = photo.resize((size, size), Image.Resampling.BILINEAR, box=box)
-        return flipped(patch) if chance(self.random, 0.5) else patch
+        return mirror(patch) if chance(self.random, 0.5) else patch
 
     def piece(self, aspect: float, size: tuple[int, int]) -> Image.Image:
         """A piece from about the middle of a photo; ``aspect`` is its width over its height."""
@@ -151,13 +151,13 @@ def noise(
     return total
 
 
-def calmed(patch: Image.Image, strength: float) -> Image.Image:
+def blend_with_mean(patch: Image.Image, strength: float) -> Image.Image:
     """Blended with its mean colour, like a painted wall or sand."""
     mean = patch.resize((1, 1), Image.Resampling.BOX).resize(patch.size)
     return Image.blend(patch, mean, strength)
 
 
-def with_pattern(patch: Image.Image, random: np.random.Generator) -> Image.Image:
+def draw_pattern(patch: Image.Image, random: np.random.Generator) -> Image.Image:
     """Tiles, planks or bricks drawn over a square patch."""
     patch = patch.copy()
     draw, side = ImageDraw.Draw(patch), patch.width
@@ -178,7 +178,7 @@ def with_pattern(patch: Image.Image, random: np.random.Generator) -> Image.Image
     return patch
 
 
-def with_windows(patch: Image.Image, random: np.random.Generator) -> Image.Image:
+def draw_windows(patch: Image.Image, random: np.random.Generator) -> Image.Image:
     """A grid of panes, dark or bright, on a wall: one storey and one column of them or more."""
     patch = patch.copy()
     draw, side = ImageDraw.Draw(patch), patch.width
@@ -196,7 +196,7 @@ def with_windows(patch: Image.Image, random: np.random.Generator) -> Image.Image
     return patch
 
 
-def road_lines(half: float, random: np.random.Generator) -> Texture:
+def road_texture(half: float, random: np.random.Generator) -> Texture:
     """Lines at the edges of a road ``half`` metres from its middle, dashes along it, or both."""
     pixels = np.zeros((64, 128, 4), np.uint8)
     pixels[..., :3] = np.clip(random.uniform(100, 250) + random.normal(0, 8, 3), 0, 255)
@@ -209,7 +209,7 @@ def road_lines(half: float, random: np.random.Generator) -> Texture:
     return Texture(Image.fromarray(pixels))
 
 
-def ridge(patch: Image.Image, random: np.random.Generator, rough: float) -> Texture:
+def ridge_texture(patch: Image.Image, random: np.random.Generator, rough: float) -> Texture:
     """A range of hills or a row of trees, 512×128: ``patch`` (128²) below a line of 1-D noise.
 
     ``rough`` in [0,1]: from smooth hills to ragged treetops.
@@ -225,7 +225,7 @@ def ridge(patch: Image.Image, random: np.random.Generator, rough: float) -> Text
     return Texture(Image.fromarray(np.dstack([color, (alpha * 255).astype(np.uint8)])))
 
 
-def rounded(image: Image.Image, random: np.random.Generator) -> Image.Image:
+def shade_as_solid(image: Image.Image, random: np.random.Generator) -> Image.Image:
     """Shaded from one side to the other and downwards, as light falls on a body."""
     width, height = image.size
     across = np.linspace(-1, 1, width, dtype=np.float32)[None]
