@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -19,7 +18,7 @@ from fststyle.networks.vgg import VGG19Features
 from fststyle.training.lock import LOCK, locked
 from fststyle.training.run import begun_with
 from fststyle.training.state import TrainingState, resume
-from tests.conftest import ROOT, picture, run_here
+from tests.conftest import ROOT, run_here
 
 Options = list[Any]
 
@@ -145,53 +144,3 @@ def test_vgg_is_calibrated_once_for_the_same_weights(
     for state in (vgg_state, vgg_state, brighter):
         calibration.calibrate(VGG19Features(state, ["relu1_1"]))
     assert measured.call_count == 2
-
-
-READING = """
-import pathlib, sys
-from fststyle.data.loader import SampleNumbers, load_batches
-from fststyle.data.photos import PhotoCrops
-from fststyle.runtime.signals import watch_signals
-files = sorted(pathlib.Path(sys.argv[1]).iterdir())
-with watch_signals() as stop:
-    source = load_batches(PhotoCrops(files, (32, 32), 0), SampleNumbers(0, 2, 1, 0, 1), 2, False)
-    next(source)
-    children = pathlib.Path(f"/proc/self/task/{__import__('os').getpid()}/children")
-    print(*children.read_text().split(), flush=True)
-    while not stop.requested:
-        next(source)
-    for _ in range(20):
-        next(source)
-    source.close()
-print("ended well", flush=True)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_signals_to_the_group_are_the_main_processs(number: signal.Signals, tmp_path: Path) -> None:
-    """As Slurm, systemd, ``timeout`` and a terminal's Ctrl-C send them. Killed, it leaves none."""
-    picture(0).save(tmp_path / "photo.png")
-    command = [sys.executable, "-c", READING, str(tmp_path)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
-        children = [int(child) for child in process.stdout.readline().split()]
-        assert len(children) == 2
-        if number == signal.SIGKILL:
-            process.kill()
-        else:
-            for _ in range(2):  # ``timeout`` and ``torchrun`` send it twice
-                os.killpg(process.pid, number)
-        printed, error = process.communicate()
-        if number != signal.SIGKILL:
-            assert process.returncode == 0 and printed == "ended well\n" and not error, error
-        while any(Path(f"/proc/{child}").exists() and _runs(child) for child in children):
-            time.sleep(0.1)
-
-
-def _runs(child: int) -> bool:
-    """Not a zombie, which nobody may collect where the tests run."""
-    try:
-        return "State:\tZ" not in Path(f"/proc/{child}/status").read_text()
-    except OSError:
-        return False
