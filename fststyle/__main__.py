@@ -195,6 +195,15 @@ TRAINING_PACKAGES = (
 
 
 class _Parser(argparse.ArgumentParser):
+    settings: type | None = None
+    """Of the command; only the one that is run gets its options, which takes a millisecond."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.settings is not None:
+            config.add_arguments(self, self.settings)
+            self.settings = None
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
@@ -213,8 +222,8 @@ def _add(parser: argparse.ArgumentParser, commands: Mapping[str, Any]) -> None:
             _add(choices.add_parser(name, help=f"{name} {' | '.join(command)}"), command)
             continue
         sub = choices.add_parser(name, help=command.help, description=command.help.capitalize())
-        sub.set_defaults(_run=command.run)
-        config.add_arguments(sub, command.settings)
+        sub.set_defaults(_command=command)
+        sub.settings = command.settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -230,10 +239,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = vars(_parser().parse_args(arguments))
-    run = options.pop("_run")
+    command: Command = options.pop("_command")
     try:
-        return run(options) or 0
+        return command.run(options) or 0
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
@@ -245,7 +255,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except RecursionError:
         return _fail("a file is nested too deeply; is it damaged?")
     except (ValueError, OSError) as error:
-        return _fail(str(error))
+        return _fail(config.as_typed(str(error), command.settings, arguments))
     except (EOFError, struct.error, zlib.error) as error:
         return _fail(f"a file is damaged ({error})")
 

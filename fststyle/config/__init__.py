@@ -1,25 +1,29 @@
 """Every setting of every command, once: frozen dataclasses, one for each command."""
 
-from fststyle.config.deploying import ExportConfig, InferConfig, PublishConfig
-from fststyle.config.depth import (
-    DepthConvertConfig,
-    DepthEvalConfig,
-    DepthPredictConfig,
-    DepthTrainConfig,
-    parse_share,
-)
-from fststyle.config.measuring import (
+from fststyle.config.bench import (
     BenchDepthConfig,
     BenchInferConfig,
     BenchOptimizeConfig,
     BenchRobustnessConfig,
     BenchTrainConfig,
     BenchVideoConfig,
-    CompareConfig,
-    EvaluateConfig,
 )
-from fststyle.config.options import (
-    add_arguments,
+from fststyle.config.depth import (
+    DepthConvertConfig,
+    DepthEvalConfig,
+    DepthPredictConfig,
+    DepthSettings,
+    DepthTrainConfig,
+    parse_share,
+)
+from fststyle.config.evaluate import CompareConfig, EvaluateConfig
+from fststyle.config.export import ExportConfig, PublishConfig
+from fststyle.config.infer import InferConfig
+from fststyle.config.loss import DemoConfig, LossTrainConfig
+from fststyle.config.optimize import OptimizeConfig
+from fststyle.config.options import add_arguments, as_typed
+from fststyle.config.runs import LoopConfig, RunConfig, run_folder
+from fststyle.config.settings import (
     changed,
     check,
     from_json,
@@ -29,17 +33,7 @@ from fststyle.config.options import (
     setting,
     to_json,
 )
-from fststyle.config.training import (
-    METHODS,
-    DemoConfig,
-    LoopConfig,
-    LossTrainConfig,
-    ObjectiveConfig,
-    OptimizeConfig,
-    RunConfig,
-    StyleTrainConfig,
-    run_folder,
-)
+from fststyle.config.style import METHODS, ObjectiveConfig, StyleTrainConfig
 
 __all__ = [
     "METHODS",
@@ -54,6 +48,7 @@ __all__ = [
     "DepthConvertConfig",
     "DepthEvalConfig",
     "DepthPredictConfig",
+    "DepthSettings",
     "DepthTrainConfig",
     "EvaluateConfig",
     "ExportConfig",
@@ -66,6 +61,7 @@ __all__ = [
     "RunConfig",
     "StyleTrainConfig",
     "add_arguments",
+    "as_typed",
     "changed",
     "check",
     "from_json",

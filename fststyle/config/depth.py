@@ -2,57 +2,75 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from fststyle.config.options import check, parse_size, setting
-from fststyle.config.training import RunConfig
+from fststyle.config.runs import RunConfig
+from fststyle.config.settings import (
+    FilePath,
+    OptionalPath,
+    OptionalText,
+    Paths,
+    Settings,
+    Several,
+    Texts,
+    at_least,
+    check,
+    parse_size,
+    setting,
+    within,
+)
+from fststyle.config.shared import PRECISION, DeviceSettings, Precision, ReportSettings
 
 DEPTH_DATA = (
     "NAME=FOLDER or NAME=IMAGES+DEPTHS, with @FROM:TO or @LIST.txt for a part of its pictures"
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class DepthTrainConfig(RunConfig):
     """``depth train``: a network that tells depth from one picture."""
 
     preset: Literal["thesis"] | None = setting(
         "defaults of another setting; thesis: its fine-tuning on KITTI, which begins with --init",
-        None,
+        default=None,
     )
-    network: Literal["vgg_head", "hourglass"] = setting("what is trained", "vgg_head")
-    data: tuple[str, ...] = setting(f"pictures with depth: {DEPTH_DATA}", ())
-    scenes: tuple[Path, ...] = setting(
-        "folders of photos from which scenes of exact depth are rendered, as data named scenes", ()
+    network: Literal["vgg_head", "hourglass"] = setting("what is trained", default="vgg_head")
+    data: Texts = setting(f"pictures with depth: {DEPTH_DATA}", default=())
+    scenes: Paths = setting(
+        "folders of photos from which scenes of exact depth are rendered, as data named scenes",
+        default=(),
     )
-    share: tuple[str, ...] = setting(
-        "NAME=X: how much of the samples a set gives (default: its number of pictures)", ()
+    share: Several[str] = setting(
+        "NAME=X: how much of the samples a set gives (default: its number of pictures)", default=()
     )
-    val: tuple[str, ...] = setting("as --data, to validate on", ())
-    init: Path | None = setting("a trained network of this kind to begin with", None)
-    size: str = setting("HEIGHTxWIDTH of the crops in pixels, multiples of 16", "224x288")
+    val: Texts = setting("as --data, to validate on", default=())
+    init: OptionalPath = setting("a trained network of this kind to begin with", default=None)
+    size: str = setting("HEIGHTxWIDTH of the crops in pixels, multiples of 16", default="224x288")
     one_shape: bool = setting(
-        "crops of --size alone; otherwise batches upright and square take turns with it", False
+        "crops of --size alone; otherwise batches upright and square take turns with it",
+        default=False,
     )
     augment: bool = setting(
         "crops of random size, stretched, mirrored and coloured at random; without, the largest of"
         " their shape at random places",
-        True,
+        default=True,
     )
-    pairs: int = setting("pairs of pixels per picture and step", 3000)
-    near_pairs: float = setting("part of them that are at most --distance apart", 0.5)
-    distance: int = setting("pixels", 40)
-    min_gap: float = setting("smallest gap of an ordered pair, as part of the depth range", 0.01)
-    equal_gap: float = setting("largest gap of an equal pair, as part of the depth range", 0.0)
-    dropout: float = setting("part of the deepest features left out (vgg_head)", 0.1)
-    weight_decay: float = setting("AdamW's weight decay", 0.01)
-    batch_size: int = setting("pictures per step, over all processes", 8)
+    pairs: int = setting("pairs of pixels per picture and step", default=3000)
+    near_pairs: float = setting("part of them that are at most --distance apart", default=0.5)
+    distance: int = setting("pixels", default=40)
+    min_gap: float = setting(
+        "smallest gap of an ordered pair, as part of the depth range", default=0.01
+    )
+    equal_gap: float = setting(
+        "largest gap of an equal pair, as part of the depth range", default=0.0
+    )
+    dropout: float = setting("part of the deepest features left out (vgg_head)", default=0.1)
+    weight_decay: float = setting("AdamW's weight decay", default=0.01)
+    batch_size: int = setting("pictures per step, over all processes", default=8)
     scale_output: bool = setting(
         "scale the finished network's output to a mean of 0 and a deviation of 1 on the training"
         " pictures, so that weights of the depth loss mean the same for every network",
-        True,
+        default=True,
     )
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -76,12 +94,9 @@ class DepthTrainConfig(RunConfig):
         height, width = parse_size(self.size)
         for side in (height, width):
             check(side >= 32 and side % 16 == 0, f"--size takes multiples of 16, not {self.size}")
-        check(self.pairs >= 1, f"--pairs must be at least 1, not {self.pairs}")
-        check(self.distance >= 1, f"--distance must be at least 1, not {self.distance}")
-        for name in ("near_pairs", "min_gap", "equal_gap", "dropout"):
-            value = getattr(self, name)
-            check(0 <= value <= 1, f"--{name.replace('_', '-')} must lie in [0, 1], not {value}")
-        check(self.weight_decay >= 0, f"--weight-decay must be 0 or more, not {self.weight_decay}")
+        at_least(1, self, "pairs", "distance")
+        within(0, 1, self, "near_pairs", "min_gap", "equal_gap", "dropout")
+        at_least(0, self, "weight_decay")
         for share in self.share:
             parse_share(share)
 
@@ -97,61 +112,66 @@ def parse_share(text: str) -> tuple[str, float]:
     return name, share
 
 
-@dataclass(frozen=True, kw_only=True)
-class DepthEvalConfig:
+class DepthEvalConfig(ReportSettings, DeviceSettings):
     """``depth eval``: how well networks order depths, beside trivial baselines."""
 
-    checkpoints: tuple[str, ...] = setting(
+    checkpoints: Texts = setting(
         "depth networks: NAME.safetensors, or transformers:NAME", positional=True
     )
-    data: tuple[str, ...] = setting(DEPTH_DATA)
-    size: str = setting("pictures are compared at the area of HEIGHTxWIDTH pixels", "224x288")
-    pairs: int = setting("pairs of pixels per picture", 5000)
-    min_gap: float = setting("smallest gap of a pair, as part of the depth range", 0.01)
-    distance: int = setting("largest distance of near pairs in pixels", 40)
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("as in train", "fp32")
-    device: str = setting("as in train", "auto")
-    vgg_weights: Path | None = setting("as in train", None)
-    json: Path | None = setting("also write the figures to this file", None)
-    sheet: Path | None = setting("also draw pictures, true and predicted depth (PNG)", None)
-    overwrite: bool = setting("replace --json and --sheet where they are there already", False)
+    data: Texts = setting(DEPTH_DATA)
+    size: str = setting(
+        "pictures are compared at the area of HEIGHTxWIDTH pixels", default="224x288"
+    )
+    pairs: int = setting("pairs of pixels per picture", default=5000)
+    min_gap: float = setting("smallest gap of a pair, as part of the depth range", default=0.01)
+    distance: int = setting("largest distance of near pairs in pixels", default=40)
+    precision: Precision = setting(PRECISION, default="fp32")
+    sheet: OptionalPath = setting(
+        "also draw pictures, true and predicted depth (PNG)", default=None
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(min(parse_size(self.size)) >= 32, "--size must be 32x32 or more")
-        check(self.pairs >= 1, f"--pairs must be at least 1, not {self.pairs}")
-        check(self.distance >= 1, f"--distance must be at least 1, not {self.distance}")
-        check(0 <= self.min_gap <= 1, f"--min-gap must lie in [0, 1], not {self.min_gap}")
+        at_least(1, self, "pairs", "distance")
+        within(0, 1, self, "min_gap")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DepthPredictConfig:
+class DepthSettings(DeviceSettings):
+    """Which network tells the depth of pictures, and how it sees them."""
+
+    network: OptionalText = setting(
+        "NAME.safetensors, NAME.onnx or transformers:NAME (default: the best that ships)",
+        default=None,
+    )
+    size: int | None = setting(
+        "side of the square whose area pictures are reduced to (default: as in training)",
+        default=None,
+    )
+    flip: bool = setting(
+        "average with the mirrored picture's depth: twice the time, better", default=False
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(32, self, "size")
+
+
+class DepthPredictConfig(DepthSettings):
     """``depth predict``: depth maps of pictures."""
 
-    inputs: tuple[str, ...] = setting("pictures, folders or globs", positional=True)
-    network: str | None = setting(
-        "NAME.safetensors, NAME.onnx or transformers:NAME (default: the best that ships)", None
-    )
-    output: Path = setting("folder for the depth maps", Path("depth"))
-    overwrite: bool = setting("replace depth maps that are there already", False)
-    size: int | None = setting(
-        "side of the square whose area pictures are reduced to (default: as in training)", None
-    )
-    flip: bool = setting("average with the mirrored picture's depth: twice the time, better", False)
-    device: str = setting("as in train", "auto")
-    vgg_weights: Path | None = setting("as in train", None)
-
-    def __post_init__(self) -> None:
-        check(self.size is None or self.size >= 32, f"--size must be at least 32, not {self.size}")
+    inputs: Texts = setting("pictures, folders or globs", positional=True)
+    output: FilePath = setting("folder for the depth maps", default=Path("depth"))
+    overwrite: bool = setting("replace depth maps that are there already", default=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DepthConvertConfig:
+class DepthConvertConfig(Settings):
     """``depth convert``: somebody's hourglass network to our file, or ours to half the size."""
 
-    source: Path = setting("Torch7 .t7, a PyTorch .pth/.pt, or a file of ours", positional=True)
-    output: Path | None = setting(
-        "the file to write, NAME.safetensors (default: beside the source)", None
+    source: FilePath = setting("Torch7 .t7, a PyTorch .pth/.pt, or a file of ours", positional=True)
+    output: OptionalPath = setting(
+        "the file to write, NAME.safetensors (default: beside the source)", default=None
     )
-    overwrite: bool = setting("replace the file where it exists", False)
-    half: bool = setting("store kernels as float16, at half the size", False)
-    note: str | None = setting("what the card is to say beside the rest", None)
+    overwrite: bool = setting("replace the file where it exists", default=False)
+    half: bool = setting("store kernels as float16, at half the size", default=False)
+    note: str | None = setting("what the card is to say beside the rest", default=None)

@@ -1,36 +1,13 @@
-"""Settings: dataclass fields from which argparse is built, and their way to JSON and back."""
+"""Command-line options out of settings: what argparse is told of a configuration's fields."""
 
 import argparse
 import dataclasses
-import types
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-Config = TypeVar("Config")
-
-
-def setting(help: str, default: Any = dataclasses.MISSING, *, positional: bool = False) -> Any:
-    """A dataclass field that is also a command-line option."""
-    return field(default=default, metadata={"help": help, "positional": positional})
-
-
-def check(condition: bool, message: str) -> None:
-    """Raise ValueError(message) unless ``condition``."""
-    if not condition:
-        raise ValueError(message)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Two numbers out of "224x288", or one twice out of "224"; raises ValueError."""
-    try:
-        sides = [int(part) for part in text.lower().split("x")]
-    except ValueError:
-        sides = []
-    check(len(sides) in (1, 2), f"a size is 256, or two numbers such as 224x288, not {text!r}")
-    return sides[0], sides[-1]
+from fststyle.config.settings import element_type, flag, settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
@@ -39,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
     Options not given stay out of the namespace, so that what was said can be told from defaults.
     """
     hints = typing.get_type_hints(config)
-    for f in dataclasses.fields(config):
-        kind, many = _element_type(hints[f.name])
+    for f in settings_of(config):
+        kind, many = element_type(hints[f.name])
         help = f.metadata["help"].replace("%", "%%") + _default_text(f)
         options: dict[str, Any] = {"help": help, "default": argparse.SUPPRESS}
         if kind is bool:
@@ -58,19 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
                 options["nargs"] = "*"
             parser.add_argument(f.name, **{**options, "metavar": f.name.upper()})
         else:
-            parser.add_argument(f"--{f.name.replace('_', '-')}", **options)
+            parser.add_argument(flag(f.name), *f.metadata["aliases"], **options)
 
 
 _METAVAR = {int: "N", float: "X", Path: "PATH"}
-
-
-def _element_type(hint: Any) -> tuple[Any, bool]:
-    """(type of one value, whether several may be given)."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
-    if typing.get_origin(hint) is tuple:
-        return typing.get_args(hint)[0], True
-    return hint, False
 
 
 def _default_text(f: dataclasses.Field[Any]) -> str:
@@ -81,72 +49,11 @@ def _default_text(f: dataclasses.Field[Any]) -> str:
     return f" (default: {shown})"
 
 
-def needed(config: type) -> set[str]:
-    """Names of the fields without a default."""
-    return {f.name for f in dataclasses.fields(config) if f.default is dataclasses.MISSING}
-
-
-def from_options(config: type[Config], options: Mapping[str, Any]) -> Config:
-    """The dataclass from parsed options, over those of a preset where one is named.
-
-    Raises ValueError where one is missing, or where the dataclass's own checks do.
-    """
-    presets = getattr(config, "PRESETS", {})
-    options = {**presets.get(options.get("preset"), {}), **options}
-    for f in dataclasses.fields(config):  # type: ignore[arg-type]
-        if f.default is dataclasses.MISSING and f.name not in options:
-            raise ValueError(f"--{f.name.replace('_', '-')} is needed: {f.metadata['help']}")
-    return config(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
-
-
-def to_json(config: Any) -> dict[str, Any]:
-    """The settings as JSON values; paths become strings."""
-    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    return [_plain(v) for v in value] if isinstance(value, tuple) else value
-
-
-def from_json(config: type[Config], values: Any) -> Config:
-    """The inverse of ``to_json``.
-
-    Raises ValueError where settings are missing, unknown to this version or of another type, or
-    where the dataclass's own checks do.
-    """
-    check(isinstance(values, dict), f"settings cannot be {values!r:.60}")
-    hints = typing.get_type_hints(config)
-    unknown = sorted(values.keys() - hints.keys())
-    check(not unknown, f"settings of another version: {', '.join(unknown)}")
-    missing = sorted(needed(config) - values.keys())
-    check(not missing, f"settings are missing: {', '.join(missing)}")
-    return config(**{name: _typed(name, hints[name], value) for name, value in values.items()})
-
-
-def _typed(name: str, hint: Any, value: Any) -> Any:
-    kind, many = _element_type(hint)
-    if value is None and type(None) in typing.get_args(hint):
-        return None
-    values = value if many and isinstance(value, list) else [value]
-    right = isinstance(value, list) == many and all(_is(kind, v) for v in values)
-    check(right, f"setting {name} cannot be {value!r:.60}")
-    made = [Path(v) if kind is Path else v for v in values]
-    return tuple(made) if many else made[0]
-
-
-def _is(kind: Any, value: Any) -> bool:
-    """Whether a JSON value can be one of a setting of type ``kind``."""
-    if typing.get_origin(kind) is Literal:
-        return value in typing.get_args(kind)
-    if isinstance(value, bool) or kind is bool:
-        return isinstance(value, bool) and kind is bool
-    kinds: dict[Any, Any] = {float: (int, float), Path: str}
-    return isinstance(value, kinds.get(kind, kind))
-
-
-def changed(old: Any, new: Any, ignore: Sequence[str]) -> list[str]:
-    """Names of the fields in which two configurations of one class differ."""
-    names = (f.name for f in dataclasses.fields(old) if f.name not in ignore)
-    return [name for name in names if getattr(old, name) != getattr(new, name)]
+def as_typed(message: str, config: type, arguments: Sequence[str]) -> str:
+    """``message`` with the options of ``config`` named as the user did in ``arguments``, where that
+    was by an alias."""
+    typed = {argument.partition("=")[0] for argument in arguments}
+    for f in settings_of(config):
+        for alias in typed.intersection(f.metadata["aliases"]):
+            message = message.replace(flag(f.name), alias)
+    return message

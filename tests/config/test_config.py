@@ -1,3 +1,4 @@
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 
 from fststyle import config
 from fststyle.__main__ import main
-from fststyle.config import StyleTrainConfig, from_json, from_options, to_json
+from fststyle.config import OptimizeConfig, StyleTrainConfig, from_json, from_options, to_json
 
 NEEDED: dict[str, Any] = {"style": (Path("a.jpg"),), "content": Path("photos"), "name": "x"}
 
@@ -62,6 +63,19 @@ def test_values_out_of_range_are_refused(field: str, value: object, message: str
         StyleTrainConfig(**{**NEEDED, field: value})
 
 
+def test_paths_are_taken_as_text_and_what_there_can_be_several_of_alone() -> None:
+    settings = StyleTrainConfig(style="a.jpg", content="photos", name="x", style_size=[256, 512])
+    assert settings.style == (Path("a.jpg"),) and settings.content == Path("photos")
+    assert settings.style_size == (256, 512)
+    assert OptimizeConfig(style="a.jpg", inputs=Path("b.jpg")).inputs == ("b.jpg",)
+
+
+@pytest.mark.parametrize("value", ["8", True, None, 1.5, [8]])
+def test_values_of_another_type_are_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="setting steps cannot be"):
+        StyleTrainConfig(**NEEDED, steps=value)
+
+
 def test_what_changed_is_named() -> None:
     old = StyleTrainConfig(**NEEDED)
     new = StyleTrainConfig(**{**NEEDED, "lr": 1.0, "steps": 5})
@@ -73,6 +87,21 @@ def test_wrong_options_give_one_line_and_status_2(capsys: pytest.CaptureFixture[
         main(["train", "--steps", "many"])
     assert exit.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--grain", "--noise"])
+def test_errors_name_the_option_as_it_was_given(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["infer", "udnie", "photo.jpg", f"{option}=99"]) == 2
+    assert capsys.readouterr().err == f"fststyle: {option} must lie in [0, 64], not 99\n"
+
+
+def test_color_is_spelt_in_either_way() -> None:
+    parser = argparse.ArgumentParser()
+    config.add_arguments(parser, OptimizeConfig)
+    for option in ("--keep-color", "--keep-colour"):
+        assert parser.parse_args(["photo.jpg", option]).keep_colour is True
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,92 @@
+"""Measuring and comparing."""
+
+from pathlib import Path
+
+from fststyle.config.settings import (
+    FilePath,
+    OptionalPath,
+    OptionalText,
+    Paths,
+    at_least,
+    check,
+    flag,
+    setting,
+    within,
+)
+from fststyle.config.shared import (
+    DepthNetworkSettings,
+    DeviceSettings,
+    LossNetworkSettings,
+    ProviderSettings,
+    ReportSettings,
+    VGGSettings,
+)
+
+
+class EvaluateConfig(ReportSettings, LossNetworkSettings, DepthNetworkSettings, DeviceSettings):
+    """``evaluate``: style networks side by side, on photos and videos they never saw."""
+
+    networks: Paths = setting(
+        "NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of pictures named as"
+        " the photos (optimize --record)",
+        positional=True,
+    )
+    photos: OptionalPath = setting("folder of photos, searched recursively", default=None)
+    videos: Paths = setting(
+        "videos, on which it is measured how steady networks' strokes are", default=()
+    )
+    frames: int = setting("frames of each video, from its beginning", default=25)
+    style: Paths = setting(
+        "the paintings (default: where they lay when the networks were trained)", default=()
+    )
+    size: int | None = setting(
+        "shorter side to which photos and videos are reduced (default: the size of the pictures"
+        " where folders of them are given, else 256)",
+        default=None,
+    )
+    second_depth: OptionalText = setting("another that judges depth, too", default=None)
+    sheet: OptionalPath = setting(
+        "also draw photos, their depth and every network's picture", default=None
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(64, self, "size")
+        at_least(2, self, "frames")
+        check(
+            bool(self.photos or self.videos), "--photos FOLDER or --videos FILE is needed, or both"
+        )
+        for name in ("sheet", "depth_network", "second_depth"):
+            check(
+                self.photos is not None or getattr(self, name) is None,
+                f"{flag(name)} is about photos: add --photos FOLDER, or leave it out",
+            )
+
+
+class CompareConfig(DepthNetworkSettings, ProviderSettings, VGGSettings):
+    """``compare``: content, painting, depth, weight map and results on one sheet."""
+
+    models: Paths = setting(
+        "networks, NAME.onnx or NAME.safetensors, or folders of pictures named as the photos"
+        " (optimize --record)",
+        positional=True,
+    )
+    content: Paths = setting("photos, a row each")
+    style: Paths = setting("paintings to show beside them", default=())
+    output: FilePath = setting("the sheet to write", default=Path("sheet.png"))
+    overwrite: bool = setting("replace the sheet where it is there already", default=False)
+    height: int = setting("height of every picture in pixels", default=320)
+    stylize_height: int | None = setting(
+        "height to which photos are reduced to be stylized (default: --height); strokes look finer"
+        " in pictures that are reduced afterwards",
+        default=None,
+    )
+    quality: int = setting("of a JPEG or WebP sheet, at most 100", default=95)
+    depth: bool = setting(
+        "show the photos' depth and weight maps where results were made with them", default=True
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(16, self, "height", "stylize_height")
+        within(1, 100, self, "quality")

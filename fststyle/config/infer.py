@@ -1,0 +1,128 @@
+"""Stylizing."""
+
+import itertools
+import os
+from pathlib import Path
+
+from fststyle.config.settings import Text, Texts, at_least, check, setting, within
+from fststyle.config.shared import ProviderSettings
+from fststyle.utils.pretrained import shipped_styles, style_file
+
+
+class InferConfig(ProviderSettings):
+    """``infer``: pictures and videos through ONNX files."""
+
+    inputs: Texts = setting(
+        "a style, by the name under which it ships or as NAME.onnx, or several; then pictures,"
+        " videos, folders, globs, camera:0 or the address of a stream (rtsp://…, http://…)",
+        default=(),
+        positional=True,
+    )
+    list: bool = setting(
+        "instead of stylizing, name the styles that ship; with styles, print their whole cards",
+        default=False,
+    )
+    output: Text = setting(
+        "folder for the results, with one below it for each of several styles; or the file to"
+        " write",
+        default="out",
+    )
+    overwrite: bool = setting("replace results that exist already", default=False)
+    skip_existing: bool = setting("leave out results that exist already", default=False)
+    strength: float = setting("1 for the stylized picture, 0 for the original", default=1.0)
+    keep_colour: bool = setting(
+        "keep the original's colours", default=False, aliases=["--keep-color"]
+    )
+    grain: int = setting(
+        "levels of 255 by which pixels are made to differ, so that plain surfaces get strokes; 0:"
+        " none",
+        default=4,
+        aliases=["--noise"],
+    )
+    crossfade: bool = setting("videos change from the first style to the second", default=False)
+    frames: bool = setting("write videos as folders of numbered PNG pictures", default=False)
+    fps: float | None = setting(
+        "take each folder for a video, its pictures for frames, so many a second", default=None
+    )
+    show: bool = setting(
+        "show a camera, stream or video in a window instead of writing it", default=False
+    )
+    max_size: int | None = setting(
+        "reduce pictures and videos whose longer side is larger", default=None
+    )
+    tile: float | None = setting(
+        "stylize pictures in tiles of so many megapixels, which look like the whole and take 1.3 GB"
+        " each (width 32); 0 never does (default: 1 in pictures of more than 9 megapixels)",
+        default=None,
+    )
+    batch_size: int = setting(
+        "frames of a video stylized at once; more can be faster on a GPU where they are small",
+        default=1,
+    )
+    codec: str | None = setting(
+        "FFmpeg's name of the video encoder: libx264, libx265, libvpx-vp9 … (default: what fits the"
+        " container; libx264 in .mp4)",
+        default=None,
+    )
+    quality: int = setting(
+        "the encoder's constant rate factor, or what comes near it where it has none; smaller is"
+        " better",
+        default=16,
+    )
+    threads: int | None = setting("CPU threads (default: all cores)", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(16, self, "max_size")
+        at_least(1, self, "threads", "batch_size")
+        check(
+            self.fps is None or 0 < self.fps <= 1000, f"--fps must lie in (0, 1000], not {self.fps}"
+        )
+        check(
+            self.tile is None or self.tile == 0 or 0.01 <= self.tile <= 1000,
+            f"--tile must be 0 or lie in [0.01, 1000] megapixels, not {self.tile}",
+        )
+        within(0, 1, self, "strength")
+        within(0, 64, self, "grain")
+        within(0, 63, self, "quality")
+        if self.list:
+            check(not self.media, f"--list takes styles only: {self._no_style()}")
+            return
+        check(bool(self.models), f"infer STYLE photo.jpg: {self._no_style()}")
+        check(bool(self.media), "what is to be stylized? name pictures or videos")
+        check(
+            not (self.overwrite and self.skip_existing),
+            "--overwrite or --skip-existing: choose one",
+        )
+        check(
+            not self.crossfade or len(self.models) == 2,
+            f"--crossfade takes two styles, not {len(self.models)}",
+        )
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """The files of the styles, with which the inputs begin.
+
+        Where nothing else is given, the last one is no style but what is there of that name.
+        """
+        files = map(style_file, self.inputs)
+        found = tuple(itertools.takewhile(lambda file: file.suffix == ".onnx", files))
+        last = self.inputs[-1] if self.inputs else ""
+        if not self.list and 1 < len(found) == len(self.inputs) and last != str(found[-1]):
+            return found[:-1] if os.path.exists(last) else found
+        return found
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """What is stylized."""
+        return self.inputs[len(self.models) :]
+
+    def _no_style(self) -> str:
+        """What to say of the first of ``media``, or where there is nothing."""
+        ships = f"the styles that ship are {', '.join(shipped_styles())}"
+        if not self.media:
+            return f"a style comes first, NAME.onnx or one of those that ship; {ships}"
+        name = self.media[0]
+        if name.endswith(".safetensors"):
+            return f"{name} is to be exported first: export {name} --uint8"
+        return f"{name} is no style: {ships}; others are given as NAME.onnx"

@@ -1,0 +1,216 @@
+"""What a setting is: a field of a frozen dataclass, with its help text, its default and its checks;
+and the way of settings to JSON and back."""
+
+import dataclasses
+import math
+import os
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, dataclass_transform
+
+Config = TypeVar("Config")
+T = TypeVar("T")
+Held = TypeVar("Held", covariant=True)
+Given = TypeVar("Given", contravariant=True)
+
+AnyPath = str | os.PathLike[str]
+
+if TYPE_CHECKING:
+    # A setting is given in any of several forms and held in one: to a type checker such a field is
+    # a descriptor, when the program runs it is a plain one, which ``Settings`` converts.
+    class Converted(Generic[Held, Given]):
+        """Held as ``Held``, given as ``Given``."""
+
+        def __get__(self, config: object, kind: type | None = None) -> Held: ...
+
+        def __set__(self, config: object, value: Given) -> None: ...
+
+    FilePath = Converted[Path, AnyPath]
+    OptionalPath = Converted[Path | None, AnyPath | None]
+    Paths = Converted[tuple[Path, ...], AnyPath | Sequence[AnyPath]]
+    Text = Converted[str, AnyPath]
+    OptionalText = Converted[str | None, AnyPath | None]
+    Texts = Converted[tuple[str, ...], AnyPath | Sequence[AnyPath]]
+    Several = Converted[tuple[T, ...], T | Sequence[T]]
+else:
+    FilePath, OptionalPath, Paths = Path, Path | None, tuple[Path, ...]
+    # What may be a path, or a word: a path given is held as its text.
+    Text, OptionalText, Texts = str, str | None, tuple[str, ...]
+    Several = tuple[T, ...]
+
+
+def setting(
+    help: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    positional: bool = False,
+    aliases: Sequence[str] = (),
+) -> Any:
+    """A field that is also a command-line option.
+
+    Args:
+        aliases: other names of the option, "--noise".
+    """
+    metadata = {"help": help, "positional": positional, "aliases": tuple(aliases)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(setting,))
+class Settings:
+    """Every class below this one is a frozen dataclass of keyword-only ``setting``s.
+
+    Values are held as their field's type: a path may be given as text, and what there can be
+    several of alone or as a list. Raises ValueError where a value is of another type, and where
+    ``__post_init__`` of a class finds settings that do not go together.
+    """
+
+    def __init_subclass__(cls) -> None:
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, _converted(name, hints[name], value))
+
+
+def settings_of(config: type) -> list[dataclasses.Field[Any]]:
+    """The fields of a configuration: its own, then those of the classes it is made of."""
+    fields = {f.name: f for f in dataclasses.fields(config)}
+    names = [name for kind in config.__mro__ for name in vars(kind).get("__annotations__", ())]
+    return [fields[name] for name in dict.fromkeys(names) if name in fields]
+
+
+def flag(name: str) -> str:
+    """The option of the field ``name``."""
+    return f"--{name.replace('_', '-')}"
+
+
+def needed(config: type) -> set[str]:
+    """Names of the fields without a default."""
+    return {f.name for f in settings_of(config) if f.default is dataclasses.MISSING}
+
+
+def element_type(hint: Any) -> tuple[Any, bool]:
+    """(type of one value, whether several may be given)."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    if typing.get_origin(hint) is tuple:
+        return typing.get_args(hint)[0], True
+    return hint, False
+
+
+def _converted(name: str, hint: Any, value: Any) -> Any:
+    kind, many = element_type(hint)
+    if value is None and type(None) in typing.get_args(hint):
+        return None
+    values = value if many and isinstance(value, (list, tuple)) else [value]
+    if kind in (Path, str):
+        values = [os.fspath(v) if isinstance(v, os.PathLike) else v for v in values]
+    check(all(_is(kind, v) for v in values), f"setting {name} cannot be {value!r:.60}")
+    if kind is Path:
+        values = [Path(v) for v in values]
+    return tuple(values) if many else values[0]
+
+
+def _is(kind: Any, value: Any) -> bool:
+    """Whether a value, paths being text, can be one of a setting of type ``kind``."""
+    if typing.get_origin(kind) is Literal:
+        return any(value == choice for choice in typing.get_args(kind))
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    kinds: dict[Any, Any] = {float: (int, float), Path: str}
+    return isinstance(value, kinds.get(kind, kind))
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The settings as JSON values; paths become strings."""
+    return {name: _plain(value) for name, value in vars(config).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def from_json(config: type[Config], values: Any) -> Config:
+    """The inverse of ``to_json``.
+
+    Raises ValueError where settings are missing, unknown to this version or of another type, or
+    where the dataclass's own checks do.
+    """
+    check(isinstance(values, dict), f"settings cannot be {values!r:.60}")
+    hints = typing.get_type_hints(config)
+    unknown = sorted(values.keys() - hints.keys())
+    check(not unknown, f"settings of another version: {', '.join(unknown)}")
+    missing = sorted(needed(config) - values.keys())
+    check(not missing, f"settings are missing: {', '.join(missing)}")
+    for name, value in values.items():
+        several = element_type(hints[name])[1]
+        check(isinstance(value, list) == several, f"setting {name} cannot be {value!r:.60}")
+    return config(**values)
+
+
+def from_options(config: type[Config], options: Mapping[str, Any]) -> Config:
+    """The dataclass from the options that were given, over those of a preset where one is named.
+
+    Raises ValueError where one is missing, or where the dataclass's own checks do.
+    """
+    presets: Mapping[str, Mapping[str, Any]] = getattr(config, "PRESETS", {})
+    options = {**presets.get(options.get("preset", ""), {}), **options}
+    for f in settings_of(config):
+        if f.default is dataclasses.MISSING and f.name not in options:
+            option = f.name if f.metadata["positional"] else flag(f.name)
+            raise ValueError(f"{option} is needed: {f.metadata['help']}")
+    return config(**options)
+
+
+def changed(old: Any, new: Any, ignore: Sequence[str]) -> list[str]:
+    """Names of the settings in which two configurations of one class differ."""
+    names = (name for name in vars(old) if name not in ignore)
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
+
+
+def check(condition: bool, message: str) -> None:
+    """Raise ValueError(message) unless ``condition``."""
+    if not condition:
+        raise ValueError(message)
+
+
+def at_least(least: float, config: Settings, *names: str) -> None:
+    """Raise ValueError where one of the settings ``names``, or one of its several values, is less
+    than ``least``, infinite or no number. As all checks of ranges it passes over None."""
+    for name, value in _numbers(config, names):
+        words = f"{least} or more" if isinstance(value, float) else f"at least {least}"
+        check(value >= least and math.isfinite(value), f"{flag(name)} must be {words}, not {value}")
+
+
+def above_zero(config: Settings, *names: str) -> None:
+    """As ``at_least``, of what must be more than 0."""
+    for name, value in _numbers(config, names):
+        check(value > 0 and math.isfinite(value), f"{flag(name)} must be above 0, not {value}")
+
+
+def within(low: float, high: float, config: Settings, *names: str) -> None:
+    """As ``at_least``, of what must lie in [low, high]."""
+    for name, value in _numbers(config, names):
+        check(low <= value <= high, f"{flag(name)} must lie in [{low}, {high}], not {value}")
+
+
+def _numbers(config: Settings, names: Sequence[str]) -> typing.Iterator[tuple[str, float]]:
+    for name in names:
+        value = getattr(config, name)
+        if value is not None:
+            yield from ((name, v) for v in (value if isinstance(value, tuple) else (value,)))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Two numbers out of "224x288", or one twice out of "224"; raises ValueError."""
+    try:
+        sides = [int(part) for part in text.lower().split("x")]
+    except ValueError:
+        sides = []
+    check(len(sides) in (1, 2), f"a size is 256, or two numbers such as 224x288, not {text!r}")
+    return sides[0], sides[-1]

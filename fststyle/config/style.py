@@ -1,0 +1,214 @@
+"""Styles: what pictures are compared with, whether a network or single pictures are to follow; and
+how a network is trained."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from fststyle.config.runs import RunConfig
+from fststyle.config.settings import (
+    FilePath,
+    OptionalPath,
+    OptionalText,
+    Paths,
+    Several,
+    Text,
+    above_zero,
+    at_least,
+    check,
+    parse_size,
+    setting,
+    within,
+)
+from fststyle.config.shared import LossNetworkSettings
+
+METHODS = ("plain", "weighted", "depth", "combined")
+"""The thesis's four: neither, content weighted by depth, depth loss, both."""
+
+
+class ObjectiveConfig(LossNetworkSettings):
+    """What stylized pictures are compared with, and how much of it counts."""
+
+    style: Paths = setting("painting, or several that are blended into one style")
+    style_blend: Several[float] = setting(
+        "parts that the paintings have in the style, a number each (default: equal)", default=()
+    )
+    preset: Literal["thesis"] | None = setting(
+        "defaults of another setting; thesis: that of the thesis this implements", default=None
+    )
+    method: Literal["plain", "weighted", "depth", "combined"] = setting(
+        "plain; weighted: content counts more where it is near; depth: a loss keeps the scene's"
+        " depth; combined: both",
+        default="combined",
+    )
+    content_weight: float = setting("weight of the content loss", default=1.0)
+    style_weight: float = setting("weight of the style loss", default=4.0)
+    depth_weight: float = setting(
+        "weight of the depth loss (methods depth and combined)", default=8.0
+    )
+    depth_shift_free: bool = setting(
+        "leave out of the depth loss what is the same all over a picture: relative depth has no"
+        " zero",
+        default=True,
+    )
+    tv_weight: float = setting("weight of the total variation", default=0.0)
+    alpha_min: float = setting(
+        "factor on the content loss where a picture is farthest (weighted and combined)",
+        default=0.2,
+    )
+    alpha_max: float = setting("factor where it is nearest", default=5.0)
+    weight_map: Text = setting(
+        "what tells near from far: depth; horizontal or vertical, an even gradient to the right or"
+        " to the bottom; or a folder of greyscale maps named as the photos, white = near",
+        default="depth",
+    )
+    depth_network: OptionalText = setting(
+        "NAME.safetensors, transformers:NAME, or one that ships: vgg_head or hourglass (default:"
+        " the better that can be used)",
+        default=None,
+    )
+    depth_full_size: bool = setting(
+        "the depth network sees pictures as they are compared, behind --loss-downscale, and not"
+        " reduced to the size it was trained at",
+        default=False,
+    )
+    content_layers: Several[str] = setting(
+        "VGG-19 layers of the content loss", default=("relu2_2",)
+    )
+    style_layers: Several[str] = setting(
+        "VGG-19 layers of the style loss", default=("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    )
+    calibrate: bool = setting(
+        "scale VGG's layers to a mean activation of 1, so that weights mean the same everywhere",
+        default=True,
+    )
+    loss_downscale: int = setting(
+        "average pooling by this factor before the loss networks, to save time and memory",
+        default=1,
+    )
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "thesis": {
+            "loss_downscale": 2,
+            "calibrate": False,
+            "content_weight": 1.0,
+            "style_weight": 1000.0,
+            "depth_weight": 20.0,
+            "depth_shift_free": False,
+            "depth_network": "hourglass",
+            "depth_full_size": True,
+            "alpha_min": 1.0,
+            "alpha_max": 5.0,
+            "style_size": (640,),
+            "precision": "fp32",
+        }
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(len(self.style) > 0, "--style needs at least one painting")
+        check(
+            len(self.style_blend) in (0, len(self.style)),
+            f"--style-blend takes a number for each painting: {len(self.style)}, not"
+            f" {len(self.style_blend)}",
+        )
+        at_least(0, self, "style_blend")
+        check(
+            not self.style_blend or sum(self.style_blend) > 0,
+            f"--style-blend takes numbers that are not all 0, found {self.style_blend}",
+        )
+        at_least(0, self, "content_weight", "style_weight", "depth_weight", "tv_weight")
+        above_zero(self, "alpha_min", "alpha_max")
+        check(len(self.content_layers) > 0, "--content-layers needs at least one layer")
+        check(len(self.style_layers) > 0, "--style-layers needs at least one layer")
+        at_least(1, self, "loss_downscale")
+        check(
+            self.weights_content or self.weight_map == "depth",
+            f"--method {self.method} weights no content, so --weight-map has no use: leave it out,"
+            " or choose weighted or combined",
+        )
+
+    @property
+    def weights_content(self) -> bool:
+        """Whether the content loss has a weight map."""
+        return self.method in ("weighted", "combined")
+
+    @property
+    def keeps_depth(self) -> bool:
+        """Whether there is a depth loss."""
+        return self.method in ("depth", "combined") and self.depth_weight > 0
+
+    @property
+    def needs_depth(self) -> bool:
+        """Whether a depth network is needed, for the loss or for the weights."""
+        return self.keeps_depth or (self.weights_content and self.weight_map == "depth")
+
+
+class StyleTrainConfig(ObjectiveConfig, RunConfig):
+    """``train``: one style network from a painting and a folder of photos."""
+
+    content: FilePath = setting("folder of photos, searched recursively")
+    val: OptionalPath = setting("photos to validate on (default: some of --content)", default=None)
+    image_size: str = setting(
+        "side of the training crops in pixels, or HEIGHTxWIDTH", default="256"
+    )
+    width: int = setting("channels of the network's first layer", default=32)
+    depth_part: float = setting(
+        "part of each batch whose depth loss is computed: its gradient is right on average whatever"
+        " the part (a step takes 1.12 times as long as a plain one with half, 1.24 with all)",
+        default=0.5,
+    )
+    grid_shift: int = setting(
+        "pixels, times --loss-downscale, by which pictures are cut at another place every step"
+        " before they are compared, so that no weave is learnt that is bound to a grid; 0: whole",
+        default=8,
+    )
+    stability_weight: float = setting(
+        "weight of the stability loss, for steadier videos: a photo moved by some pixels is to give"
+        " the same picture, moved; 1000 is good, and takes something from the style",
+        default=0.0,
+    )
+    init: OptionalPath = setting(
+        "a trained style network to begin with, of any style", default=None
+    )
+    depth_cache: OptionalText = setting(
+        "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
+        default=None,
+    )
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "thesis": {
+            **ObjectiveConfig.PRESETS["thesis"],
+            "image_size": "512x640",
+            "depth_part": 1.0,
+            "grid_shift": 0,
+        }
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shorter = min(self.crop_size)
+        check(shorter >= 32, f"--image-size must be at least 32, not {self.image_size}")
+        check(
+            shorter >= 40 * self.loss_downscale or not self.keeps_depth,
+            f"--image-size {self.image_size} leaves the depth loss too little to see behind"
+            f" --loss-downscale {self.loss_downscale}: choose a larger one, or another --method",
+        )
+        at_least(1, self, "width")
+        check(0 < self.depth_part <= 1, f"--depth-part must lie in (0, 1], not {self.depth_part}")
+        within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
+        at_least(0, self, "stability_weight")
+        check(
+            self.stability_weight == 0 or shorter >= 64,
+            f"--stability-weight needs an --image-size of at least 64, not {self.image_size}",
+        )
+
+    @property
+    def val_folder(self) -> Path:
+        """The folder of the photos to validate on."""
+        return self.val or self.content
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """(height, width) of the training crops."""
+        return parse_size(self.image_size)
