@@ -30,13 +30,13 @@ def _train(options: Mapping[str, Any]) -> None:
 
 
 def _export(options: Mapping[str, Any]) -> None:
-    from fststyle.export.export import run
+    from fststyle.deployment.export import run
 
     run(config.from_options(config.ExportConfig, options))
 
 
 def _publish(options: Mapping[str, Any]) -> None:
-    from fststyle.export.publish import run
+    from fststyle.deployment.publish import run
 
     run(config.from_options(config.PublishConfig, options))
 

@@ -234,8 +234,8 @@ def contrasty() -> Any:
 def traced_once(shared: Callable[[str, Make], Path]) -> Iterator[None]:
     """Tracing a network for ONNX takes ten seconds and the same network gives the same bytes: from
     here on each is traced once for all tests and processes."""
-    from fststyle.export import export
-    from fststyle.export.graph import OPSET, ExportWrapper, to_onnx
+    from fststyle.deployment import export
+    from fststyle.deployment.graph import OPSET, ExportWrapper, to_onnx
 
     def once(
         wrapper: ExportWrapper, size: tuple[int, int] | None = None, opset: int = OPSET
@@ -264,7 +264,7 @@ def exported(shared: Callable[[str, Make], Path], traced_once: None) -> Callable
 
     def file(**options: Any) -> Path:
         def make(folder: Path) -> None:
-            from fststyle.export.export import export
+            from fststyle.deployment.export import export
 
             found = export(contrasty(), {"step": 3}, folder / "x.onnx", **options)
             (folder / "found.json").write_text(json.dumps(found))

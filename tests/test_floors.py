@@ -20,7 +20,7 @@ FLOORS = [
     ["data.depth"],
     ["data"],
     ["data.scenes"],
-    ["export", "losses", "depth"],
+    ["deployment", "losses", "depth"],
     ["checkpoints", "inference"],
     ["inference.video"],
     ["images"],

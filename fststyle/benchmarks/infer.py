@@ -25,7 +25,7 @@ from fststyle.benchmarks.timing import (
 )
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import BenchInferConfig, parse_size
-from fststyle.export.export import export
+from fststyle.deployment.export import export
 from fststyle.images.find import find_images
 from fststyle.inference.stylizer import Stylizer
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet

@@ -13,7 +13,7 @@ from typing import Any
 from fststyle.benchmarks.timing import Memory, percentiles, print_table, write_json
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import BenchVideoConfig, InferConfig
-from fststyle.export.export import export
+from fststyle.deployment.export import export
 from fststyle.images.noise import NOISE_LEVELS
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.pipeline import stylize_video, with_noise

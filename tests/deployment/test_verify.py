@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from fststyle.export.export import export
-from fststyle.export.graph import ExportWrapper
-from fststyle.export.verify import compare, run_in_half
+from fststyle.deployment.export import export
+from fststyle.deployment.graph import ExportWrapper
+from fststyle.deployment.verify import compare, run_in_half
 from fststyle.networks.transform import TransformNet
 
 

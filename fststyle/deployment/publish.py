@@ -7,7 +7,7 @@ from typing import Any
 from fststyle.checkpoints.files import halved
 from fststyle.checkpoints.style import load_transform, save_transform
 from fststyle.config import PublishConfig
-from fststyle.export.export import export
+from fststyle.deployment.export import export
 from fststyle.utils.files import check_file, check_free
 
 

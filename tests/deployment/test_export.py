@@ -10,10 +10,10 @@ import torch
 
 from fststyle.__main__ import main
 from fststyle.checkpoints.style import save_transform
-from fststyle.export import export as exporting
-from fststyle.export.export import export
-from fststyle.export.graph import ExportWrapper
-from fststyle.export.verify import Parity, check_parity, compare
+from fststyle.deployment import export as exporting
+from fststyle.deployment.export import export
+from fststyle.deployment.graph import ExportWrapper
+from fststyle.deployment.verify import Parity, check_parity, compare
 from fststyle.inference.precision import load_for
 from fststyle.inference.stylizer import Stylizer
 from fststyle.networks.transform import TransformNet

@@ -15,9 +15,9 @@ from fststyle.checkpoints.depth import holds_depth, load_depth
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import ExportConfig, parse_size
 from fststyle.config.cards import KEY, public
-from fststyle.export.graph import OPSET, ExportWrapper, to_onnx
-from fststyle.export.quantize import to_int8
-from fststyle.export.verify import (
+from fststyle.deployment.graph import OPSET, ExportWrapper, to_onnx
+from fststyle.deployment.quantize import to_int8
+from fststyle.deployment.verify import (
     Parity,
     check_parity,
     compare,

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from fststyle.export.graph import converted
+from fststyle.deployment.graph import converted
 
 
 @pytest.mark.parametrize("opset", range(15, 24))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fststyle.export.graph import ExportWrapper
+from fststyle.deployment.graph import ExportWrapper
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.hourglass import MIN_SIZE
 
