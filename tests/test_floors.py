@@ -88,7 +88,8 @@ def test_imports_go_down_only(module: str) -> None:
     own = room(module)
     for name in imports(MODULES[module]):
         package, _, rest = name.partition(".")
-        if package == "fststyle" and room(rest) != own:
+        # The front door leads to every room, each opened on first use: see tests/test_api.py.
+        if package == "fststyle" and room(rest) != own and module != "__init__":
             assert floor(room(rest)) > floor(own), f"{module} imports {name}, which is not below it"
         if is_torch_free(module):
             assert package not in ("torch", "torchvision"), f"{module} imports {name}"

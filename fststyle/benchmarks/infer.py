@@ -120,7 +120,7 @@ def infer_rows(
             "torch compiled, NHWC, fp16": torch_run(compiled, torch.channels_last, True),
         }
     for precision, stylizer in stylizers.items():
-        actions[f"ONNX Runtime, {provider}, {precision}"] = lambda s=stylizer: s(frame)  # type: ignore[misc]
+        actions[f"ONNX Runtime, {provider}, {precision}"] = lambda s=stylizer: s.run(frame)  # type: ignore[misc]
     seconds = alternate(actions, repeats, device)
     first = next(iter(seconds.values()))
     return [

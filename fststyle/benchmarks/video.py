@@ -51,8 +51,8 @@ def bench_video(config: BenchVideoConfig) -> None:
                 count += 1
                 if len(kept) < KEPT:
                     kept.append(item)
-        stylizer(kept[0].pixels[None])  # warms up
-        delays = [_seconds(lambda f=frame: stylizer(f.pixels[None])) for frame in kept]  # type: ignore[misc]
+        stylizer.run(kept[0].pixels[None])  # warms up
+        delays = [_seconds(lambda f=frame: stylizer.run(f.pixels[None])) for frame in kept]  # type: ignore[misc]
 
         def reopened() -> Source:
             return open_source(str(config.clip), config.max_size)
@@ -69,7 +69,7 @@ def bench_video(config: BenchVideoConfig) -> None:
                 lambda: stylize_video(
                     reopened(),
                     [target],
-                    lambda frames, _: [stylizer(frames)],
+                    lambda frames, _: [stylizer.run(frames)],
                     codec=None,
                     quality=InferConfig.quality,
                     stopped=lambda: False,

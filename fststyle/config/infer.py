@@ -4,12 +4,55 @@ import itertools
 import os
 from pathlib import Path
 
-from fststyle.config.settings import Text, Texts, at_least, check, setting, within
+from fststyle.config.settings import Settings, Text, Texts, at_least, check, setting, within
 from fststyle.config.shared import ProviderSettings
 from fststyle.utils.pretrained import shipped_styles, style_file
 
 
-class InferConfig(ProviderSettings):
+class StyleControls(Settings):
+    """What can be set of every picture: by ``infer`` and by ``Stylizer``."""
+
+    strength: float = setting("1 for the stylized picture, 0 for the original", default=1.0)
+    keep_colour: bool = setting(
+        "keep the original's colours", default=False, aliases=["--keep-color"]
+    )
+    grain: int = setting(
+        "levels of 255 by which pixels are made to differ, so that plain surfaces get strokes; 0:"
+        " none",
+        default=4,
+        aliases=["--noise"],
+    )
+    max_size: int | None = setting(
+        "reduce pictures and videos whose longer side is larger", default=None
+    )
+    tile: float | None = setting(
+        "stylize pictures in tiles of so many megapixels, which look like the whole and take 1.3 GB"
+        " each (width 32); 0 never does (default: 1 in pictures of more than 9 megapixels)",
+        default=None,
+    )
+    batch_size: int = setting(
+        "frames of a video stylized at once; more can be faster on a GPU where they are small",
+        default=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(16, self, "max_size")
+        at_least(1, self, "batch_size")
+        check(
+            self.tile is None or self.tile == 0 or 0.01 <= self.tile <= 1000,
+            f"--tile must be 0 or lie in [0.01, 1000] megapixels, not {self.tile}",
+        )
+        within(0, 1, self, "strength")
+        within(0, 64, self, "grain")
+
+    @property
+    def noise(self) -> int:
+        """Levels of grain; none where the original itself is to come out."""
+        return self.grain if self.strength else 0
+
+
+class InferConfig(StyleControls, ProviderSettings):
     """``infer``: pictures and videos through ONNX files."""
 
     inputs: Texts = setting(
@@ -29,16 +72,6 @@ class InferConfig(ProviderSettings):
     )
     overwrite: bool = setting("replace results that exist already", default=False)
     skip_existing: bool = setting("leave out results that exist already", default=False)
-    strength: float = setting("1 for the stylized picture, 0 for the original", default=1.0)
-    keep_colour: bool = setting(
-        "keep the original's colours", default=False, aliases=["--keep-color"]
-    )
-    grain: int = setting(
-        "levels of 255 by which pixels are made to differ, so that plain surfaces get strokes; 0:"
-        " none",
-        default=4,
-        aliases=["--noise"],
-    )
     crossfade: bool = setting("videos change from the first style to the second", default=False)
     frames: bool = setting("write videos as folders of numbered PNG pictures", default=False)
     fps: float | None = setting(
@@ -46,18 +79,6 @@ class InferConfig(ProviderSettings):
     )
     show: bool = setting(
         "show a camera, stream or video in a window instead of writing it", default=False
-    )
-    max_size: int | None = setting(
-        "reduce pictures and videos whose longer side is larger", default=None
-    )
-    tile: float | None = setting(
-        "stylize pictures in tiles of so many megapixels, which look like the whole and take 1.3 GB"
-        " each (width 32); 0 never does (default: 1 in pictures of more than 9 megapixels)",
-        default=None,
-    )
-    batch_size: int = setting(
-        "frames of a video stylized at once; more can be faster on a GPU where they are small",
-        default=1,
     )
     codec: str | None = setting(
         "FFmpeg's name of the video encoder: libx264, libx265, libvpx-vp9 … (default: what fits the"
@@ -73,17 +94,10 @@ class InferConfig(ProviderSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(16, self, "max_size")
-        at_least(1, self, "threads", "batch_size")
+        at_least(1, self, "threads")
         check(
             self.fps is None or 0 < self.fps <= 1000, f"--fps must lie in (0, 1000], not {self.fps}"
         )
-        check(
-            self.tile is None or self.tile == 0 or 0.01 <= self.tile <= 1000,
-            f"--tile must be 0 or lie in [0.01, 1000] megapixels, not {self.tile}",
-        )
-        within(0, 1, self, "strength")
-        within(0, 64, self, "grain")
         within(0, 63, self, "quality")
         if self.list:
             check(not self.media, f"--list takes styles only: {self._no_style()}")

@@ -17,7 +17,6 @@ from fststyle.images.geometry import resize
 from fststyle.images.grid import sheet
 from fststyle.images.io import check_writable, read_image, to_uint8, write_image
 from fststyle.images.noise import NOISE_LEVELS, add_noise
-from fststyle.inference.images import stylize
 from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import check_free_options, distinct
@@ -119,7 +118,7 @@ def _open(given: Path, config: CompareConfig) -> Model:
         stylizer = Stylizer(path, config.provider)
         return Model(
             path.stem,
-            lambda _, image: stylize(stylizer, image, grain=NOISE_LEVELS),
+            lambda _, image: stylizer(image),
             stylizer.card.get("settings", {}),
         )
     import torch

@@ -1,7 +1,8 @@
 """``fststyle infer``: pictures and videos through exported networks."""
 
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from tqdm import tqdm
 from fststyle.config import InferConfig
 from fststyle.images.io import read_image, write_image
 from fststyle.images.noise import add_noise
-from fststyle.inference.images import stylize
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.formats import check_video_name
 from fststyle.inference.video.live import Latest, TkWindow, show
@@ -28,12 +28,12 @@ from fststyle.utils.signals import watch_signals
 def run(config: InferConfig) -> int:
     """Stylize every input; returns 0, 1 where some could not be, 130 when stopped."""
     if config.list:
-        from fststyle.inference.styles import list_styles, print_cards
+        from fststyle.inference.styles import print_cards, print_styles
 
         if config.models:
             print_cards(config.models)
         else:
-            list_styles()
+            print_styles()
         return 0
     if config.show or any(map(is_live, config.media)):
         return _live(config)
@@ -62,7 +62,7 @@ class _Batch:
     """What is done with each input. What fails of one is noted, and the others are done."""
 
     def __init__(self, config: InferConfig, failures: Failures) -> None:
-        self._config, self._failures, self._grain = config, failures, _grain(config)
+        self._config, self._failures = config, failures
         self._stylizers = [
             Stylizer(path, config.provider, config.threads) for path in config.models
         ]
@@ -101,16 +101,13 @@ class _Batch:
         for number, target in job.targets.items():
             with self._failures.noting(job.source):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                stylized = stylize(
-                    self._stylizers[number],
-                    image,
-                    strength=config.strength,
-                    keep_colour=config.keep_colour,
-                    grain=self._grain,
-                    tile=config.tile,
-                    folder=target.parent,
-                    stopped=stopped,
-                )
+                with _tile_progress(stopped) as progress:
+                    stylized = self._stylizers[number].stylize_image(
+                        image,
+                        config,
+                        folder=target.parent,
+                        progress=progress,
+                    )
                 write_image(stylized, target)
 
     def _video(self, job: Job, stopped: Callable[[], bool]) -> None:
@@ -137,7 +134,7 @@ class _Batch:
             codec=config.codec,
             quality=config.quality,
             stopped=stopped,
-            grain=self._grain,
+            grain=config.noise,
             batch_size=config.batch_size,
             timed=config.crossfade,
             frames=config.frames,
@@ -152,8 +149,8 @@ def _live(config: InferConfig) -> int:
     if len(config.media) != 1 or len(config.models) != 1:
         raise ValueError("a camera, a stream and --show go alone, in one style")
     (source,) = config.media
-    stylizer, grain = Stylizer(config.models[0], config.provider, config.threads), _grain(config)
-    effect = partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
+    stylizer = Stylizer(config.models[0], config.provider, config.threads)
+    effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_colour)
     if not config.show:
         output = Path(config.output)
         if output_is_folder(config):
@@ -168,7 +165,7 @@ def _live(config: InferConfig) -> int:
             try:
                 show(
                     frames,
-                    lambda frame: effect(add_noise(frame[None], grain))[0],
+                    lambda frame: effect(add_noise(frame[None], config.noise))[0],
                     window,
                     lambda: stop.requested,
                 )
@@ -187,7 +184,7 @@ def _live(config: InferConfig) -> int:
             codec=config.codec,
             quality=config.quality,
             stopped=lambda: stop.requested,
-            grain=grain,
+            grain=config.noise,
         )
         reason = report(done, source)
         if reason:
@@ -195,15 +192,25 @@ def _live(config: InferConfig) -> int:
         return 130 if stop.requested else int(bool(reason))
 
 
-def _grain(config: InferConfig) -> int:
-    """Levels; none where the original itself is to come out."""
-    return config.grain if config.strength else 0
+@contextlib.contextmanager
+def _tile_progress(stopped: Callable[[], bool]) -> Iterator[Callable[[float], None]]:
+    """What tiles report to: a bar, which a picture without tiles does not show. It raises
+    KeyboardInterrupt once ``stopped`` says so."""
+    form = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
+    with tqdm(total=1.0, desc="tiles", leave=False, bar_format=form, delay=1e-9) as bar:
+
+        def progress(part: float) -> None:
+            bar.update(part)
+            if stopped():
+                raise KeyboardInterrupt
+
+        yield progress
 
 
 def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
     """Of frames: every style's, or the mixture of two, the second's part rising with time."""
     applied: list[Callable[[np.ndarray], np.ndarray]] = [
-        partial(stylizer, strength=config.strength, keep_colour=config.keep_colour)
+        partial(stylizer.run, strength=config.strength, keep_color=config.keep_colour)
         for stylizer in stylizers
     ]
 

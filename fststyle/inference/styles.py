@@ -1,24 +1,92 @@
-"""What the styles are that ship, and what any exported network says of itself."""
+"""The styles that ship, and what any exported network says of itself."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fststyle.inference.model_file import read_model
-from fststyle.utils.pretrained import CHECKPOINTS, shipped_styles
+from fststyle.inference.stylizer import Stylizer
+from fststyle.utils.pretrained import CHECKPOINTS, shipped_styles, style_file
 
 
-def list_styles() -> None:
-    """Print a line for each style that ships. Raises FileNotFoundError where none does."""
-    styles = shipped_styles()
-    if not styles:
+@dataclass(frozen=True)
+class Style:
+    """A style that ships.
+
+    Attributes:
+        name: what ``load_style`` and ``fststyle infer`` take.
+        painting: painter, title and year.
+        width: channels of the network's first layer: 32 for photos, 8 for live video.
+        file: the ONNX file.
+        card: all that the file says of itself.
+    """
+
+    name: str
+    painting: str
+    width: int | None
+    file: Path = field(repr=False)
+    card: dict[str, Any] = field(repr=False)
+
+
+def list_styles() -> dict[str, Style]:
+    """The styles that ship, by name.
+
+    >>> import fststyle
+    >>> styles = fststyle.list_styles()
+    >>> "great_wave" in styles
+    True
+    >>> styles["starry_night"]
+    Style(name='starry_night', painting='Vincent van Gogh, The Starry Night, 1889', width=32)
+
+    Raises FileNotFoundError where none is installed.
+    """
+    files = shipped_styles()
+    if not files:
         raise FileNotFoundError(f"{CHECKPOINTS / 'styles'}: no styles there")
+    styles = {}
+    for name, file in files.items():
+        card = read_card(file)
+        width = card.get("network", {}).get("width")
+        styles[name] = Style(name, _painting(card), width, file, card)
+    return styles
+
+
+def load_style(
+    style: str | Path, *, provider: str = "auto", threads: int | None = None
+) -> Stylizer:
+    """A style, ready to be applied.
+
+    >>> import fststyle
+    >>> stylize = fststyle.load_style("starry_night_live", provider="cpu")
+    >>> stylize("photo.jpg", keep_color=True).size
+    (64, 48)
+
+    Args:
+        style: the name of one that ships (see ``list_styles``), or an ONNX file of
+            ``fststyle export``.
+        provider: ONNX Runtime's execution provider, "auto", "cpu", "cuda", "coreml" …
+        threads: of the CPU; None takes all cores.
+
+    Raises what ``Stylizer`` raises.
+    """
+    file = style_file(style)
+    if file.suffix != ".onnx":
+        raise ValueError(
+            f"{style} is no style: the styles that ship are {', '.join(shipped_styles())}; others"
+            " are given as NAME.onnx"
+        )
+    return Stylizer(file, provider, threads)
+
+
+def print_styles() -> None:
+    """Print a line for each style that ships; errors are those of ``list_styles``."""
+    styles = list_styles()
     column = max(map(len, styles))
-    for name, path in styles.items():
-        card = read_card(path)
-        width = card.get("network", {}).get("width", "unknown")
-        print(f"{name:{column}}  {_painting(card)}; width {width}")
+    for name, style in styles.items():
+        width = "unknown" if style.width is None else style.width
+        print(f"{name:{column}}  {style.painting}; width {width}")
 
 
 def _painting(card: dict[str, Any]) -> str:

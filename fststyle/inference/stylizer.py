@@ -1,27 +1,61 @@
-"""An exported style network, ready to run."""
+"""A style, ready to be applied: to photos, to arrays, to the frames of a video."""
 
-from collections.abc import Callable, Mapping
+import os
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from onnxruntime import OrtValue
+from PIL import Image
 
+from fststyle.config.infer import StyleControls
+from fststyle.images.geometry import fit_within
+from fststyle.images.io import as_rgb, read_image
+from fststyle.images.noise import NOISE_LEVELS, add_noise
+from fststyle.inference.frames import Frames, stream_frames, stylize_array
 from fststyle.inference.session import as_fed, as_frames, open_session, running
+from fststyle.utils.failures import is_about_memory
 
 if TYPE_CHECKING:
     from fststyle.inference.tiling import Tiles
 
+WHOLE, TILE = 9.0, 1.0
+"""Megapixels: up to how many a picture is stylized at once (3.5 GB at width 32), and how many a
+tile of a larger one has (1.3 GB)."""
+
 
 class Stylizer:
-    """A style network from an ONNX file; arguments and errors are ``open_session``'s.
+    """A style, made by ``load_style``: call it with a picture.
+
+    >>> import numpy as np
+    >>> import fststyle
+    >>> stylize = fststyle.load_style("starry_night_live")
+    >>> stylize("photo.jpg").save("starry.jpg")
+    >>> stylize(np.zeros((48, 64, 3), np.uint8), strength=0.5).shape
+    (48, 64, 3)
+
+    Args:
+        model: a file written by ``fststyle export``.
+        provider: ONNX Runtime's execution provider: "auto", or a key of ``session.PROVIDERS``
+            ("cpu", "cuda", "coreml" …). Where a better one fails to start, "auto" says why on
+            stderr and goes on to the next.
+        threads: of the CPU; None takes all cores.
 
     Attributes:
-        provider: the execution provider that runs, a key of ``session.PROVIDERS``.
+        provider: the one that runs.
         card: what the file says of itself.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no style network, or a damaged one; the provider is not to be had.
     """
 
     def __init__(self, model: Path, provider: str = "auto", threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
         opened = open_session(model, provider, threads, output="output", holds="style network")
         self.model = model
         self._threads = threads
@@ -30,77 +64,163 @@ class Stylizer:
         self._shape = self._session.get_inputs()[0].shape  # names where any size will do
         self._tiles: Tiles | None = None
         self._buffers: tuple[OrtValue, OrtValue] | None = None
+        self._lock = threading.Lock()  # one at a time uses the buffers: a stream runs in a thread
+
+    @overload
+    def __call__(
+        self,
+        image: Image.Image | str | os.PathLike[str],
+        *,
+        strength: float = ...,
+        keep_color: bool = ...,
+        grain: int = ...,
+        tile: float | None = ...,
+        max_size: int | None = ...,
+        batch_size: int = ...,
+    ) -> Image.Image: ...
+
+    @overload
+    def __call__(
+        self,
+        image: Frames,
+        *,
+        strength: float = ...,
+        keep_color: bool = ...,
+        grain: int = ...,
+        tile: float | None = ...,
+        max_size: int | None = ...,
+        batch_size: int = ...,
+    ) -> Frames: ...
 
     def __call__(
-        self, frames: np.ndarray, *, strength: float = 1.0, keep_colour: bool = False
-    ) -> np.ndarray:
-        """N×H×W×3 uint8 RGB to the same, stylized.
+        self,
+        image: Image.Image | str | os.PathLike[str] | Frames,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        grain: int = NOISE_LEVELS,
+        tile: float | None = None,
+        max_size: int | None = None,
+        batch_size: int = 1,
+    ) -> Image.Image | Frames:
+        """The picture stylized: what ``fststyle infer`` makes of it with the same options.
 
         Args:
+            image: one of
+
+                - the path of a picture: returned is a Pillow image, upright, RGB, or RGBA where
+                  the file has transparency, which stays, as does the colour profile;
+                - a Pillow image of any mode: the same;
+                - H×W×3 or N×H×W×3 uint8, RGB: returned is an array of that shape.
             strength: 1 for the stylized picture, 0 for the original, between them a mixture.
-            keep_colour: keep the original's chroma.
+            keep_color: keep the original's colours; the style gives light and shade.
+            grain: levels, 0 to 64 of 255, by which pixels are made to differ, so that plain
+                surfaces get strokes.
+            tile: megapixels done at once, in pictures that look like the whole; 0 for all; None
+                for ``TILE`` in pictures above ``WHOLE``, and where memory does not hold the whole.
+            max_size: reduce pictures whose longer side has more pixels.
+            batch_size: of N pictures so many at once; more can be faster on a GPU.
+
+        Raises:
+            FileNotFoundError: no such file.
+            TypeError: no picture, or an array of another type than uint8.
+            ValueError: a damaged picture, one with a side shorter than 16 pixels, an array of
+                another shape; a control out of its range, or one that an old file lacks.
+            MemoryError: too little memory.
+        """
+        controls = StyleControls(
+            strength=strength,
+            keep_colour=keep_color,
+            grain=grain,
+            tile=tile,
+            max_size=max_size,
+            batch_size=batch_size,
+        )
+        if isinstance(image, np.ndarray):
+            stylize_frames = partial(self._stylize_frames, controls=controls)
+            return stylize_array(image, max_size, batch_size, stylize_frames)
+        if isinstance(image, str | os.PathLike):
+            picture = read_image(Path(image), alpha=True, max_size=max_size)
+        elif isinstance(image, Image.Image):
+            picture = as_rgb(image, alpha=True)
+            picture = fit_within(picture, max_size) if max_size else picture
+        else:
+            kind = type(image).__name__
+            raise TypeError(f"a picture is a Pillow image, a path or an array, not {kind}")
+        return self.stylize_image(picture, controls)
+
+    def stream(
+        self,
+        frames: Iterable[Frames],
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        grain: int = NOISE_LEVELS,
+        batch_size: int = 1,
+    ) -> Generator[Frames, None, None]:
+        """The frames of a video stylized, in order, each as it is ready.
+
+        >>> import numpy as np
+        >>> import fststyle
+        >>> stylize = fststyle.load_style("starry_night_live")
+        >>> video = (np.full((48, 64, 3), level, np.uint8) for level in range(0, 250, 50))
+        >>> [frame.shape for frame in stylize.stream(video)]
+        [(48, 64, 3), (48, 64, 3), (48, 64, 3), (48, 64, 3), (48, 64, 3)]
+
+        ``frames`` is read in one thread and stylized in another, a few frames ahead of what is
+        asked for, so that decoding, stylizing and what is done with the results overlap. Closed or
+        left early, the threads end with the frame in hand; ``frames`` stays open.
+
+        Args:
+            frames: H×W×3 uint8, RGB, of one size or of several.
+            batch_size: as many of one size are stylized at once; others as ``__call__`` has them.
+
+        Raises what ``__call__`` raises, and whatever ``frames`` raises, in its place in the order.
+        """
+        StyleControls(strength=strength, keep_colour=keep_color, grain=grain, batch_size=batch_size)
+        run = partial(self.run, strength=strength, keep_color=keep_color)
+        return stream_frames(frames, grain if strength else 0, run, batch_size)
+
+    def run(
+        self, frames: np.ndarray, *, strength: float = 1.0, keep_color: bool = False
+    ) -> np.ndarray:
+        """The network alone, without grain: N×H×W×3 uint8 RGB to the same, stylized.
 
         Raises ValueError where a side is shorter than 16 pixels, where the file is for pictures of
         another size, or older than these options.
         """
         _, height, width, _ = frames.shape
         _check_size(height, width)
-        given = self._given(strength, keep_colour)
-        fed = as_fed(frames, self._uint8)
-        if any(isinstance(n, int) and n != m for n, m in zip(self._shape, fed.shape, strict=True)):
+        scalars = self._changed_scalars(strength, keep_color)
+        content = as_fed(frames, self._uint8)
+        sides = zip(self._shape, content.shape, strict=True)
+        if any(isinstance(side, int) and side != other for side, other in sides):
             count, *size = (self._shape[i] for i in ((0, 2, 1) if self._uint8 else (0, 3, 2)))
             raise ValueError(
                 f"{self.model} takes {count} picture of {'x'.join(map(str, size))} pixels at a time"
                 f" (export --static), not {len(frames)} of {width}x{height}"
             )
         with running(self.model):
-            # ONNX Runtime binds no inputs that have defaults.
-            output = self._run(fed, given) if given else self._run_bound(fed)
-        return as_frames(output)
-
-    def _run(self, fed: np.ndarray, given: Mapping[str, np.ndarray]) -> np.ndarray:
-        output = self._session.run(None, {"content": fed, **given})[0]
-        if output.shape != fed.shape or output.dtype != fed.dtype:
-            raise ValueError(
-                f"{self.model}: damaged: of pictures as {fed.dtype} {fed.shape} it makes"
-                f" {output.dtype} {output.shape}"
-            )
-        return output
-
-    def _run_bound(self, fed: np.ndarray) -> np.ndarray:
-        """Input and output have buffers where the provider computes, used again while the size
-        stays: on a GPU a frame is copied there and back once, and nothing is allocated."""
-        on_gpu = self.provider in ("cuda", "tensorrt")
-        if self._buffers is None or tuple(self._buffers[0].shape()) != fed.shape:
-            output = self._run(fed, {})  # whose shape is certain now: buffers are written blindly
-            make = OrtValue.ortvalue_from_shape_and_type
-            device = "cuda" if on_gpu else "cpu"
-            self._buffers = make(fed.shape, fed.dtype, device), make(fed.shape, fed.dtype, device)
-            return output
-        source, target = self._buffers
-        source.update_inplace(fed)
-        binding = self._session.io_binding()
-        binding.bind_ortvalue_input("content", source)
-        binding.bind_ortvalue_output("output", target)
-        self._session.run_with_iobinding(binding)
-        output = target.numpy()  # from a GPU a copy, else the buffer itself
-        return output if on_gpu else output.copy()
+            if scalars:  # ONNX Runtime binds no inputs that have defaults
+                return as_frames(self._run(content, scalars))
+            with self._lock:
+                return as_frames(self._run_bound(content))
 
     def tiled(
         self,
-        picture: np.ndarray,
+        frame: np.ndarray,
         pixels: int,
         *,
         strength: float = 1.0,
-        keep_colour: bool = False,
+        keep_color: bool = False,
         folder: Path | None = None,
         progress: Callable[[float], None] = lambda part: None,
     ) -> np.ndarray:
-        """One picture, H×W×3 uint8, as ``__call__`` stylizes it, in memory for ``pixels`` of it;
-        see ``Tiles`` for the other arguments."""
-        height, width, _ = picture.shape
+        """One frame, H×W×3 uint8, as ``run`` stylizes it, in memory for ``pixels`` of it; see
+        ``Tiles`` for the other arguments."""
+        height, width, _ = frame.shape
         _check_size(height, width)
-        given = self._given(strength, keep_colour)
+        scalars = self._changed_scalars(strength, keep_color)
         if self._tiles is None:
             from fststyle.inference.tiling import Tiles
 
@@ -109,18 +229,105 @@ class Stylizer:
             except ValueError as error:
                 raise ValueError(f"{self.model}: {error}") from error
         with running(self.model):
-            return self._tiles(picture, pixels, given, folder=folder, progress=progress)
+            return self._tiles(frame, pixels, scalars, folder=folder, progress=progress)
 
-    def _given(self, strength: float, keep_colour: bool) -> dict[str, np.ndarray]:
-        """The scalar inputs that differ from their defaults."""
-        given: dict[str, np.ndarray] = {}
+    def stylize_image(
+        self,
+        image: Image.Image,
+        controls: StyleControls,
+        *,
+        folder: Path | None = None,
+        progress: Callable[[float], None] = lambda part: None,
+    ) -> Image.Image:
+        """A picture as ``read_image`` gives it, RGB or RGBA and upright, as ``__call__`` stylizes
+        it, but for its size; for ``folder`` and ``progress`` of tiles see ``Tiles``."""
+        (output,) = self._stylize_frames(
+            np.asarray(image.convert("RGB"))[None],
+            controls,
+            folder,
+            progress,
+        )
+        stylized = Image.fromarray(output)
+        if image.mode == "RGBA":
+            stylized.putalpha(image.getchannel("A"))
+        if "icc_profile" in image.info:
+            stylized.info["icc_profile"] = image.info["icc_profile"]
+        return stylized
+
+    def _stylize_frames(
+        self,
+        frames: np.ndarray,
+        controls: StyleControls,
+        folder: Path | None = None,
+        progress: Callable[[float], None] = lambda part: None,
+    ) -> np.ndarray:
+        """N×H×W×3, with grain, all at once or each in tiles."""
+        strength, keep_color = controls.strength, controls.keep_colour
+        frames = add_noise(frames, controls.noise)
+        tile = controls.tile
+        if tile is None:
+            tile = TILE if frames.shape[1] * frames.shape[2] > WHOLE * 1e6 else 0
+        if not tile:
+            try:
+                return self.run(frames, strength=strength, keep_color=keep_color)
+            except Exception as error:  # ONNX Runtime has types of its own
+                if controls.tile is not None or not is_about_memory(error):
+                    raise
+        pixels = round((tile or TILE) * 1e6)
+        stylize = partial(
+            self.tiled,
+            pixels=pixels,
+            strength=strength,
+            keep_color=keep_color,
+            folder=folder,
+            progress=progress,
+        )
+        return np.stack([stylize(frame) for frame in frames])
+
+    def _run(self, content: np.ndarray, scalars: Mapping[str, np.ndarray]) -> np.ndarray:
+        output = self._session.run(None, {"content": content, **scalars})[0]
+        if output.shape != content.shape or output.dtype != content.dtype:
+            raise ValueError(
+                f"{self.model}: damaged: of pictures as {content.dtype} {content.shape} it makes"
+                f" {output.dtype} {output.shape}"
+            )
+        return output
+
+    def _run_bound(self, content: np.ndarray) -> np.ndarray:
+        """Input and output have buffers where the provider computes, used again while the size
+        stays: on a GPU a frame is copied there and back once, and nothing is allocated."""
+        on_gpu = self.provider in ("cuda", "tensorrt")
+        if self._buffers is None or tuple(self._buffers[0].shape()) != content.shape:
+            output = self._run(
+                content, {}
+            )  # whose shape is certain now: buffers are written blindly
+            make = partial(
+                OrtValue.ortvalue_from_shape_and_type,
+                content.shape,
+                content.dtype,
+                "cuda" if on_gpu else "cpu",
+            )
+            self._buffers = make(), make()
+            return output
+        source, target = self._buffers
+        source.update_inplace(content)
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input("content", source)
+        binding.bind_ortvalue_output("output", target)
+        self._session.run_with_iobinding(binding)
+        output = target.numpy()  # from a GPU a copy, else the buffer itself
+        return output if on_gpu else output.copy()
+
+    def _changed_scalars(self, strength: float, keep_color: bool) -> dict[str, np.ndarray]:
+        """The graph's scalar inputs that differ from their defaults."""
+        scalars: dict[str, np.ndarray] = {}
         if strength != 1:
-            given["strength"] = np.array(strength, np.float32)
-        if keep_colour:
-            given["keep_colour"] = np.array(1, np.float32)
-        for name in given.keys() - self._scalars:
+            scalars["strength"] = np.array(strength, np.float32)
+        if keep_color:
+            scalars["keep_colour"] = np.array(1, np.float32)
+        for name in scalars.keys() - self._scalars:
             raise ValueError(f"{self.model} has no {name}: export it again with this version")
-        return given
+        return scalars
 
 
 def _check_size(height: int, width: int) -> None:

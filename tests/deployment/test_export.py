@@ -93,7 +93,7 @@ def test_on_the_cpu_half_precision_is_widened(exported: Exported) -> None:
     frames = np.array(picture(9, 50, 37))[None]
     (expected,) = session(file).run(None, {"content": frames})
     stylizer = Stylizer(file, "cpu")
-    output = stylizer(frames)
+    output = stylizer.run(frames)
     assert np.abs(output - expected.astype(int)).max() <= 8
     assert np.abs(stylizer.tiled(frames[0], 800) - output[0].astype(int)).max() <= 1
 
@@ -133,7 +133,7 @@ def test_other_operator_sets_and_one_size(
     assert np.abs(output.astype(int) - expected).max() <= 1
     for other in (np.repeat(frames, 2, 0), frames[:, :, :48]):
         with pytest.raises(ValueError, match="takes 1 picture of 56x40 pixels at a time"):
-            Stylizer(file)(other)
+            Stylizer(file).run(other)
 
 
 def test_int8_is_calibrated_on_photos(traced_once: None, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_int8_is_calibrated_on_photos(traced_once: None, tmp_path: Path) -> None
     with torch.no_grad():
         content = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
         expected = network(content).clamp(0, 1).permute(0, 2, 3, 1).numpy() * 255
-    output = Stylizer(model)(frames)
+    output = Stylizer(model).run(frames)
     assert 0.1 < np.abs(output - expected).mean() < 8
     assert np.abs(Stylizer(model).tiled(frames[0], 16 * 50) - output.astype(int)).mean() < 1
     with pytest.raises(ValueError, match="3 found, at least 8 are needed"):

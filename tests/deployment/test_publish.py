@@ -74,7 +74,7 @@ def test_a_published_style_is_found_by_its_name(
     assert (tmp_path / "made.png").is_file()
     with torch.no_grad():
         expected = network(as_tensor(photo)).clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
-    output = Stylizer(styles / "field.onnx")(np.asarray(photo)[None])[0]
+    output = Stylizer(styles / "field.onnx").run(np.asarray(photo)[None])[0]
     assert np.abs(output - expected).mean() < 1.5
 
 
@@ -163,7 +163,7 @@ def test_a_style_that_ships_is_whole(name: str) -> None:
     photo = picture(3, 96, 80)
     with torch.no_grad():
         expected = network(as_tensor(photo)).clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
-    output = stylizer(np.asarray(photo)[None])[0]
+    output = stylizer.run(np.asarray(photo)[None])[0]
     assert np.abs(output - expected).mean() < 1
 
 

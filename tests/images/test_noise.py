@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from fststyle.images.noise import BAND, NOISE_LEVELS, add_noise
-from fststyle.inference.images import stylize
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.pipeline import stylize_video
 from fststyle.inference.video.reader import VideoSource
@@ -35,7 +34,7 @@ def test_plain_surfaces_get_strokes(model: Path) -> None:
     frame = np.array(picture(0, 160, 160))[None]
     frame[:, :, :100] = 255
     stylizer = Stylizer(model, "cpu")
-    plain, with_noise = (stylizer(add_noise(frame, levels)) for levels in (0, 4))
+    plain, with_noise = (stylizer.run(add_noise(frame, levels)) for levels in (0, 4))
     plain, with_noise = (made[0, 60:90, 40:60].std((0, 1)).max() for made in (plain, with_noise))
     assert plain < 0.6 and with_noise > 3 * plain
 
@@ -45,15 +44,14 @@ def test_grain_is_the_same_in_tiles_and_none_in_the_original(
 ) -> None:
     photo, stylizer = picture(0, 90, 400), Stylizer(model, "cpu")
     whole, tiled = (
-        np.asarray(stylize(stylizer, photo, grain=4, tile=tile)).astype(int)
-        for tile in (0, 90 * 64e-6)
+        np.asarray(stylizer(photo, grain=4, tile=tile)).astype(int) for tile in (0, 0.01)
     )
     assert np.abs(tiled - whole).max() <= 1
     photo.save(tmp_path / "photo.png")
     pixels = np.asarray(photo)
     for options, expected in (
-        ((), stylizer(add_noise(pixels[None], NOISE_LEVELS))[0]),
-        (("--grain", 0), stylizer(pixels[None])[0]),
+        ((), stylizer.run(add_noise(pixels[None], NOISE_LEVELS))[0]),
+        (("--grain", 0), stylizer.run(pixels[None])[0]),
         (("--strength", 0), pixels),
     ):
         status, error = run_here(
@@ -96,4 +94,4 @@ def test_videos_get_grain_on_their_way_to_the_network(
     stylizer = Stylizer(model)
     for folder, frames in (("grained", add_noise(seen[0], NOISE_LEVELS)), ("plain", seen[0])):
         with Image.open(tmp_path / folder / "clip" / "000001.png") as first:
-            assert np.array_equal(np.asarray(first), stylizer(frames[:1])[0]), folder
+            assert np.array_equal(np.asarray(first), stylizer.run(frames[:1])[0]), folder

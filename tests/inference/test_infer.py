@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from PIL import Image
 
 from fststyle.inference import infer
 from fststyle.inference.stylizer import Stylizer
-from tests.conftest import picture, run_here, write_clip
+from tests.conftest import ROOT, picture, run_command, run_here, write_clip
 
 Capture = pytest.CaptureFixture[str]
 
@@ -115,14 +117,14 @@ def test_too_large_a_picture_is_done_in_tiles_or_named(
 ) -> None:
     picture(0, 64, 64).save(tmp_path / "a.png")
     picture(1, 32, 32).save(tmp_path / "b.png")
-    whole = Stylizer.__call__
+    whole = Stylizer.run
 
     def call(self: Stylizer, frames: np.ndarray, **options: Any) -> np.ndarray:
         if frames.shape[1] > 32:
             raise Fail("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc\nmore")
         return whole(self, frames, **options)
 
-    monkeypatch.setattr(Stylizer, "__call__", call)
+    monkeypatch.setattr(Stylizer, "run", call)
     command = ("infer", model, tmp_path / "a.png", tmp_path / "b.png", "--output")
     assert run_here(capsys, *command, tmp_path / "tiled")[0] == 0
     assert files(tmp_path / "tiled") == ["a.png", "b.png"]
@@ -143,3 +145,50 @@ def test_a_style_that_fails_does_not_stop_the_others(
     assert status == 1
     assert files(tmp_path / "out") == [f"{model.stem}/a.png", f"{model.stem}/b.mp4"]
     assert sum(line.startswith(f"{tmp_path}/") for line in error.splitlines()) == 2
+
+
+def test_the_command_does_the_rest_when_one_is_corrupt(model: Path, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(0, 64, 40).save(photos / "lying.jpg", exif=exif)
+    picture(1, 200, 100).save(photos / "large.webp")
+    picture(2, 10, 10).save(photos / "small.png")
+    (photos / "corrupt.jpg").write_bytes(b"nothing")
+    done = run_command("infer", model, photos, "--output", out, "--max-size", 100)
+    assert done.returncode == 1
+    assert "provider cpu" in done.stdout and "2 of 4 stylized" in done.stdout
+    assert "corrupt.jpg: not a picture" in done.stderr and "small.png: 10x10 pixels" in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["large.webp", "lying.jpg"]
+    with Image.open(out / "lying.jpg") as upright, Image.open(out / "large.webp") as reduced:
+        assert upright.size == (40, 64) and 0x0112 not in upright.getexif()
+        assert reduced.size == (100, 50)
+
+
+def test_it_runs_without_torch(model: Path, tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "photo.png")
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'torchvision', 'safetensors'): sys.modules[name] = None\n"
+        "from fststyle.__main__ import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["infer", model, tmp_path / "photo.png", "--output", tmp_path / "out"]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "photo.png").is_file()
+    command[3:] = ["train", "--name", "x", "--style", "a.jpg", "--content", "b"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2 and "pip install 'fststyle[train]'" in done.stderr
+
+
+def test_the_scripts_are_the_commands(model: Path, tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "photo.png")
+    command: list[Any] = [sys.executable, ROOT / "infer.py", model]
+    command += [tmp_path / "photo.png"]
+    subprocess.run([*command, "--output", tmp_path / "out"], check=True, capture_output=True)
+    assert (tmp_path / "out" / "photo.png").is_file()
+    for script in ("train.py", "export.py"):
+        subprocess.run([sys.executable, ROOT / script, "--help"], check=True, capture_output=True)

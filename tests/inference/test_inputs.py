@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from fststyle.inference.inputs import check_sources, distinct, search
+from fststyle.inference.inputs import check_sources, distinct, plan, search
+from fststyle.utils.failures import Failures
 from tests.conftest import picture
 
 
@@ -94,3 +95,22 @@ def test_sources_are_known_by_any_name(tmp_path: Path) -> None:
     for name in ("a.png", "link/a.png", "b.png"):
         with pytest.raises(ValueError, match="would be overwritten"):
             check_sources([tmp_path / "a.png"], [tmp_path / name])
+
+
+def test_where_pictures_go(tmp_path: Path) -> None:
+    for name in ("a/1.jpg", "a/deep/2.png", "b/1.jpg", "b/3.gif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(0).save(tmp_path / name)
+    out = tmp_path / "out"
+
+    def targets(*inputs: str) -> list[str]:
+        jobs = plan([str(tmp_path / name) for name in inputs], out, Failures())
+        return [target.relative_to(out).as_posix() for _, target in jobs]
+
+    assert targets("a") == ["1.jpg", "deep/2.png"]
+    assert targets("a/1.jpg", "b/1.jpg") == ["1.jpg", "1-2.jpg"]
+    assert targets("*/1.jpg", "b/3.gif", "a/1.jpg") == ["1.jpg", "1-2.jpg", "3.gif.png"]
+    with pytest.raises(FileNotFoundError, match="no such file, folder or pattern"):
+        targets("c*.jpg")
+    with pytest.raises(ValueError, match="would be overwritten"):
+        plan([str(tmp_path / "a/1.jpg")], tmp_path / "a", Failures())

@@ -117,7 +117,7 @@ def test_a_graph_that_fails_in_the_middle_is_one_line(tmp_path: Path) -> None:
     constant(model, "Pad", 1, [0, 0, 60, 60] * 2)
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ValueError, match="x.onnx: (ONNX Runtime cannot run it|damaged)") as caught:
-        Stylizer(path, "cpu")(np.zeros((1, 20, 20, 3), np.uint8))
+        Stylizer(path, "cpu").run(np.zeros((1, 20, 20, 3), np.uint8))
     assert "\n" not in str(caught.value)
 
 

@@ -18,8 +18,8 @@ def test_tiles_give_the_whole_pictures_picture(
     segments: list[float] = []
     for width, height in ((150, 203), (97, 260), (64, 16)):
         pixels = np.asarray(picture(1, width, height))
-        for mixed in ({}, {"strength": 0.5, "keep_colour": True}):
-            whole = model(pixels[None], **mixed)[0]  # type: ignore[arg-type]
+        for mixed in ({}, {"strength": 0.5, "keep_color": True}):
+            whole = model.run(pixels[None], **mixed)[0]  # type: ignore[arg-type]
             tiled = model.tiled(pixels, 40 * width, progress=segments.append, **mixed)  # type: ignore[arg-type]
             difference = np.abs(whole.astype(int) - tiled)
             # Sums in another order round a value between two bytes to the other one.

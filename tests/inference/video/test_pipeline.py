@@ -244,7 +244,7 @@ def test_ctrl_c_leaves_a_film_of_what_was_done(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    clip, target, stylize = tmp_path / "clip.mp4", tmp_path / "out.mp4", Stylizer.__call__
+    clip, target, stylize = tmp_path / "clip.mp4", tmp_path / "out.mp4", Stylizer.run
     done = tmp_path / "out.unfinished.mp4"
     write_clip(clip, [40 * i for i in range(60)])
     seen = []
@@ -255,7 +255,7 @@ def test_ctrl_c_leaves_a_film_of_what_was_done(
             os.kill(os.getpid(), signal.SIGINT)
         return stylize(*arguments, **options)
 
-    monkeypatch.setattr(Stylizer, "__call__", interrupted)
+    monkeypatch.setattr(Stylizer, "run", interrupted)
     status, error = run_here(capsys, "infer", models[0], clip, "--output", target)
     assert status == 130, error
     assert f"stopped; {done} holds" in error and not target.exists()
@@ -293,7 +293,7 @@ def test_real_clips_made_odd(
     # The network is a noisy one, so codecs lose much: the right frame is nearer than another.
     stylizer = Stylizer(models[0])
     same, other = (
-        np.abs(stylizer(old[i].pixels[None])[0].mean(-1) - new[3].pixels.mean(-1)).mean()
+        np.abs(stylizer.run(old[i].pixels[None])[0].mean(-1) - new[3].pixels.mean(-1)).mean()
         for i in (3, 14)
     )
     assert same < 0.5 * other

@@ -1,0 +1,79 @@
+"""Arrays of frames on their way through a network, and streams of them."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fststyle.images.geometry import fit_within
+from fststyle.images.noise import add_noise
+from fststyle.utils.threads import prefetch
+
+Frames = npt.NDArray[np.uint8]
+"""H×W×3 RGB, or N×H×W×3."""
+
+
+def stylize_array(
+    array: np.ndarray,
+    max_size: int | None,
+    batch_size: int,
+    stylize: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """H×W×3 or N×H×W×3 to an array of the same shape, sides within ``max_size``; ``stylize`` is
+    given N×H×W×3, at most ``batch_size`` of them.
+
+    Raises TypeError or ValueError for arrays of another type or shape.
+    """
+    check_frames(array, dimensions=(3, 4))
+    frames = array if array.ndim == 4 else array[None]
+    if max_size and len(frames) and max(frames.shape[1:3]) > max_size:
+        frames = np.stack([np.asarray(fit_within(Image.fromarray(f), max_size)) for f in frames])
+    batches = [frames[at : at + batch_size] for at in range(0, len(frames), batch_size)]
+    output = np.concatenate([frames[:0], *map(stylize, batches)])
+    return output if array.ndim == 4 else output[0]
+
+
+def stream_frames(
+    frames: Iterable[np.ndarray],
+    grain: int,
+    run: Callable[[np.ndarray], np.ndarray],
+    batch_size: int,
+) -> Generator[np.ndarray, None, None]:
+    """Each of ``frames``, H×W×3, through ``run``, which is given N×H×W×3: reading and adding grain
+    in one thread, ``run`` in another. Errors are raised in their place in the order."""
+    with (
+        contextlib.closing(prefetch(_with_noise(frames, grain))) as read,
+        contextlib.closing(_run_batches(read, run, batch_size)) as stylized,
+        contextlib.closing(prefetch(stylized)) as output,
+    ):
+        yield from output
+
+
+def _with_noise(frames: Iterable[np.ndarray], grain: int) -> Iterator[np.ndarray]:
+    for frame in frames:
+        check_frames(frame, dimensions=(3,))
+        # Without grain a copy, too: a decoder may use its buffer again.
+        yield add_noise(frame[None], grain)[0] if grain else frame.copy()
+
+
+def _run_batches(
+    frames: Iterable[np.ndarray], run: Callable[[np.ndarray], np.ndarray], batch_size: int
+) -> Generator[np.ndarray, None, None]:
+    """Of one size in each batch, however many there are."""
+    for _, same_size in itertools.groupby(frames, key=np.shape):
+        while batch := list(itertools.islice(same_size, batch_size)):
+            yield from run(np.stack(batch))
+
+
+def check_frames(frames: object, dimensions: tuple[int, ...]) -> None:
+    """Raise TypeError or ValueError where it is no array of uint8 with so many dimensions."""
+    if not isinstance(frames, np.ndarray):
+        raise TypeError(f"a frame is an array of H×W×3 uint8, not {type(frames).__name__}")
+    if frames.dtype != np.uint8:
+        raise TypeError(f"an array of uint8 in [0, 255] is needed, not of {frames.dtype}")
+    if frames.ndim not in dimensions or frames.shape[-1] != 3:
+        wanted = " or ".join({3: "H×W×3", 4: "N×H×W×3"}[count] for count in dimensions)
+        raise ValueError(f"an array of {wanted} is needed, RGB, not of {frames.shape}")
