@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from pathlib import Path
 
 from fststyle.config.settings import Settings, Text, Texts, at_least, check, setting, within
@@ -72,6 +73,11 @@ class InferConfig(StyleControls, ProviderSettings):
     )
     overwrite: bool = setting("replace results that exist already", default=False)
     skip_existing: bool = setting("leave out results that exist already", default=False)
+    shard: str | None = setting(
+        "N/M, as 3/16: of the inputs only the N-th of M parts, N from 1 to M, for many machines at"
+        " work on one folder (Slurm: --array=1-16 and --shard $SLURM_ARRAY_TASK_ID/16)",
+        default=None,
+    )
     crossfade: bool = setting("videos change from the first style to the second", default=False)
     frames: bool = setting("write videos as folders of numbered PNG pictures", default=False)
     fps: float | None = setting(
@@ -99,6 +105,11 @@ class InferConfig(StyleControls, ProviderSettings):
             self.fps is None or 0 < self.fps <= 1000, f"--fps must lie in (0, 1000], not {self.fps}"
         )
         within(0, 63, self, "quality")
+        number, count = self.part
+        check(
+            1 <= number <= count,
+            f"--shard {self.shard}: give N/M, N from 1 to M, such as 3/16",
+        )
         if self.list:
             check(not self.media, f"--list takes styles only: {self._no_style()}")
             return
@@ -130,6 +141,14 @@ class InferConfig(StyleControls, ProviderSettings):
     def media(self) -> tuple[str, ...]:
         """What is stylized."""
         return self.inputs[len(self.models) :]
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """(N, M): the N-th of M parts of the inputs is done. (0, 0) for what cannot be read."""
+        if self.shard is None:
+            return 1, 1
+        numbers = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", self.shard)
+        return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
     def _no_style(self) -> str:
         """What to say of the first of ``media``, or where there is nothing."""

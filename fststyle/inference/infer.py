@@ -40,6 +40,9 @@ def run(config: InferConfig) -> int:
     failures = Failures("try a smaller --max-size, and of pictures a smaller --tile")
     work = plan_work(config, failures)
     missing = len(failures.reasons)
+    if config.shard:
+        jobs = len(work.pictures) + len(work.videos) + work.there
+        print(f"shard {config.shard}: {jobs} of {work.total} input(s)", flush=True)
     done: list[Path] = []
     stopped = False
     if work.pictures or work.videos:
@@ -148,6 +151,8 @@ def _live(config: InferConfig) -> int:
     """A camera or a stream, or whatever is shown instead of written."""
     if len(config.media) != 1 or len(config.models) != 1:
         raise ValueError("a camera, a stream and --show go alone, in one style")
+    if config.shard:
+        raise ValueError("--shard parts files that are written, not a camera, a stream or --show")
     (source,) = config.media
     stylizer = Stylizer(config.models[0], config.provider, config.threads)
     effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_colour)
@@ -197,7 +202,7 @@ def _tile_progress(stopped: Callable[[], bool]) -> Iterator[Callable[[float], No
     """What tiles report to: a bar, which a picture without tiles does not show. It raises
     KeyboardInterrupt once ``stopped`` says so."""
     form = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
-    with tqdm(total=1.0, desc="tiles", leave=False, bar_format=form, delay=1e-9) as bar:
+    with tqdm(total=1.0, desc="tiles", leave=False, bar_format=form, delay=1e-3) as bar:
 
         def progress(part: float) -> None:
             bar.update(part)

@@ -33,11 +33,13 @@ class Work(Found):
 
     Attributes:
         pictures, videos: as their names say.
+        total: inputs of all shards.
         there: inputs whose results all exist already, and that are left out.
     """
 
     pictures: list[Job] = field(default_factory=list)
     videos: list[Job] = field(default_factory=list)
+    total: int = 0
     there: int = 0
 
 
@@ -62,20 +64,44 @@ def plan_work(config: InferConfig, failures: Failures) -> Work:
     if not found.files and not films:
         found.tell_passed()
         raise FileNotFoundError("\n".join(failures.reasons.values()) or "nothing to stylize")
-    pictures = [named for named in found.files.items() if not moves(named[0])]
-    videos = [named for named in found.files.items() if moves(named[0])]
-    videos += [(folder, Path(f"{folder.resolve().name}.mp4")) for folder in films]
+    photos = [named for named in found.files.items() if not moves(named[0])]
+    clips = [named for named in found.files.items() if moves(named[0])]
+    clips += [(folder, Path(f"{folder.resolve().name}.mp4")) for folder in films]
     if config.crossfade:
-        if not videos:
+        if not clips:
             raise ValueError("--crossfade changes from style to style in time: it takes videos")
-        for file, _ in pictures:
+        for file, _ in photos:
             failures.add(file, "--crossfade takes videos only")
-        pictures = []
+        photos = []
     work = Work(found.files, found.missing, found.passed)
     targets = _in_folders if into_folder else _in_one_file
-    work.pictures, work.videos = targets(config, pictures, videos)
-    _check_targets(config, work, failures)
+    pictures, videos = targets(config, photos, clips)
+    sources = [job.source for job in (*pictures, *videos)]
+    work.total = len(sources)
+    work.pictures, work.videos = _take_shard(config, pictures, videos)
+    _check_targets(config, work, sources, failures)
     return work
+
+
+def _take_shard(
+    config: InferConfig, pictures: Sequence[Job], videos: Sequence[Job]
+) -> tuple[list[Job], list[Job]]:
+    """Every M-th job of all, from the N-th on, for ``--shard N/M``.
+
+    Dealt out like cards and not cut into stretches: neighbours in a folder are of a kind, a day's
+    large photos or the parts of one film, and every shard is to take as long as the others. Jobs
+    have been given their targets before, of which no two are the same, and are sorted by them: so
+    shards agree whatever the order in which their file systems list folders.
+    """
+    number, count = config.part
+
+    def name(job: Job) -> str:
+        return next(iter(job.targets.values())).as_posix()
+
+    jobs = [*sorted(pictures, key=name), *sorted(videos, key=name)]
+    sources = {job.source for job in jobs[number - 1 :: count]}
+    mine, films = ([job for job in kind if job.source in sources] for kind in (pictures, videos))
+    return mine, films
 
 
 @cache
@@ -137,8 +163,11 @@ def _in_one_file(
     return [], [Job(videos[0][0], {0: output})]
 
 
-def _check_targets(config: InferConfig, work: Work, failures: Failures) -> None:
-    """Leave out what exists, where that is wanted; else refuse to overwrite it, and do the rest."""
+def _check_targets(
+    config: InferConfig, work: Work, sources: Sequence[Path], failures: Failures
+) -> None:
+    """Leave out what exists, where that is wanted; else refuse to overwrite it, and do the rest.
+    None of ``sources``, those of other shards included, is overwritten in any case."""
     if config.skip_existing:
         for jobs in (work.pictures, work.videos):
             left = [
@@ -148,7 +177,7 @@ def _check_targets(config: InferConfig, work: Work, failures: Failures) -> None:
             jobs[:] = [job for job in left if job.targets]
             work.there += len(left) - len(jobs)
     jobs = [*work.pictures, *work.videos]
-    check_sources([job.source for job in jobs], [t for job in jobs for t in job.targets.values()])
+    check_sources(sources, [target for job in jobs for target in job.targets.values()])
     films = {job.source for job in work.videos}
 
     def written(job: Job) -> list[Path]:
