@@ -148,12 +148,12 @@ def sampling_share(
 
         def run() -> None:
             with autocast(device, precision):
-                given: Any = images
+                network_input: Any = images
                 if isinstance(network, VGGDepthHead):
                     with torch.no_grad():
-                        given = extractor(images, LAYERS)
-                d = differences(network(given), pairs)
-            ranking_loss(d, pairs.order, pairs.valid).backward()
+                        network_input = extractor(images, LAYERS)
+                gaps = differences(network(network_input), pairs)
+            ranking_loss(gaps, pairs.order, pairs.valid).backward()
             optimizer.step()
             optimizer.zero_grad()
 

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from tqdm import trange
 
-from fststyle.benchmarks.baselines import CONTENT_LAYERS, STYLE_LAYERS
+from fststyle.benchmarks.baselines import (
+    CONTENT_LAYERS,
+    STYLE_LAYERS,
+    PlainDescent,
+    calibrated_extractor,
+)
 from fststyle.benchmarks.timing import alternate, median_ratio, print_table, write_json
 from fststyle.checkpoints.style import load_transform
 from fststyle.checkpoints.vgg import load_vgg19_state
@@ -19,8 +23,7 @@ from fststyle.config import BenchOptimizeConfig, parse_size
 from fststyle.images.geometry import centre_box, crop
 from fststyle.images.io import read_image
 from fststyle.losses.perceptual import StyleObjective
-from fststyle.networks.calibration import calibrate, calibration_images
-from fststyle.networks.vgg import VGG19Features
+from fststyle.networks.calibration import calibration_images
 from fststyle.optimization.lbfgs import LBFGS
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
 from fststyle.utils.figures import check_free_options
@@ -42,14 +45,9 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
     painting = _cut(config.style, size) if config.style else drawn[1:]
     content, painting = content.to(device), painting.to(device)
 
-    def extractor() -> VGG19Features:
-        built = VGG19Features(state, STYLE_LAYERS).to(device)
-        calibrate(built)
-        return built
-
-    loss_fn = extractor()
-    plain = PlainDescent(loss_fn, content, painting, config.history)
-    frozen = extractor()
+    loss_fn = calibrated_extractor(state, device)
+    plain = PlainDescent(loss_fn, content, painting, WEIGHTS, config.history)
+    frozen = calibrated_extractor(state, device)
     objective = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
     frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
     ours = OurDescent(objective, content, precision, config.history)
@@ -66,7 +64,7 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
             "seconds": statistics.median(seconds[name]),
             "times plain": median_ratio(seconds["plain"], seconds[name]),
             "steps": runs[name].steps,
-            # Of what is written: clamped, judged by the plain loop's own loss.
+            # Of what is written: clamped, by the plain loop's own loss.
             "final loss": plain.loss_of(runs[name].picture),
             "unclamped": plain.loss_of(runs[name].image),
         }
@@ -83,14 +81,14 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
         network, _ = load_transform(config.network)
         with torch.inference_mode():
             start = network.to(device)(content).clamp(0, 1)
-        begun = OurDescent(objective, content, precision, config.history, start.clone())
-        while begun.steps < plain.steps and plain.loss_of(begun.picture) > least:
-            begun.step()
+        from_network = OurDescent(objective, content, precision, config.history, start.clone())
+        while from_network.steps < plain.steps and plain.loss_of(from_network.picture) > least:
+            from_network.step()
         print(
             f"from {config.network.name}'s picture fststyle reaches the plain loop's final loss"
-            f" after {begun.steps} steps of {plain.steps}"
+            f" after {from_network.steps} steps of {plain.steps}"
         )
-        result["steps_from_network"] = begun.steps
+        result["steps_from_network"] = from_network.steps
     write_json(config.json, result)
 
 
@@ -103,62 +101,8 @@ def _cut(path: Path, size: tuple[int, int]) -> Tensor:
     return as_tensor(Image.fromarray(crop(image, box, size)))
 
 
-class PlainDescent:
-    """As the paper has it, in float32 and NCHW: PyTorch's own L-BFGS and losses, the content's and
-    the painting's features computed once, the picture clamped when it is done."""
-
-    def __init__(
-        self, extractor: VGG19Features, content: Tensor, painting: Tensor, history: int
-    ) -> None:
-        self.extractor, self.steps = extractor, 0
-        with torch.no_grad():
-            self.target = extractor(content, CONTENT_LAYERS)["relu2_2"]
-            self.grams = {
-                name: self._gram(maps) for name, maps in extractor(painting, STYLE_LAYERS).items()
-            }
-        self.image = content.clone(memory_format=torch.contiguous_format).requires_grad_()
-        self.optimizer = torch.optim.LBFGS([self.image], max_iter=1, history_size=history)
-
-    @staticmethod
-    def _gram(features: Tensor) -> Tensor:
-        n, c, h, w = features.shape
-        flat = features.view(n, c, h * w)
-        return flat.bmm(flat.transpose(1, 2)) / (c * h * w)
-
-    def loss(self, image: Tensor) -> Tensor:
-        """Content and style, weighted."""
-        features = self.extractor(image, STYLE_LAYERS)
-        loss = WEIGHTS["content"] * F.mse_loss(features["relu2_2"], self.target)
-        for name, gram in self.grams.items():
-            found = self._gram(features[name])
-            loss = loss + WEIGHTS["style"] * F.mse_loss(found, gram, reduction="sum")
-        return loss
-
-    @torch.no_grad()
-    def loss_of(self, image: Tensor) -> float:
-        """The loss of a finished picture."""
-        return self.loss(image).item()
-
-    def step(self) -> None:
-        """One gradient, one step of L-BFGS."""
-
-        def closure() -> Tensor:
-            self.optimizer.zero_grad()
-            loss = self.loss(self.image)
-            loss.backward()
-            return loss
-
-        self.optimizer.step(closure)  # type: ignore[arg-type]
-        self.steps += 1
-
-    @property
-    def picture(self) -> Tensor:
-        """What would be written."""
-        return self.image.detach().clamp(0, 1)
-
-
 class OurDescent:
-    """As ``optimize`` goes."""
+    """The descent that ``optimize`` runs."""
 
     def __init__(
         self,

@@ -22,8 +22,8 @@ from fststyle.utils import figures
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """50, 95 and 99 in 100, between the values where they lie there."""
-    found = np.percentile(seconds, (50, 95, 99))
-    return dict(zip(("50 %", "95 %", "99 %"), map(float, found), strict=True))
+    values = np.percentile(seconds, (50, 95, 99))
+    return dict(zip(("50 %", "95 %", "99 %"), map(float, values), strict=True))
 
 
 class Memory:
@@ -41,13 +41,13 @@ class Memory:
         return self
 
     def _sample(self) -> None:
-        over = False
-        while not over:  # once at least, however short it is
+        done = False
+        while not done:  # once at least, however short it is
             try:
                 self.megabytes.append(self._process.memory_info().rss / 1e6)
             except psutil.NoSuchProcess:
                 return
-            over = self._done.wait(0.02 if len(self.megabytes) < 500 else 0.1)
+            done = self._done.wait(0.02 if len(self.megabytes) < 500 else 0.1)
 
     def __exit__(self, *_: object) -> None:
         self._done.set()

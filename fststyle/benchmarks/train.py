@@ -9,7 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fststyle.benchmarks.baselines import CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS, PlainStep
+from fststyle.benchmarks.baselines import (
+    CONTENT_LAYERS,
+    STYLE_LAYERS,
+    WEIGHTS,
+    PlainStep,
+    calibrated_extractor,
+)
 from fststyle.benchmarks.timing import alternate, median_ratio, print_table, write_json
 from fststyle.checkpoints.loss_network import load_loss_network
 from fststyle.checkpoints.vgg import load_vgg19_state
@@ -18,9 +24,8 @@ from fststyle.data.loader import SampleNumbers, load_batches
 from fststyle.data.photos import PhotoCrops
 from fststyle.images.find import find_images
 from fststyle.losses.perceptual import StyleObjective
-from fststyle.networks.calibration import calibrate, calibration_images
+from fststyle.networks.calibration import calibration_images
 from fststyle.networks.transform import TransformNet
-from fststyle.networks.vgg import VGG19Features
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
 from fststyle.utils.figures import check_free_options
 
@@ -35,20 +40,15 @@ def bench_train(config: BenchTrainConfig) -> None:
     pictures = calibration_images(config.batch_size + 1, config.image_size).to(device)
     batch, painting = pictures[:-1], pictures[-1:]
 
-    def extractor(weights: Mapping[str, Tensor]) -> VGG19Features:
-        built = VGG19Features(weights, STYLE_LAYERS).to(device)
-        calibrate(built)
-        return built
-
     def objective(weights: Mapping[str, Tensor]) -> StyleObjective:
-        frozen = extractor(weights)
-        made = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
+        frozen = calibrated_extractor(weights, device)
+        loss_fn = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
         frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
-        return made
+        return loss_fn
 
     torch.manual_seed(0)
     network = TransformNet(config.width).to(device)
-    plain = PlainStep(network, extractor(state), painting)
+    plain = PlainStep(network, calibrated_extractor(state, device), painting)
     ours = OurStep(network, objective(state), precision)
     small_state, _ = load_loss_network("small", None)
     small = OurStep(TransformNet(config.width).to(device), objective(small_state), precision)
@@ -83,8 +83,7 @@ def bench_train(config: BenchTrainConfig) -> None:
 
 
 class OurStep:
-    """One optimizer step as ``train`` takes it; ``content_weights`` as ``StyleObjective`` takes
-    them."""
+    """One optimizer step of ``train``; ``content_weights`` are ``StyleObjective``'s."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Video, stage by stage and as a whole: what each could do alone, and what all reach together.
 
-Decoding includes the grain, which frames get there.
+Decoding includes the noise, which frames get there.
 """
 
 import statistics
@@ -23,7 +23,7 @@ from fststyle.inference.video.writer import VideoTarget
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.figures import check_free_options
 
-KEPT = 48
+SAMPLED = 48
 """Decoded frames with which stylizing and encoding are timed."""
 
 
@@ -44,23 +44,23 @@ def bench_video(config: BenchVideoConfig) -> None:
         assert model is not None
         stylizer = Stylizer(model, config.provider)
         source = open_source(str(config.clip), config.max_size)
-        kept: list[Frame] = []
+        sample: list[Frame] = []
         count = 0
         for item in source:
             if isinstance(item, Frame):
                 count += 1
-                if len(kept) < KEPT:
-                    kept.append(item)
-        stylizer.run(kept[0].pixels[None])  # warms up
-        delays = [_seconds(lambda f=frame: stylizer.run(f.pixels[None])) for frame in kept]  # type: ignore[misc]
+                if len(sample) < SAMPLED:
+                    sample.append(item)
+        stylizer.run(sample[0].pixels[None])  # warms up
+        delays = [_seconds(lambda f=frame: stylizer.run(f.pixels[None])) for frame in sample]  # type: ignore[misc]
 
         def reopened() -> Source:
             return open_source(str(config.clip), config.max_size)
 
         rates = {
             "decode": count / _seconds(lambda: _drain(with_noise(reopened(), NOISE_LEVELS))),
-            "stylize": len(kept) / sum(delays),
-            "encode": len(kept) / _seconds(lambda: _encode(kept, source, Path(folder, "a"))),
+            "stylize": len(sample) / sum(delays),
+            "encode": len(sample) / _seconds(lambda: _encode(sample, source, Path(folder, "a"))),
         }
         memory = Memory()
         target = Path(folder, "out.mp4")

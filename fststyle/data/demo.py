@@ -72,17 +72,17 @@ def stained_glass(size: int = 640, seed: int = 3) -> Image.Image:
     gap = points[nearest[:, 1]] - points[nearest[:, 0]]
     edge = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * np.linalg.norm(gap, axis=1)) * 640
     edge = edge.reshape(size, size)
-    colors = np.stack([_colorize(point, random) for point in points])
+    colors = np.stack([_glass_color(point, random) for point in points])
     glass = colors[cell].astype(np.float64) / 255
-    # Each piece has a gradient of its own, streaks and grain.
+    # Each piece has a gradient of its own, streaks and noise.
     slope = random.normal(0, 1.3, (len(points), 2))
     place = pixels.reshape(size, size, 2) - points[cell]
     shade = 1 + (place * slope[cell]).sum(-1)
     streaks = gaussian_filter(random.normal(size=(size, size)), (1, 9))
-    turned = map_coordinates(streaks, [x * size, y * size], order=1, mode="wrap")
-    mixed = np.where(random.random(len(points))[cell] < 0.5, streaks, turned)
-    grain = gaussian_filter(random.normal(size=(size, size)), 1)
-    glass *= (shade + 0.09 * mixed / streaks.std() + 0.04 * grain / grain.std())[..., None]
+    across = map_coordinates(streaks, [x * size, y * size], order=1, mode="wrap")
+    streaked = np.where(random.random(len(points))[cell] < 0.5, streaks, across)
+    noise = gaussian_filter(random.normal(size=(size, size)), 1)
+    glass *= (shade + 0.09 * streaked / streaks.std() + 0.04 * noise / noise.std())[..., None]
     # Light falls in from the sun, and gathers in the middle of each piece.
     light = np.exp(-((x - 0.64) ** 2 + (y - 0.3) ** 2) / 0.18)
     glass = glass * (0.82 + 0.35 * light + 0.12 * np.clip(edge / 14, 0, 1))[..., None]
@@ -94,7 +94,7 @@ def stained_glass(size: int = 640, seed: int = 3) -> Image.Image:
     return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-def _colorize(point: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _glass_color(point: np.ndarray, random: np.random.Generator) -> np.ndarray:
     x, y = point
     if np.hypot(x - 0.64, y - 0.3) < 0.13:
         kind = "sun"

@@ -1,4 +1,4 @@
-"""Where importance maps come from: the photos' depth, kept on disk, or the user's own pictures."""
+"""Where weight maps come from: the photos' depth, kept on disk, or the user's own pictures."""
 
 import hashlib
 import tempfile
@@ -22,7 +22,7 @@ from fststyle.utils.files import atomic_write
 
 
 class DepthCache:
-    """Importance maps from the photos' depth, 1 at the nearest pixel and 0 at the farthest.
+    """Weight maps from the photos' depth, 1 at the nearest pixel and 0 at the farthest.
 
     Each is computed once and kept as a 16-bit PNG, named by the photo's bytes: moved or renamed
     photos keep theirs, changed ones get another. Files appear whole or not at all, so that a run
@@ -43,14 +43,14 @@ class DepthCache:
         """H×W float32; raises ValueError or FileNotFoundError where the photo cannot be read."""
         file = self._file(photo)
         try:
-            with Image.open(file) as kept:
-                return np.asarray(kept, np.float32) / 65535
+            with Image.open(file) as stored:
+                return np.asarray(stored, np.float32) / 65535
         except (OSError, ValueError, SyntaxError):  # missing, or damaged by something else
             self._estimate = self._estimate or self._make_estimate()
         weight_map = _weight_map(photo, self._estimate)
         # A disk that is full by now should not end a training.
         with suppress(OSError):
-            _keep(weight_map, file)
+            _store(weight_map, file)
         return weight_map
 
     def fill(self, photos: Sequence[Path], estimate: Estimate, *, show: bool) -> list[Path]:
@@ -70,7 +70,7 @@ class DepthCache:
             except (ValueError, MemoryError):
                 failed.append(photo)
             else:
-                _keep(weight_map, self._file(photo))
+                _store(weight_map, self._file(photo))
         return failed
 
     def _file(self, photo: Path) -> Path:
@@ -91,9 +91,9 @@ def _weight_map(photo: Path, estimate: Estimate) -> np.ndarray:
     return weight_map_from_depth(depth)
 
 
-def _keep(weight_map: np.ndarray, file: Path) -> None:
-    with atomic_write(file) as beside:
-        Image.fromarray((weight_map * 65535 + 0.5).astype(np.uint16)).save(beside, format="PNG")
+def _store(weight_map: np.ndarray, file: Path) -> None:
+    with atomic_write(file) as temporary:
+        Image.fromarray((weight_map * 65535 + 0.5).astype(np.uint16)).save(temporary, format="PNG")
 
 
 @lru_cache(maxsize=1 << 20)
@@ -104,17 +104,17 @@ def _digest(photo: Path) -> str:
 
 
 @contextmanager
-def cache_folder(given: str | None) -> Iterator[Path]:
+def cache_folder(option: str | None) -> Iterator[Path]:
     """The folder that ``--depth-cache`` names; for "off" one that is removed at the end."""
-    if given == "off":
+    if option == "off":
         with tempfile.TemporaryDirectory(prefix="fststyle-depth-") as folder:
             yield Path(folder)
     else:
-        yield Path(given) if given else platformdirs.user_cache_path("fststyle") / "depth"
+        yield Path(option) if option else platformdirs.user_cache_path("fststyle") / "depth"
 
 
 class MapFolder:
-    """The user's own importance maps: pictures named as the photos, white where content counts.
+    """The user's own weight maps: pictures named as the photos, white where content counts.
 
     Args:
         folder: of the maps; below it each has its photo's place below ``photos``, any suffix.

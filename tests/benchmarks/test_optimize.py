@@ -4,8 +4,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from fststyle.benchmarks.optimize import OurDescent, PlainDescent
+from fststyle.benchmarks.baselines import (
+    CONTENT_LAYERS,
+    STYLE_LAYERS,
+    PlainDescent,
+    calibrated_extractor,
+)
+from fststyle.benchmarks.optimize import WEIGHTS, OurDescent
 from fststyle.checkpoints.style import save_transform
+from fststyle.checkpoints.vgg import load_vgg19_state
+from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from tests.conftest import run_here
 
@@ -28,19 +36,11 @@ def test_both_loops_have_one_loss(
     assert 0 < figures["steps_from_network"] <= 20
 
 
-def test_both_loops_judge_alike(deep_vgg: Path) -> None:
-    from fststyle.benchmarks.baselines import CONTENT_LAYERS, STYLE_LAYERS
-    from fststyle.benchmarks.optimize import WEIGHTS
-    from fststyle.checkpoints.vgg import load_vgg19_state
-    from fststyle.losses.perceptual import StyleObjective
-    from fststyle.networks.calibration import calibrate
-    from fststyle.networks.vgg import VGG19Features
-
-    extractor = VGG19Features(load_vgg19_state(deep_vgg)[0], STYLE_LAYERS)
-    calibrate(extractor)
+def test_the_loss_of_both_loops_is_the_same(deep_vgg: Path) -> None:
+    extractor = calibrated_extractor(load_vgg19_state(deep_vgg)[0], torch.device("cpu"))
     content, painting, picture = torch.rand(3, 1, 3, 48, 48)
     objective = StyleObjective(extractor, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
     ours = OurDescent(objective, content, "fp32", 4)
     terms = objective.compare(picture, ours.targets)
-    plain = PlainDescent(extractor, content, painting, 4)
+    plain = PlainDescent(extractor, content, painting, WEIGHTS, 4)
     torch.testing.assert_close(plain.loss(picture), objective.weighted_sum(terms))

@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from fststyle.benchmarks.robustness.children import End, Order, Server, last_line
 from fststyle.benchmarks.robustness.mutations import Damage, damage, damage_card
 from fststyle.benchmarks.robustness.seeds import (
-    CHANNELS,
     drawing,
+    tiny_training,
     write_clips,
     write_pictures,
     write_pytorch_examples,
@@ -36,7 +36,6 @@ it says; without that name; with a Python traceback; by a signal; with a file th
 none; not within the time, or not within the memory that it is given. Only the first two are
 right."""
 RIGHT = OUTCOMES[:2]
-STEPS = ("--steps", 1, "--batch-size", 1, "--image-size", 32, "--style-size", 32, "--workers", 0)
 
 
 class Row(NamedTuple):
@@ -85,14 +84,14 @@ class Seeds:
 
 
 class Result(NamedTuple):
-    """How a case ended; ``said``: the last line it wrote."""
+    """How a case ended; ``last_line``: the last it wrote."""
 
     number: int
     row: Row
     seed: str
     damage: str
     outcome: str
-    said: str
+    last_line: str
     megabytes: float
     seconds: float
 
@@ -105,13 +104,13 @@ def make_seeds(server: Server, folder: Path, kinds: Collection[str]) -> Seeds:
     for number in range(3):
         drawing(number).save(photos / f"{number}.png")
     drawing(9).save(painting)
-    _must(server, folder, _train(photos, painting, run))
+    _run_or_raise(server, folder, _train(photos, painting, run))
     model, network = CHECKPOINTS / "styles" / "starry_night_live.onnx", run / "tiny.safetensors"
     models = [model]
     if "onnx" in kinds:
         for name, options in (("float", []), ("half", ["--uint8", "--fp16"])):
             models.append(folder / f"{name}.onnx")
-            _must(server, folder, ["export", network, "--output", models[-1], *options])
+            _run_or_raise(server, folder, ["export", network, "--output", models[-1], *options])
     of = {
         "picture": write_pictures(folder / "pictures"),
         "video": write_clips(folder / "clips") if "video" in kinds else [],
@@ -124,7 +123,7 @@ def make_seeds(server: Server, folder: Path, kinds: Collection[str]) -> Seeds:
     return Seeds(of, photos, painting, model, network, run)
 
 
-def _must(server: Server, folder: Path, arguments: Sequence[object]) -> None:
+def _run_or_raise(server: Server, folder: Path, arguments: Sequence[object]) -> None:
     log = folder / "log.txt"
     end = server.run(Order([str(a) for a in arguments], str(log), 600, 1e6))
     if end.how != "exit" or end.status:
@@ -132,21 +131,7 @@ def _must(server: Server, folder: Path, arguments: Sequence[object]) -> None:
 
 
 def _train(photos: Path, painting: Path, run: Path, *more: object) -> list[object]:
-    return [
-        *("train", "--content", photos, "--style", painting, "--name", "tiny", "--run-dir", run),
-        *(
-            "--width",
-            CHANNELS,
-            "--loss-network",
-            "small",
-            "--no-calibrate",
-            "--method",
-            "plain",
-            "--device",
-            "cpu",
-        ),
-        *("--precision", "fp32", *STEPS, *more),
-    ]
+    return tiny_training(photos, painting, run, "--steps", 1, "--workers", 0, *more)
 
 
 def plan(config: BenchRobustnessConfig) -> dict[int, Row]:
@@ -174,75 +159,77 @@ def damaged(seeds: Seeds, row: Row, number: int, seed: int) -> tuple[Path, Damag
 def run_case(
     server: Server, seeds: Seeds, row: Row, number: int, folder: Path, config: BenchRobustnessConfig
 ) -> Result:
-    """Damage a file in ``folder``, which is made, run the command on it and judge its end."""
+    """Damage a file in ``folder``, which is made, run the command on it and classify its end."""
     file, made = damaged(seeds, row, number, config.seed)
     folder.mkdir()
-    given, out = folder / f"given_{file.name}", folder / "out"
-    given.write_bytes(made.data)
-    arguments = [str(argument) for argument in _arguments(seeds, row, number, given, out)]
+    damaged_file, out = folder / f"given_{file.name}", folder / "out"
+    damaged_file.write_bytes(made.data)
+    arguments = [str(argument) for argument in _arguments(seeds, row, number, damaged_file, out)]
     (folder / "command.txt").write_text(json.dumps(arguments))
     log = folder / "log.txt"
     end = server.run(Order(arguments, str(log), config.seconds, config.megabytes))
-    said = log.read_text(errors="replace")
+    output = log.read_text(errors="replace")
     if row.kind == "state" and end.status:  # what was given stands where results would
         (out / "state.safetensors").unlink()
     return Result(
-        *(number, row, file.name, made.done, outcome(end, said, given.name, out)),
-        *(last_line(said), end.megabytes, end.seconds),
+        *(number, row, file.name, made.done, outcome(end, output, damaged_file.name, out)),
+        *(last_line(output), end.megabytes, end.seconds),
     )
 
 
-def _arguments(seeds: Seeds, row: Row, number: int, given: Path, out: Path) -> Sequence[object]:
+def _arguments(
+    seeds: Seeds, row: Row, number: int, damaged_file: Path, out: Path
+) -> Sequence[object]:
     """The command for one damaged file; what else it needs is laid beside that."""
     if row.command == "infer":
         if row.kind == "onnx":
-            return ["infer", given, seeds.photos / "0.png", "--output", out]
-        return ["infer", seeds.model, given, "--output", out]
+            return ["infer", damaged_file, seeds.photos / "0.png", "--output", out]
+        return ["infer", seeds.model, damaged_file, "--output", out]
     if row.command == "infer --list":
-        return ["infer", "--list", given]
+        return ["infer", "--list", damaged_file]
     if row.command == "export":
-        return ["export", given, "--output", out / "made.onnx"]
+        return ["export", damaged_file, "--output", out / "made.onnx"]
     if row.command == "train --init":
-        return _train(seeds.photos, seeds.painting, out, "--init", given)
+        return _train(seeds.photos, seeds.painting, out, "--init", damaged_file)
     if row.command == "train --resume":
         shutil.copytree(seeds.run, out)
-        shutil.copy(given, out / "state.safetensors")
+        shutil.copy(damaged_file, out / "state.safetensors")
         return ["train", "--resume", "--name", "tiny", "--run-dir", out, "--steps", 2]
     if row.command == "train":
         if number % 2:
-            return _train(seeds.photos, given, out)
-        return _train(_among_photos(seeds, given), seeds.painting, out)
+            return _train(seeds.photos, damaged_file, out)
+        return _train(_among_photos(seeds, damaged_file), seeds.painting, out)
     result = ("--loss-network", "small", "--device", "cpu", "--size", 64, "--json", out / "f.json")
     if row.kind == "video":
-        return ["evaluate", seeds.network, "--videos", given, "--frames", 4, *result]
+        return ["evaluate", seeds.network, "--videos", damaged_file, "--frames", 4, *result]
     if row.kind == "picture":
-        photos = _among_photos(seeds, given)
+        photos = _among_photos(seeds, damaged_file)
         return ["evaluate", seeds.network, "--photos", photos, *result]
     style = ("--style", seeds.painting)
-    return ["evaluate", given, "--photos", seeds.photos, *style, *result]
+    return ["evaluate", damaged_file, "--photos", seeds.photos, *style, *result]
 
 
-def _among_photos(seeds: Seeds, given: Path) -> Path:
+def _among_photos(seeds: Seeds, damaged_file: Path) -> Path:
     """A folder with whole photos and the damaged one, which is moved there."""
-    photos = given.parent / "photos"
+    photos = damaged_file.parent / "photos"
     shutil.copytree(seeds.photos, photos)
-    given.replace(photos / given.name)
+    damaged_file.replace(photos / damaged_file.name)
     return photos
 
 
-def outcome(end: End, said: str, name: str, out: Path) -> str:
-    """One of ``OUTCOMES``; ``name``: of the file that was given, ``out``: where files were to be
-    written."""
+def outcome(end: End, output: str, name: str, out: Path) -> str:
+    """One of ``OUTCOMES``; ``name``: of the damaged file, ``out``: where files were to
+    be written."""
     if end.how in ("hang", "memory", "signal"):
         return end.how
-    if "Traceback (most recent call last)" in said:
+    if "Traceback (most recent call last)" in output:
         return "traceback"
     files = [file for file in out.rglob("*") if file.is_file()]
     if any(file.match(atomic_write.PATTERN) or not is_whole(file) for file in files):
         return "half file"
     if end.status == 0:
         return "ended well"
-    named = Path(name).stem in said or "out/state.safetensors" in said
+    named = Path(name).stem in output or "out/state.safetensors" in output
     return "message" if named and end.status in (1, 2) else "unclear message"
 
 

@@ -32,6 +32,7 @@ WARM = (
         "fststyle.checkpoints.style",
         "fststyle.losses.functional",
         "fststyle.data.photos",
+        "fststyle.data.loader",
         "fststyle.networks.vgg",
     ),
 )
@@ -81,9 +82,9 @@ class End(NamedTuple):
     seconds: float
 
 
-def last_line(said: str) -> str:
+def last_line(output: str) -> str:
     """Of what a command wrote, at most 300 characters."""
-    lines = [line.rpartition("\r")[2] for line in said.split("\n") if line.strip()]
+    lines = [line.rpartition("\r")[2] for line in output.split("\n") if line.strip()]
     return lines[-1][:300] if lines else ""
 
 
@@ -143,17 +144,17 @@ def serve() -> None:
             started = time.monotonic()
             child = os.fork()
             if child == 0:
-                _become(order)
+                _run_command(order)
             groups.append(child)
             end = _watch(child, order, started)
             if end.how != "killed":  # whose readers of photos, orphaned, meet the next command
-                _end(groups)
+                _kill_groups(groups)
             print(json.dumps(end), flush=True)
     finally:
-        _end(groups)
+        _kill_groups(groups)
 
 
-def _become(order: Order) -> NoReturn:
+def _run_command(order: Order) -> NoReturn:
     """The command itself, in the forked process."""
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -183,9 +184,9 @@ def _watch(child: int, order: Order, started: float) -> End:
     seen: set[str] = set()
     look = CLOSE_LOOK if order.kill_in_write else LOOK
     while True:
-        found, state, usage = os.wait4(child, os.WNOHANG)
+        ended, state, usage = os.wait4(child, os.WNOHANG)
         seconds = time.monotonic() - started
-        if found:
+        if ended:
             break
         if not how and order.kill_in_write and watched:
             seen.update(file.name for file in watched.glob(atomic_write.PATTERN))
@@ -216,7 +217,7 @@ def _resident(process: int) -> float:
         return 0.0
 
 
-def _end(groups: list[int]) -> None:
+def _kill_groups(groups: list[int]) -> None:
     """Kill what is left of commands and their processes."""
     while groups:
         with suppress(ProcessLookupError, PermissionError):

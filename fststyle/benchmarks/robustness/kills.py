@@ -1,14 +1,13 @@
 """Trainings that are killed at any moment and go on exactly."""
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from fststyle.benchmarks.robustness.children import Order, Server, last_line
-from fststyle.benchmarks.robustness.seeds import CHANNELS
+from fststyle.benchmarks.robustness.seeds import tiny_training
 from fststyle.checkpoints.files import load_tensors
 from fststyle.config import BenchRobustnessConfig
 from fststyle.utils.files import atomic_write
@@ -57,22 +56,8 @@ def train_once(server: Server, photos: Path, painting: Path, folder: Path) -> Re
 
 
 def _options(photos: Path, painting: Path, run: Path) -> list[str]:
-    options: Sequence[object] = (
-        *("train", "--content", photos, "--style", painting, "--name", "tiny", "--run-dir", run),
-        *(
-            "--width",
-            CHANNELS,
-            "--loss-network",
-            "small",
-            "--no-calibrate",
-            "--method",
-            "plain",
-            "--device",
-            "cpu",
-        ),
-        *("--precision", "fp32", "--image-size", 32, "--style-size", 32, "--batch-size", 1),
-        *("--steps", STEPS, "--checkpoint-interval", INTERVAL, "--picture-interval", 4 * INTERVAL),
-    )
+    intervals = ("--checkpoint-interval", INTERVAL, "--picture-interval", 4 * INTERVAL)
+    options = tiny_training(photos, painting, run, "--steps", STEPS, *intervals)
     return [str(option) for option in options]
 
 
@@ -108,7 +93,7 @@ def _kill(server: Server, whole: Reference, order: Order, run: Path, draw: rando
             break
         times += 1
         in_write += any(run.glob(atomic_write.PATTERN))
-        if not _absent_or_whole(run):
+        if not _is_absent_or_whole(run):
             return Kill(times, in_write, "half file")
         if "--resume" not in order.arguments:
             order = order._replace(arguments=[*order.arguments, "--resume"])
@@ -129,7 +114,7 @@ def _killed(order: Order, draw: random.Random, whole: Reference, run: Path) -> O
     return order._replace(kill_after=draw.uniform(0, whole.seconds))
 
 
-def _absent_or_whole(run: Path) -> bool:
+def _is_absent_or_whole(run: Path) -> bool:
     try:
         for name in FILES:
             if (run / name).exists():
@@ -143,15 +128,15 @@ def same_runs(one: Path, two: Path) -> bool:
     """Whether two trainings left the same networks, states and figures, bit for bit."""
     for name in FILES:
         (a, x), (b, y) = load_tensors(one / name), load_tensors(two / name)
-        if _told(x) != _told(y) or a.keys() != b.keys():
+        if _comparable(x) != _comparable(y) or a.keys() != b.keys():
             return False
         if not all(torch.equal(a[key], b[key]) for key in a):
             return False
     return True
 
 
-def _told(card: dict[str, Any]) -> dict[str, Any]:
+def _comparable(card: dict[str, Any]) -> dict[str, Any]:
     """A card without what says where a run lay and how it was started."""
-    places = ("run_dir", "resume", "workers")
-    kept = {name: value for name, value in card["settings"].items() if name not in places}
-    return {**card, "settings": kept}
+    of_the_start = ("run_dir", "resume", "workers")
+    settings = {name: v for name, v in card["settings"].items() if name not in of_the_start}
+    return {**card, "settings": settings}

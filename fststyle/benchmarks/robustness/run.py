@@ -33,8 +33,8 @@ from fststyle.benchmarks.timing import print_table, write_json
 from fststyle.config import BenchRobustnessConfig, check
 from fststyle.utils.figures import check_free_options
 
-Found = TypeVar("Found")
-Work = Callable[[Server], Found]
+T = TypeVar("T")
+Work = Callable[[Server], T]
 """What is done with a server of its own."""
 
 
@@ -53,8 +53,8 @@ def bench_robustness(config: BenchRobustnessConfig) -> int:
         seeds = make_seeds(first, folder / "whole", {row.kind for row in rows.values()})
         whole = train_once(first, seeds.photos, seeds.painting, folder / "uninterrupted")
         servers.put(first)
-        results = _damage(config, servers, seeds, rows, folder)
-        kills = _kill(config, servers, seeds, whole, folder)
+        results = _run_damaged(config, servers, seeds, rows, folder)
+        kills = _run_killed(config, servers, seeds, whole, folder)
     if results:
         print_table(table(results))
     if kills:
@@ -87,16 +87,16 @@ def _servers(config: BenchRobustnessConfig) -> Iterator["queue.Queue[Server]"]:
         yield servers
 
 
-def _all(
-    work: Sequence[Work[Found]],
+def _run_all(
+    work: Sequence[Work[T]],
     servers: "queue.Queue[Server]",
     unit: str,
     bad: Callable[[Any], bool],
-) -> list[Found]:
+) -> list[T]:
     """The results of ``work``, done side by side, in its order; the bar counts those that are
     ``bad``."""
 
-    def one(do: Work[Found]) -> Found:
+    def one(do: Work[T]) -> T:
         server = servers.get()
         try:
             return do(server)
@@ -117,7 +117,7 @@ def _all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _damage(
+def _run_damaged(
     config: BenchRobustnessConfig,
     servers: "queue.Queue[Server]",
     seeds: Seeds,
@@ -127,18 +127,18 @@ def _damage(
     (folder / "inputs").mkdir()
 
     def one(row: Row, number: int, server: Server) -> Result:
-        there = folder / "inputs" / str(number)
-        result = run_case(server, seeds, row, number, there, config)
+        case = folder / "inputs" / str(number)
+        result = run_case(server, seeds, row, number, case, config)
         if result.outcome not in RIGHT and config.output:
-            shutil.move(there, config.output / f"{number}_{result.outcome.replace(' ', '_')}")
-        shutil.rmtree(there, ignore_errors=True)
+            shutil.move(case, config.output / f"{number}_{result.outcome.replace(' ', '_')}")
+        shutil.rmtree(case, ignore_errors=True)
         return result
 
     work = [partial(one, row, number) for number, row in rows.items()]
-    return _all(work, servers, "input", lambda result: result.outcome not in RIGHT)
+    return _run_all(work, servers, "input", lambda result: result.outcome not in RIGHT)
 
 
-def _kill(
+def _run_killed(
     config: BenchRobustnessConfig,
     servers: "queue.Queue[Server]",
     seeds: Seeds,
@@ -148,15 +148,15 @@ def _kill(
     (folder / "kills").mkdir()
 
     def one(number: int, server: Server) -> Kill:
-        there = folder / "kills" / str(number)
-        kill = kill_and_resume(server, whole, seeds.photos, seeds.painting, there, number, config)
+        case = folder / "kills" / str(number)
+        kill = kill_and_resume(server, whole, seeds.photos, seeds.painting, case, number, config)
         if kill.resumed != "exactly" and config.output:
-            shutil.move(there, config.output / f"kill_{number}_{kill.resumed.replace(' ', '_')}")
-        shutil.rmtree(there, ignore_errors=True)
+            shutil.move(case, config.output / f"kill_{number}_{kill.resumed.replace(' ', '_')}")
+        shutil.rmtree(case, ignore_errors=True)
         return kill
 
     work = [partial(one, number) for number in range(config.kills)]
-    return _all(work, servers, "kill", lambda kill: kill.resumed != "exactly")
+    return _run_all(work, servers, "kill", lambda kill: kill.resumed != "exactly")
 
 
 def table(results: Sequence[Result]) -> list[dict[str, Any]]:

@@ -88,6 +88,16 @@ CLIPS: Mapping[str, tuple[str, str, str | None]] = {
 """File names to FFmpeg's names of their encoder, pixel format and sound."""
 
 
+def tiny_training(photos: Path, painting: Path, run: Path, *more: object) -> list[object]:
+    """Arguments of ``fststyle`` for a training of a second, called "tiny", on the CPU."""
+    return [
+        *("train", "--content", photos, "--style", painting, "--name", "tiny", "--run-dir", run),
+        *("--width", CHANNELS, "--loss-network", "small", "--no-calibrate", "--method", "plain"),
+        *("--device", "cpu", "--precision", "fp32", "--image-size", 32, "--style-size", 32),
+        *("--batch-size", 1, *more),
+    ]
+
+
 def drawing(number: int = 0) -> Image.Image:
     """A smooth colourful picture, for every ``number`` another."""
     random = np.random.default_rng(number)

@@ -37,7 +37,7 @@ class DepthCrops(Dataset[Batch]):
         size: height and width in pixels, multiples of 16.
         batch_size: samples of a step, over all processes; they share one shape.
         one_shape: whether that is ``size`` always.
-        augment: as ``crop`` has it, and whether pictures are coloured.
+        augment: whether crops vary in size and shape, are mirrored, and vary in colour.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class DepthCrops(Dataset[Batch]):
         if isinstance(chosen, SceneRenderer):
             image, depth = chosen.render(random, *shape)
             # The gap that orders a pair is a part of the range, which the sky would stretch.
-            return self._colored(image, random), np.log(depth)
+            return self._jitter(image, random), np.log(depth)
         order = random.permutation(len(chosen))
         for index in order:
             item = chosen.items[index]
@@ -83,13 +83,13 @@ class DepthCrops(Dataset[Batch]):
             try:
                 picture = chosen.read(item)
                 image, depth = crop(picture, shape, random, augment=self.augment)
-                return self._colored(image, random), depth
+                return self._jitter(image, random), depth
             except (ValueError, OSError) as error:
                 self.broken[key] = broken[key] = str(error)
         raise ValueError(f"none of the {len(chosen)} pictures of {chosen.name} can be used")
 
-    def _colored(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        return color(image, random) if self.augment else image
+    def _jitter(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        return jitter_color(image, random) if self.augment else image
 
 
 @lru_cache(maxsize=8)
@@ -141,13 +141,13 @@ def cut(
 def cut_image(
     picture: DepthPicture, box: tuple[float, float, float, float], shape: Size
 ) -> np.ndarray:
-    """As ``cut``, without the depth."""
+    """``box`` of a picture at ``shape``: uint8 H×W×3."""
     height, width = shape
     image = picture.image.resize((width, height), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
     return np.array(image)
 
 
-def color(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def jitter_color(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Light, colour, focus and noise changed at random; uint8 H×W×3 to the same."""
     if random.random() < 0.1:
         radius = random.uniform(0.3, 1.0)

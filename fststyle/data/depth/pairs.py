@@ -12,7 +12,7 @@ MOST_TRIES = 32
 
 class Pairs(NamedTuple):
     """``first``, ``second``: N×P indices into each flattened H×W map. ``order``: N×P float32, 1
-    where the second pixel is farther, −1 where the first is, 0 where both are judged equal.
+    where the second pixel is farther, −1 where the first is, 0 where both count as equally far.
     ``valid``: N×P, whether the pair counts."""
 
     first: Tensor
@@ -58,7 +58,7 @@ def sample_pairs(
     first = any_known()
     if max_distance is None:
         second = any_known()
-        found = torch.ones_like(first, dtype=torch.bool)
+        has_second = torch.ones_like(first, dtype=torch.bool)
     else:
         # As the sparsest map needs them: LiDAR's may come together with dense ones.
         share = torch.where(amount > 1, amount, height * width).min() / (height * width)
@@ -70,7 +70,7 @@ def sample_pairs(
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         tried = torch.where(inside, y * width + x, 0)
         good = inside & known.gather(1, tried.flatten(1)).view_as(tried)
-        found, at = good.max(-1)
+        has_second, at = good.max(-1)
         second = tried.gather(-1, at.unsqueeze(-1)).squeeze(-1)
     filled = flat.nan_to_num(0.0)
     gap = filled.gather(1, second) - filled.gather(1, first)
@@ -79,7 +79,7 @@ def sample_pairs(
     range_ = (high - low).clamp(min=0)
     ordered = (gap.abs() >= min_gap * range_) & (gap != 0)
     equal = (gap.abs() <= equal_gap * range_) & (equal_gap > 0)
-    valid = found & (amount > 1) & (ordered | equal) & (first != second)
+    valid = has_second & (amount > 1) & (ordered | equal) & (first != second)
     return Pairs(first, second, torch.where(ordered, gap.sign(), 0.0), valid)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fststyle.data.depth.crops import DepthCrops, color, crop, cut, shapes
+from fststyle.data.depth.crops import DepthCrops, crop, cut, jitter_color, shapes
 from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthData, DepthPicture
 from fststyle.data.scenes.scenes import SceneRenderer
@@ -97,7 +97,7 @@ def test_unknown_depth_stays_unknown() -> None:
 def test_color_changes_colors_only() -> None:
     image = np.asarray(drawn().image)
     before = image.copy()
-    results = [color(image, np.random.default_rng(seed)) for seed in range(12)]
+    results = [jitter_color(image, np.random.default_rng(seed)) for seed in range(12)]
     assert all(result.shape == image.shape and result.dtype == np.uint8 for result in results)
     assert sum(not np.array_equal(result, image) for result in results) > 6
     np.testing.assert_array_equal(image, before)
