@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fststyle.config import parse_size
+from fststyle.images.geometry import size_of_area
 from fststyle.images.io import to_uint8
 from fststyle.inference.session import open_session, running
 
@@ -126,6 +127,4 @@ def seen_size(
     if size is None and "shorter_side" in card:
         scale = min(1.0, training_size(card) / min(width, height))
         return max(1, round(width * scale)), max(1, round(height * scale))
-    scale = min(1.0, (size or training_size(card)) / (width * height) ** 0.5)
-    across, down = (max(32, round(side * scale / 16) * 16) for side in (width, height))
-    return across, down
+    return size_of_area((width, height), size or training_size(card))

@@ -14,7 +14,7 @@ from fststyle.data.depth.crops import Size, cut, cut_image
 from fststyle.data.depth.maps import DepthPicture
 from fststyle.data.depth.pairs import differences, sample_pairs
 from fststyle.depth.estimator import seen_size
-from fststyle.images.geometry import Box
+from fststyle.images.geometry import Box, size_of_area
 from fststyle.losses.functional import ranking_loss
 from fststyle.utils.device import autocast
 
@@ -157,10 +157,8 @@ def fitted(picture: DepthPicture, size: Size) -> tuple[np.ndarray, np.ndarray]:
     """The whole picture, in its own proportions, at about the area of ``size`` and with sides that
     are multiples of 16; pictures beyond ``WIDEST`` lose their sides. uint8 H×W×3, float32 H×W."""
     left, top, right, bottom = box = kept_box(picture)
-    across, down = right - left, bottom - top
-    scale = (size[0] * size[1] / (across * down)) ** 0.5
-    shape = tuple(max(32, round(side * scale / 16) * 16) for side in (down, across))
-    return cut(picture, box, (shape[0], shape[1]))
+    side = (size[0] * size[1]) ** 0.5
+    return cut(picture, box, size_of_area((bottom - top, right - left), side, enlarge=True))
 
 
 def aligned_errors(pred: np.ndarray, depth: np.ndarray, *, metric: bool) -> dict[str, float]:

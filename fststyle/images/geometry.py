@@ -27,15 +27,27 @@ def resize(image: Image.Image, scale: float) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
+def size_of_area(
+    size: tuple[float, float], side: float, *, enlarge: bool = False
+) -> tuple[int, int]:
+    """About ``size``, in whichever order, reduced to the area of a square of ``side`` pixels: both
+    are multiples of 16, at least 32. Enlarged only where that is wanted."""
+    scale = side / (size[0] * size[1]) ** 0.5
+    if not enlarge:
+        scale = min(1.0, scale)
+    first, second = (max(32, round(length * scale / 16) * 16) for length in size)
+    return first, second
+
+
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom edge in pixels."""
 
 
 def centre_box(width: float, height: float, aspect: float) -> Box:
     """The largest centred box of the given width / height in a picture of this size."""
-    kept = min(width, height * aspect)
-    left, top = (width - kept) / 2, (height - kept / aspect) / 2
-    return left, top, left + kept, top + kept / aspect
+    across = min(width, height * aspect)
+    left, top = (width - across) / 2, (height - across / aspect) / 2
+    return left, top, left + across, top + across / aspect
 
 
 def crop(image: Image.Image, box: Box, size: tuple[int, int]) -> np.ndarray:

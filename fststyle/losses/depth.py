@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fststyle.images.geometry import size_of_area
 from fststyle.networks.batch_norm import fold_norms
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.transformers_depth import TransformersDepth
@@ -23,8 +24,7 @@ def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
 
     def predict(image: Tensor) -> Tensor:
         size = image.shape[-2:]
-        scale = min(1.0, side / (size[0] * size[1]) ** 0.5)
-        small = [max(32, round(length * scale / 16) * 16) for length in size]
+        small = size_of_area((size[0], size[1]), side)
         reduced = F.interpolate(image, small, mode="bilinear", antialias=True)
         return F.interpolate(network(reduced), size, mode="bilinear")
 

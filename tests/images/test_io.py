@@ -8,7 +8,6 @@ from PIL import Image, ImageCms
 
 from fststyle.images import opening
 from fststyle.images.find import find_images
-from fststyle.images.geometry import fit_within
 from fststyle.images.grid import sheet
 from fststyle.images.io import read_image, write_image
 from tests.conftest import picture
@@ -100,11 +99,6 @@ def test_pictures_are_written_in_the_format_of_their_suffix(tmp_path: Path) -> N
             assert written.has_transparency_data == (name != "JPEG")
     with pytest.raises(ValueError, match="cannot write .xyz"):
         write_image(rgba, tmp_path / "x.xyz")
-
-
-def test_fit_within_only_reduces() -> None:
-    assert fit_within(picture(0), 32).size == (32, 24)
-    assert fit_within(picture(0), 100).size == (64, 48)
 
 
 def test_a_sheet_aligns_its_columns() -> None:
