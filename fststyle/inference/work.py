@@ -13,8 +13,8 @@ from PIL import Image
 from fststyle.config import InferConfig
 from fststyle.images.io import WRITERS, check_writable
 from fststyle.inference.inputs import Found, Named, check_sources, distinct, picture_name, search
+from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.formats import CONTAINERS, check_video_name, output_name
-from fststyle.inference.video.frames import FolderTarget
 from fststyle.inference.video.media import is_called_video, is_video
 from fststyle.utils.failures import Failures, writable_jobs
 from fststyle.utils.files import names_folder

@@ -132,7 +132,7 @@ CONTAINERS = {
     ".png": Container("apng", ("apng",), ("apng",), sound=()),
     ".apng": Container("apng", ("apng",), ("apng",), sound=()),
 }
-"""By suffix; GIFs are written by ``frames.GifTarget``."""
+"""By suffix; GIFs are written by ``moving_pictures.GifTarget``."""
 
 _KEPT = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".png", ".apng")
 """Suffixes that a film made from such a file has, too. The other containers, old ones, are written

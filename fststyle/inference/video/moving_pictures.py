@@ -1,7 +1,9 @@
-"""Animated GIF, WebP, PNG and AVIF, read through Pillow."""
+"""Animated GIF, WebP, PNG and AVIF, read through Pillow; GIFs, written."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,16 @@ from fststyle.images.opening import check_memory, open_of_any_size
 from fststyle.inference.video.conversion import SDR, white_where_hidden
 from fststyle.inference.video.media import MOVING, moves
 from fststyle.inference.video.reader import Frame
+from fststyle.utils.console import printable
 
 NO_TIME = Fraction(100)
 """Milliseconds for which players show a frame that is to take none."""
+
+
+GIF_TICK = Fraction(1, 100)
+"""Seconds; GIFs know no smaller unit of time."""
+CLEAR = 255
+"""The colour of a GIF's palette that stands for none."""
 
 
 class MovingPicture:
@@ -111,3 +120,81 @@ def _loop(image: Any) -> int | None:
     if image.format == "GIF":  # which counts what comes after the first time
         return 1 if loop is None else loop and loop + 1
     return None if loop is None else int(loop)
+
+
+class GifTarget:
+    """An animated GIF, as ``VideoTarget`` takes frames: 256 colours for each, dithered. All frames
+    are in memory until the end, a byte per pixel.
+
+    Args:
+        path: the file.
+        name: what it is to be called.
+        source: whose time and loops it has.
+    """
+
+    def __init__(self, path: Path, name: Path, source: Any) -> None:
+        self._path, self._source = path, source
+        self._images: list[Image.Image] = []
+        self._times: list[Fraction] = []
+        self._end = Fraction(0)
+        self._name, self._rounded = name, False
+
+    @property
+    def frames(self) -> int:
+        """Written so far."""
+        return len(self._images)
+
+    def put(self, item: Any) -> None:
+        """Take a frame."""
+        if isinstance(item, Frame):
+            self._images.append(_with_palette(item))
+            if item.alpha is not None and not self._rounded:
+                self._rounded = bool(((item.alpha > 0) & (item.alpha < 255)).any())
+            length = item.duration * self._source.time_base or 1 / self._source.rate
+            self._times.append(item.pts * self._source.time_base)
+            self._end = self._times[-1] + length
+
+    def close(self) -> None:
+        """Write the file."""
+        if not self._images:
+            return
+        if self._rounded:
+            print(
+                f"{printable(self._name)}: half transparent pixels become clear or solid, as GIFs"
+                " know no others",
+                file=sys.stderr,
+            )
+        # Rounded as moments, not as durations, or the errors would add up.
+        moments = [*self._times, self._end]
+        ticks = [round((time - moments[0]) / GIF_TICK) for time in moments]
+        durations = [10 * max(1, after - before) for before, after in pairwise(ticks)]
+        # GIFs count what comes after the first time; without a count they are played once.
+        loop = self._source.loop or 0
+        loops = {} if loop == 1 else {"loop": max(0, loop - 1)}
+        first, *others = self._images
+        clear = {"transparency": CLEAR, "disposal": 2} if self._source.has_alpha else {}
+        first.save(
+            self._path,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=durations,
+            optimize=False,
+            **loops,
+            **clear,
+        )
+
+    def abandon(self) -> None:
+        """Write nothing."""
+        self._images = []
+
+
+def _with_palette(frame: Frame) -> Image.Image:
+    """256 colours, or 255 and ``CLEAR``."""
+    image = Image.fromarray(frame.pixels)
+    if frame.alpha is None:
+        return image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    image = image.quantize(CLEAR, dither=Image.Dither.FLOYDSTEINBERG)
+    image.paste(CLEAR, mask=Image.fromarray((frame.alpha < 128).astype(np.uint8) * 255))
+    image.info["transparency"] = CLEAR
+    return image

@@ -12,8 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from fststyle.images.noise import add_noise
-from fststyle.inference.video.frames import FolderTarget, GifTarget
+from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.media import is_live
+from fststyle.inference.video.moving_pictures import GifTarget
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
 from fststyle.inference.video.writer import VideoTarget, copied
@@ -70,8 +71,13 @@ def open_target(
 
     Raises ValueError with the reason.
     """
+    if source.others and (frames or path.suffix.lower() == ".gif"):
+        print(
+            f"{printable(path)}: sound and subtitles are left out, which pictures hold none of",
+            file=sys.stderr,
+        )
     if frames:
-        folder = FolderTarget(path, source)
+        folder = FolderTarget(path)
         return folder, folder
     file = atomic_write(path)
     beside = stack.enter_context(file)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fststyle.inference.video.frames import FolderSource
+from fststyle.inference.video.folders import FolderSource
 from fststyle.inference.video.moving_pictures import MovingPicture, is_moving_picture
 from fststyle.inference.video.reader import VideoSource
 

@@ -1,4 +1,5 @@
-"""When things of a file happen: from 0 on, without the jumps of a broadcast's clock."""
+"""When things of a file happen: from 0 on, without the jumps of a broadcast's clock, and at times
+that grow."""
 
 from fractions import Fraction
 from typing import Any
@@ -49,10 +50,10 @@ class Timeline:
         now = int((packet.dts * unit) - self._shift * MICRO)
         expected = self._next.get(index, self._latest if self._jumps else None)
         if expected is not None:
-            prefetch = now - expected
+            ahead = now - expected
             back = BACK if self._jumps else JUMP
-            if (self._jumps and abs(prefetch) > JUMP) or now + back < self._last.get(index, now):
-                self._shift += Fraction(prefetch, MICRO)
+            if (self._jumps and abs(ahead) > JUMP) or now + back < self._last.get(index, now):
+                self._shift += Fraction(ahead, MICRO)
                 now = expected
         self._last[index], self._latest = now, now
         self._next[index] = now + int((packet.duration or 0) * unit)
@@ -70,3 +71,33 @@ def _start(container: Any) -> Fraction:
         if stream.start_time is not None and stream.time_base
     )
     return next((at for at in exact if abs(at * MICRO - start) <= 1), Fraction(int(start), MICRO))
+
+
+class Clock:
+    """Sets right the times of packets that no container takes: missing ones, and ones that do not
+    grow, as ffmpeg does."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+        self._next: int | None = None
+
+    def set(self, packet: Any, base: Fraction) -> bool:
+        """Let a packet be in units of ``base``; False where nothing tells when it is due."""
+        given = packet.time_base or base
+        scale = Fraction(given) / Fraction(base)
+
+        def rescaled(value: int | None) -> int | None:
+            return None if value is None else round(value * scale)
+
+        pts, dts = rescaled(packet.pts), rescaled(packet.dts)
+        duration = rescaled(packet.duration) or 0
+        dts = next((time for time in (dts, pts, self._next) if time is not None), None)
+        if dts is None:
+            return False
+        if self._last is not None and dts <= self._last:
+            dts = self._last + 1
+        packet.time_base = base
+        packet.pts = dts if pts is None else max(pts, dts)
+        packet.dts, packet.duration = dts, duration
+        self._last, self._next = dts, dts + max(1, duration)
+        return True

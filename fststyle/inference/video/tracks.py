@@ -256,33 +256,3 @@ def _codec_name(stream: Any) -> str | None:
     if stream.codec_context:
         return stream.codec_context.codec.canonical_name
     return getattr(stream, "name", None)  # which data has, and sound without a codec has not
-
-
-class Clock:
-    """Sets right the times of packets that no container takes: missing ones, and ones that do not
-    grow, as ffmpeg does."""
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-        self._next: int | None = None
-
-    def set(self, packet: Any, base: Fraction) -> bool:
-        """Let a packet be in units of ``base``; False where nothing tells when it is due."""
-        given = packet.time_base or base
-        scale = Fraction(given) / Fraction(base)
-
-        def rescaled(value: int | None) -> int | None:
-            return None if value is None else round(value * scale)
-
-        pts, dts = rescaled(packet.pts), rescaled(packet.dts)
-        duration = rescaled(packet.duration) or 0
-        dts = next((time for time in (dts, pts, self._next) if time is not None), None)
-        if dts is None:
-            return False
-        if self._last is not None and dts <= self._last:
-            dts = self._last + 1
-        packet.time_base = base
-        packet.pts = dts if pts is None else max(pts, dts)
-        packet.dts, packet.duration = dts, duration
-        self._last, self._next = dts, dts + max(1, duration)
-        return True

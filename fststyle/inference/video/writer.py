@@ -12,7 +12,8 @@ from typing import Any
 
 import av
 
-from fststyle.inference.video.encoder import VideoEncoder, choose, reason
+from fststyle.inference.video.encoder import VideoEncoder
+from fststyle.inference.video.encoding import choose, reason
 from fststyle.inference.video.formats import CONTAINERS
 from fststyle.inference.video.last_duration import set_last_duration
 from fststyle.inference.video.reader import Frame
@@ -24,7 +25,8 @@ from fststyle.inference.video.tags import (
     muxer_options,
     timecode,
 )
-from fststyle.inference.video.tracks import Clock, Cover, Track, Way, label, ways
+from fststyle.inference.video.timeline import Clock
+from fststyle.inference.video.tracks import Cover, Track, Way, label, ways
 from fststyle.utils.console import printable
 
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EPIPE)
@@ -46,7 +48,7 @@ class VideoTarget:
         path: the file.
         name: what it is to be called; its suffix names the container.
         source: whose time, colours, aspect and tracks it has, a ``VideoSource`` or
-            ``frames.FolderSource``.
+            ``folders.FolderSource``.
         codec: FFmpeg's name of the encoder; None for what fits the container.
         quality: constant rate factor as x264 counts, smaller = better.
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, ImageDraw, features
 
 from fststyle.inference.video.moving_pictures import MovingPicture
-from fststyle.inference.video.reader import Frame
+from fststyle.inference.video.reader import Frame, VideoSource
 from fststyle.inference.video.sources import open_source
+from tests.conftest import picture, run_here, write_clip
 
 DURATIONS = [40, 80, 120, 200, 50]
 FORMATS = [
@@ -111,3 +112,37 @@ def test_a_damaged_one_gives_what_can_be_read(tmp_path: Path) -> None:
     source = MovingPicture(tmp_path / "a.gif")
     frames = list(source)
     assert 0 < len(frames) < 5
+
+
+def infer(capsys: pytest.CaptureFixture[str], *arguments: object) -> None:
+    # Strength 0: what comes out is what went in.
+    status, error = run_here(
+        capsys, "infer", "starry_night_live", *arguments, "--strength", 0, "--provider", "cpu"
+    )
+    assert status == 0, error
+
+
+def test_a_video_becomes_a_gif_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    times = [0, 40, 130, 200, 400, 410]
+    write_clip(tmp_path / "clip.mp4", times)
+    infer(capsys, tmp_path / "clip.mp4", "--output", tmp_path / "moving.gif")
+    with Image.open(tmp_path / "moving.gif") as image:
+        durations = []
+        for number in range(image.n_frames):  # type: ignore[attr-defined]
+            image.seek(number)
+            durations.append(image.info["duration"])
+    # Hundredths of a second; the last frame stays a frame's time.
+    assert np.cumsum([0, *durations[:-1]]).tolist() == times
+    infer(capsys, tmp_path / "moving.gif", "--output", tmp_path / "out")
+    source = VideoSource(str(tmp_path / "out/moving.gif"))
+    frames = [item for item in source if isinstance(item, Frame)]
+    assert len(frames) == len(times)
+    assert [round(1000 * f.pts * source.time_base) for f in frames] == times
+
+
+def test_a_gif_that_stands_still_is_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(0).save(tmp_path / "still.gif")
+    infer(capsys, tmp_path / "still.gif", "--output", tmp_path / "out")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["still.gif.png"]

@@ -16,7 +16,7 @@ from fststyle.inference.video.formats import Container
 from fststyle.inference.video.pipeline import stylize_video
 from fststyle.inference.video.reader import VideoSource
 from fststyle.inference.video.tags import chapters
-from fststyle.inference.video.tracks import Clock, label, ways
+from fststyle.inference.video.tracks import label, ways
 from fststyle.inference.video.writer import copied
 
 TEXT = ((80, 120, "Hello"), (240, 160, "Bye"))
@@ -259,21 +259,6 @@ def test_a_track_with_nonsense_in_it_costs_no_film(tmp_path: Path) -> None:
     assert kinds(target) == ["vp9", "opus"]
     with av.open(str(target)) as container:
         assert len(list(container.decode(video=0))) == 12
-
-
-def test_times_that_no_container_takes_are_set_right() -> None:
-    clock, times = Clock(), []
-    given = [(0, 0), (10, 10), (10, 10), (None, 5), (None, None), (90, None)]
-    for pts, dts in given:
-        packet: Any = av.Packet(b"x")
-        packet.pts, packet.dts, packet.duration = pts, dts, 10
-        packet.time_base = Fraction(1, 1000)
-        assert clock.set(packet, Fraction(1, 1000))
-        times.append((packet.pts, packet.dts))
-    assert times == [(0, 0), (10, 10), (11, 11), (12, 12), (22, 22), (90, 90)]
-    packet = av.Packet(b"x")
-    packet.time_base = Fraction(1, 1000)
-    assert not Clock().set(packet, Fraction(1, 1000)), "nothing tells when it is due"
 
 
 def test_copies_have_the_side_data(tmp_path: Path) -> None:

@@ -15,9 +15,8 @@ import pytest
 from PIL import Image
 
 from fststyle.inference.video.conversion import SDR
-from fststyle.inference.video.encoder import choose
+from fststyle.inference.video.encoding import choose
 from fststyle.inference.video.formats import CONTAINERS, Container, check_video_name, output_name
-from fststyle.inference.video.frames import FolderTarget
 from fststyle.inference.video.pipeline import open_target, stylize_video
 from fststyle.inference.video.reader import Frame, VideoSource
 from fststyle.inference.video.writer import VideoTarget
@@ -34,7 +33,7 @@ def source(**changes: Any) -> Any:
         "rate": Fraction(25),
         "time_base": Fraction(1, 1000),
         "aspect": Fraction(1),
-        "colour": SDR,
+        "color": SDR,
         "has_alpha": False,
         "loop": None,
         "start": Fraction(0),
@@ -287,46 +286,3 @@ def run(clip: Path, target: Path, **options: Any) -> Any:
         "stopped": lambda: False,
     }
     return stylize_video(VideoSource(str(clip)), [target], **{**settings, **options})
-
-
-def test_a_folder_of_frames_replaces_an_earlier_one(tmp_path: Path) -> None:
-    """Whatever dots its name has; other files in it stay."""
-    write_clip(tmp_path / "clip.mp4", EVEN)
-    folder = tmp_path / "my.clip.avi"
-    folder.mkdir()
-    for number in range(1, 30):
-        Image.new("RGB", (8, 8)).save(folder / f"{number:06d}.png")
-    (folder / "notes.txt").write_text("mine")
-    run(tmp_path / "clip.mp4", folder, frames=True)
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == [*(f"{number:06d}.png" for number in range(1, 11)), "notes.txt"]
-    with Image.open(folder / "000010.png") as image:
-        assert image.size == (64, 48)
-    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "my.clip.avi"}
-
-
-def test_frames_that_fail_leave_the_folder_as_it_was(tmp_path: Path) -> None:
-    write_clip(tmp_path / "clip.mp4", EVEN)
-    folder = tmp_path / "clip"
-    folder.mkdir()
-    Image.new("RGB", (8, 8)).save(folder / "000001.png")
-    before = (folder / "000001.png").read_bytes()
-
-    def effect(given: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
-        if places.max() > 0.5:
-            raise ValueError("no more")
-        return [given]
-
-    with pytest.raises(ValueError, match="no more"):
-        run(tmp_path / "clip.mp4", folder, frames=True, effect=effect)
-    assert [path.name for path in folder.iterdir()] == ["000001.png"]
-    assert (folder / "000001.png").read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "clip"}
-
-
-def test_frames_with_transparency_are_pictures_with_it(tmp_path: Path) -> None:
-    target = FolderTarget(tmp_path / "frames", source(has_alpha=True))
-    target.put(transparent(EVEN, 40)[0])
-    target.close()
-    with Image.open(tmp_path / "frames/000001.png") as image:
-        assert image.mode == "RGBA" and image.getpixel((16, 24)) == (255, 255, 255, 0)

@@ -1,4 +1,4 @@
-"""GIFs and folders of frames, in and out."""
+"""Folders of frames, in and out."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fststyle.inference.video.frames import FolderSource
+from fststyle.inference.video.folders import FolderSource, FolderTarget
+from fststyle.inference.video.pipeline import Effect, stylize_video
 from fststyle.inference.video.reader import Frame, VideoSource
-from tests.conftest import picture, run_here, write_clip
-
-TIMES = [0, 40, 130, 200, 400, 410]
+from tests.conftest import run_here, write_clip
 
 
 @pytest.fixture
@@ -23,33 +22,6 @@ def infer(capsys: pytest.CaptureFixture[str], *arguments: object) -> None:
     # Strength 0: what comes out is what went in.
     status, error = run_here(capsys, "infer", *arguments, "--strength", 0)
     assert status == 0, error
-
-
-def test_a_video_becomes_a_gif_and_back(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_clip(tmp_path / "clip.mp4", TIMES)
-    infer(capsys, model, tmp_path / "clip.mp4", "--output", tmp_path / "moving.gif")
-    with Image.open(tmp_path / "moving.gif") as image:
-        durations = []
-        for number in range(image.n_frames):  # type: ignore[attr-defined]
-            image.seek(number)
-            durations.append(image.info["duration"])
-    # Hundredths of a second; the last frame stays a frame's time.
-    assert np.cumsum([0, *durations[:-1]]).tolist() == [0, 40, 130, 200, 400, 410]
-    infer(capsys, model, tmp_path / "moving.gif", "--output", tmp_path / "out")
-    source = VideoSource(str(tmp_path / "out/moving.gif"))
-    frames = [item for item in source if isinstance(item, Frame)]
-    assert len(frames) == len(TIMES)
-    assert [round(1000 * f.pts * source.time_base) for f in frames] == TIMES
-
-
-def test_a_gif_that_stands_still_is_a_picture(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    picture(0).save(tmp_path / "still.gif")
-    infer(capsys, model, tmp_path / "still.gif", "--output", tmp_path / "out")
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["still.gif.png"]
 
 
 def test_a_video_becomes_frames_and_back(
@@ -113,3 +85,54 @@ def test_transparent_frames_of_a_folder_keep_their_alpha(tmp_path: Path) -> None
         [255, 255, 255],
         [9, 8, 7],
     ]
+
+
+def write_frames(clip: Path, folder: Path, effect: Effect = lambda frames, _: [frames]) -> None:
+    write_clip(clip, [40 * i for i in range(10)])
+    source = VideoSource(str(clip))
+    stylize_video(
+        source, [folder], effect, codec=None, quality=16, stopped=lambda: False, frames=True
+    )
+
+
+def test_a_folder_of_frames_replaces_an_earlier_one(tmp_path: Path) -> None:
+    """Whatever dots its name has; other files in it stay."""
+    folder = tmp_path / "my.clip.avi"
+    folder.mkdir()
+    for number in range(1, 30):
+        Image.new("RGB", (8, 8)).save(folder / f"{number:06d}.png")
+    (folder / "notes.txt").write_text("mine")
+    write_frames(tmp_path / "clip.mp4", folder)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [*(f"{number:06d}.png" for number in range(1, 11)), "notes.txt"]
+    with Image.open(folder / "000010.png") as image:
+        assert image.size == (64, 48)
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "my.clip.avi"}
+
+
+def test_frames_that_fail_leave_the_folder_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "000001.png")
+    before = (folder / "000001.png").read_bytes()
+
+    def effect(given: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+        if places.max() > 0.5:
+            raise ValueError("no more")
+        return [given]
+
+    with pytest.raises(ValueError, match="no more"):
+        write_frames(tmp_path / "clip.mp4", folder, effect)
+    assert [path.name for path in folder.iterdir()] == ["000001.png"]
+    assert (folder / "000001.png").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "clip"}
+
+
+def test_frames_with_transparency_are_pictures_with_it(tmp_path: Path) -> None:
+    alpha = np.full((48, 64), 255, np.uint8)
+    alpha[10:30, 5:30] = 0
+    target = FolderTarget(tmp_path / "frames")
+    target.put(Frame(np.full((48, 64, 3), 200, np.uint8), 0, 1, alpha))
+    target.close()
+    with Image.open(tmp_path / "frames/000001.png") as image:
+        assert image.mode == "RGBA" and image.getpixel((16, 24)) == (200, 200, 200, 0)

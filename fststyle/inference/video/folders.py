@@ -1,13 +1,11 @@
-"""Videos that are no video files: folders of frames, and animated GIFs."""
+"""Folders of pictures as videos: read, and written."""
 
 import os
 import re
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,6 @@ from fststyle.images.io import read_image, write_image
 from fststyle.images.opening import open_of_any_size
 from fststyle.inference.video.conversion import SDR, white_where_hidden
 from fststyle.inference.video.reader import Frame
-from fststyle.utils.console import printable
-
-GIF_TICK = Fraction(1, 100)
-"""Seconds; GIFs know no smaller unit of time."""
 
 
 class FolderSource:
@@ -119,15 +113,6 @@ def _has_transparency(file: Path) -> bool:
         return False
 
 
-def left_out(name: Path, source: Any) -> None:
-    """Say what pictures do not hold."""
-    if source.others:
-        print(
-            f"{printable(name)}: sound and subtitles are left out, which pictures hold none of",
-            file=sys.stderr,
-        )
-
-
 class FolderTarget:
     """PNG pictures, numbered from 1, as ``VideoTarget`` takes frames; sound is left out.
 
@@ -136,17 +121,15 @@ class FolderTarget:
 
     Args:
         folder: for the pictures.
-        source: whose frames come.
     """
 
     FRAME = re.compile(r"\d{6,}\.png")
     """Names of pictures."""
 
-    def __init__(self, folder: Path, source: Any) -> None:
+    def __init__(self, folder: Path) -> None:
         self.path, self.frames = folder, 0
         self._beside = Path(os.path.realpath(folder)).with_name(f".{secrets.token_hex(6)}.tmp")
         self._beside.mkdir(parents=True)
-        left_out(folder, source)
 
     def put(self, item: Any) -> None:
         """Write a frame."""
@@ -174,86 +157,3 @@ class FolderTarget:
     def abandon(self) -> None:
         """Remove what was written; after ``close`` nothing happens."""
         shutil.rmtree(self._beside, ignore_errors=True)
-
-
-class GifTarget:
-    """An animated GIF, as ``VideoTarget`` takes frames: 256 colours for each, dithered; sound is
-    left out. All frames are in memory until the end, a byte per pixel.
-
-    Args:
-        path: the file.
-        name: what it is to be called.
-        source: whose time and loops it has.
-    """
-
-    def __init__(self, path: Path, name: Path, source: Any) -> None:
-        self._path, self._source = path, source
-        self._images: list[Image.Image] = []
-        self._times: list[Fraction] = []
-        self._end = Fraction(0)
-        left_out(name, source)
-        self._name, self._rounded = name, False
-
-    @property
-    def frames(self) -> int:
-        """Written so far."""
-        return len(self._images)
-
-    def put(self, item: Any) -> None:
-        """Take a frame."""
-        if isinstance(item, Frame):
-            self._images.append(_with_palette(item))
-            if item.alpha is not None and not self._rounded:
-                self._rounded = bool(((item.alpha > 0) & (item.alpha < 255)).any())
-            length = item.duration * self._source.time_base or 1 / self._source.rate
-            self._times.append(item.pts * self._source.time_base)
-            self._end = self._times[-1] + length
-
-    def close(self) -> None:
-        """Write the file."""
-        if not self._images:
-            return
-        if self._rounded:
-            print(
-                f"{printable(self._name)}: half transparent pixels become clear or solid, as GIFs"
-                " know no others",
-                file=sys.stderr,
-            )
-        # Rounded as moments, not as durations, or the errors would add up.
-        moments = [*self._times, self._end]
-        ticks = [round((time - moments[0]) / GIF_TICK) for time in moments]
-        durations = [10 * max(1, after - before) for before, after in pairwise(ticks)]
-        # GIFs count what comes after the first time; without a count they are played once.
-        loop = self._source.loop or 0
-        loops = {} if loop == 1 else {"loop": max(0, loop - 1)}
-        first, *others = self._images
-        clear = {"transparency": CLEAR, "disposal": 2} if self._source.has_alpha else {}
-        first.save(
-            self._path,
-            format="GIF",
-            save_all=True,
-            append_images=others,
-            duration=durations,
-            optimize=False,
-            **loops,
-            **clear,
-        )
-
-    def abandon(self) -> None:
-        """Write nothing."""
-        self._images = []
-
-
-CLEAR = 255
-"""The colour of a GIF's palette that stands for none."""
-
-
-def _with_palette(frame: Frame) -> Image.Image:
-    """256 colours, or 255 and ``CLEAR``."""
-    image = Image.fromarray(frame.pixels)
-    if frame.alpha is None:
-        return image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-    image = image.quantize(CLEAR, dither=Image.Dither.FLOYDSTEINBERG)
-    image.paste(CLEAR, mask=Image.fromarray((frame.alpha < 128).astype(np.uint8) * 255))
-    image.info["transparency"] = CLEAR
-    return image
