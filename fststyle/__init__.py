@@ -14,16 +14,32 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # each name a second time, for type checkers
+    from fststyle.deployment.export import Exported as Exported
+    from fststyle.deployment.export import export as export
+    from fststyle.depth.predict import estimate_depth as estimate_depth
     from fststyle.inference.styles import Style as Style
     from fststyle.inference.styles import list_styles as list_styles
     from fststyle.inference.styles import load_style as load_style
     from fststyle.inference.stylizer import Stylizer as Stylizer
+    from fststyle.optimization.results import Optimized as Optimized
+    from fststyle.optimization.results import OptimizedPicture as OptimizedPicture
+    from fststyle.optimization.run import optimize as optimize
+    from fststyle.training.style import TrainedStyle as TrainedStyle
+    from fststyle.training.style import train as train
 
 _MODULES = {
+    "Exported": "fststyle.deployment.export",
+    "Optimized": "fststyle.optimization.results",
+    "OptimizedPicture": "fststyle.optimization.results",
     "Style": "fststyle.inference.styles",
     "Stylizer": "fststyle.inference.stylizer",
+    "TrainedStyle": "fststyle.training.style",
+    "estimate_depth": "fststyle.depth.predict",
+    "export": "fststyle.deployment.export",
     "list_styles": "fststyle.inference.styles",
     "load_style": "fststyle.inference.styles",
+    "optimize": "fststyle.optimization.run",
+    "train": "fststyle.training.style",
 }
 """Where each name is defined."""
 

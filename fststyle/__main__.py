@@ -2,12 +2,13 @@
 
 import argparse
 import contextlib
+import importlib
 import signal
 import struct
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import fststyle
@@ -16,172 +17,91 @@ from fststyle.utils.console import console, printable
 
 
 class Command(NamedTuple):
-    """A command: what it is for, its settings, and what is called with the options given."""
+    """A command: what it is for, its settings, and the function that takes these as keywords,
+    MODULE:NAME below this package; what runs another command is not imported."""
 
     help: str
     settings: type
-    run: Callable[[Mapping[str, Any]], int | None]
+    function: str
+
+    def run(self, options: Mapping[str, Any]) -> int:
+        """Returns the exit status."""
+        module, _, name = self.function.partition(":")
+        result = getattr(importlib.import_module(f"fststyle.{module}"), name)(**options)
+        status: int | None = getattr(result, "exit_status", result)
+        return status if isinstance(status, int) else 0
 
 
-def _train(options: Mapping[str, Any]) -> None:
-    from fststyle.training.style import run
+Commands = Mapping[str, "Command | Commands"]
 
-    run(options)
-
-
-def _export(options: Mapping[str, Any]) -> None:
-    from fststyle.deployment.export import run
-
-    run(config.from_options(config.ExportConfig, options))
-
-
-def _publish(options: Mapping[str, Any]) -> None:
-    from fststyle.deployment.publish import run
-
-    run(config.from_options(config.PublishConfig, options))
-
-
-def _infer(options: Mapping[str, Any]) -> int:
-    from fststyle.inference.infer import run
-
-    return run(config.from_options(config.InferConfig, options))
-
-
-def _optimize(options: Mapping[str, Any]) -> int:
-    from fststyle.optimization.run import run
-
-    return run(config.from_options(config.OptimizeConfig, options))
-
-
-def _compare(options: Mapping[str, Any]) -> int:
-    from fststyle.evaluation.compare import run
-
-    return run(config.from_options(config.CompareConfig, options))
-
-
-def _evaluate(options: Mapping[str, Any]) -> int:
-    from fststyle.evaluation.style import run
-
-    return run(config.from_options(config.EvaluateConfig, options))
-
-
-def _depth_train(options: Mapping[str, Any]) -> None:
-    from fststyle.training.depth import run
-
-    run(options)
-
-
-def _depth_eval(options: Mapping[str, Any]) -> int:
-    from fststyle.evaluation.depth import run
-
-    return run(config.from_options(config.DepthEvalConfig, options))
-
-
-def _depth_predict(options: Mapping[str, Any]) -> int:
-    from fststyle.depth.estimator import open_estimator
-    from fststyle.depth.predict import predict
-
-    settings = config.from_options(config.DepthPredictConfig, options)
-    depth = open_estimator(settings.network, settings.vgg_weights, settings.device)
-    return predict(settings, depth.estimate, depth.card)
-
-
-def _depth_convert(options: Mapping[str, Any]) -> None:
-    from fststyle.checkpoints.convert import run
-
-    run(config.from_options(config.DepthConvertConfig, options))
-
-
-def _demo(options: Mapping[str, Any]) -> None:
-    from fststyle.data.demo import write_demo
-
-    write_demo(config.from_options(config.DemoConfig, options).folder)
-
-
-def _loss_train(options: Mapping[str, Any]) -> None:
-    from fststyle.training.prune_vgg import run
-
-    run(config.from_options(config.LossTrainConfig, options))
-
-
-def _bench_train(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmarks.train import bench_train
-
-    bench_train(config.from_options(config.BenchTrainConfig, options))
-
-
-def _bench_infer(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmarks.infer import bench_infer
-
-    bench_infer(config.from_options(config.BenchInferConfig, options))
-
-
-def _bench_depth(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmarks.depth import bench_depth
-
-    bench_depth(config.from_options(config.BenchDepthConfig, options))
-
-
-def _bench_optimize(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmarks.optimize import bench_optimize
-
-    bench_optimize(config.from_options(config.BenchOptimizeConfig, options))
-
-
-def _bench_robustness(options: Mapping[str, Any]) -> int:
-    from fststyle.benchmarks.robustness.run import bench_robustness
-
-    return bench_robustness(config.from_options(config.BenchRobustnessConfig, options))
-
-
-def _bench_video(options: Mapping[str, Any]) -> None:
-    from fststyle.benchmarks.video import bench_video
-
-    bench_video(config.from_options(config.BenchVideoConfig, options))
-
-
-COMMANDS: dict[str, Command | dict[str, Command]] = {
-    "train": Command("train a style network", config.StyleTrainConfig, _train),
-    "export": Command("turn a trained network into an ONNX file", config.ExportConfig, _export),
+COMMANDS: Commands = {
+    "train": Command("train a style network", config.StyleTrainConfig, "training.style:train"),
+    "export": Command(
+        "turn a trained network into an ONNX file", config.ExportConfig, "deployment.export:export"
+    ),
     "publish": Command(
-        "make a trained style ready to be given away", config.PublishConfig, _publish
+        "make a trained style ready to be given away",
+        config.PublishConfig,
+        "deployment.publish:publish",
     ),
-    "infer": Command("stylize pictures and videos", config.InferConfig, _infer),
+    "infer": Command("stylize pictures and videos", config.InferConfig, "inference.infer:run"),
     "optimize": Command(
-        "optimize the pixels of one picture at a time", config.OptimizeConfig, _optimize
+        "optimize the pixels of one picture at a time",
+        config.OptimizeConfig,
+        "optimization.run:optimize",
     ),
-    "evaluate": Command("measure style networks side by side", config.EvaluateConfig, _evaluate),
-    "compare": Command("draw a sheet of results", config.CompareConfig, _compare),
+    "evaluate": Command(
+        "measure style networks side by side", config.EvaluateConfig, "evaluation.style:evaluate"
+    ),
+    "compare": Command(
+        "draw a sheet of results", config.CompareConfig, "evaluation.compare:compare"
+    ),
     "depth": {
-        "train": Command("train a depth network", config.DepthTrainConfig, _depth_train),
-        "eval": Command("measure depth networks", config.DepthEvalConfig, _depth_eval),
+        "train": Command("train a depth network", config.DepthTrainConfig, "training.depth:run"),
+        "eval": Command(
+            "measure depth networks", config.DepthEvalConfig, "evaluation.depth:evaluate"
+        ),
         "predict": Command(
-            "write depth maps of pictures", config.DepthPredictConfig, _depth_predict
+            "write depth maps of pictures", config.DepthPredictConfig, "depth.predict:predict"
         ),
         "convert": Command(
             "turn somebody's hourglass into our file, or ours into half its size",
             config.DepthConvertConfig,
-            _depth_convert,
+            "checkpoints.convert:run",
         ),
     },
-    "demo": Command("write a painting and photos to train on", config.DemoConfig, _demo),
+    "demo": Command(
+        "write a painting and photos to train on", config.DemoConfig, "data.demo:write_demo"
+    ),
     "loss": {
         "train": Command(
-            "make a small loss network out of VGG-19", config.LossTrainConfig, _loss_train
+            "make a small loss network out of VGG-19",
+            config.LossTrainConfig,
+            "training.prune_vgg:run",
         ),
     },
     "bench": {
-        "train": Command("time the training step", config.BenchTrainConfig, _bench_train),
-        "infer": Command("time the exported network", config.BenchInferConfig, _bench_infer),
-        "video": Command("time video, stage by stage", config.BenchVideoConfig, _bench_video),
-        "depth": Command("time what depth costs", config.BenchDepthConfig, _bench_depth),
+        "train": Command(
+            "time the training step", config.BenchTrainConfig, "benchmarks.train:bench_train"
+        ),
+        "infer": Command(
+            "time the exported network", config.BenchInferConfig, "benchmarks.infer:bench_infer"
+        ),
+        "video": Command(
+            "time video, stage by stage", config.BenchVideoConfig, "benchmarks.video:bench_video"
+        ),
+        "depth": Command(
+            "time what depth costs", config.BenchDepthConfig, "benchmarks.depth:bench_depth"
+        ),
         "optimize": Command(
-            "time per-image optimization", config.BenchOptimizeConfig, _bench_optimize
+            "time per-image optimization",
+            config.BenchOptimizeConfig,
+            "benchmarks.optimize:bench_optimize",
         ),
         "robustness": Command(
             "count how commands end on damaged files, and trainings that are killed",
             config.BenchRobustnessConfig,
-            _bench_robustness,
+            "benchmarks.robustness.run:bench_robustness",
         ),
     },
 }
@@ -195,35 +115,38 @@ TRAINING_PACKAGES = (
 
 
 class _Parser(argparse.ArgumentParser):
-    settings: type | None = None
-    """Of the command; only the one that is run gets its options, which takes a millisecond."""
+    """A parser that is given the options of its command, or the commands of its group, when it is
+    used: of those of all commands most would be made for nothing, in 15 ms."""
+
+    content: Command | Commands | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self.settings is not None:
-            config.add_arguments(self, self.settings)
-            self.settings = None
+        content, self.content = self.content, None
+        if isinstance(content, Command):
+            config.add_arguments(self, content.settings)
+            self.set_defaults(_command=content)
+        elif content is not None:
+            choices = self.add_subparsers(metavar="COMMAND", required=True)
+            for name, command in content.items():
+                if isinstance(command, Command):
+                    help = command.help
+                    added = choices.add_parser(
+                        name, help=help, description=help[0].upper() + help[1:]
+                    )
+                else:
+                    added = choices.add_parser(name, help=f"{name} {' | '.join(command)}")
+                added.content = command
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(prog="fststyle", description="Depth-aware fast style transfer.")
     parser.add_argument("--version", action="version", version=fststyle.__version__)
-    _add(parser, COMMANDS)
+    parser.content = COMMANDS
     return parser
-
-
-def _add(parser: argparse.ArgumentParser, commands: Mapping[str, Any]) -> None:
-    choices = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in commands.items():
-        if isinstance(command, dict):
-            _add(choices.add_parser(name, help=f"{name} {' | '.join(command)}"), command)
-            continue
-        sub = choices.add_parser(name, help=command.help, description=command.help.capitalize())
-        sub.set_defaults(_command=command)
-        sub.settings = command.settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,7 +166,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = vars(_parser().parse_args(arguments))
     command: Command = options.pop("_command")
     try:
-        return command.run(options) or 0
+        return command.run(options)
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:

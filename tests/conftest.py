@@ -264,9 +264,9 @@ def exported(shared: Callable[[str, Make], Path], traced_once: None) -> Callable
 
     def file(**options: Any) -> Path:
         def make(folder: Path) -> None:
-            from fststyle.deployment.export import export
+            from fststyle.deployment.export import export_network
 
-            found = export(contrasty(), {"step": 3}, folder / "x.onnx", **options)
+            found = export_network(contrasty(), {"step": 3}, folder / "x.onnx", **options)
             (folder / "found.json").write_text(json.dumps(found))
 
         kinds = [f"{name}={value}".replace(" ", "") for name, value in sorted(options.items())]

@@ -209,28 +209,26 @@ def test_networks_are_measured_side_by_side(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from fststyle.evaluation.style import run
+    from fststyle.evaluation.style import evaluate
 
     scene = np.asarray(picture(3, 200, 96))
     times = [40 * i for i in range(6)]
     shown = [scene[:, i : i + 96] for i in range(6)]
     write_clip(tmp_path / "pan.mp4", times, size=(96, 96), shown=shown)
     (tmp_path / "not.mp4").write_bytes(b"nothing")
-    status = run(
-        EvaluateConfig(
-            networks=(networks[0], tmp_path / "none.safetensors", networks[3]),
-            photos=unseen,
-            videos=(tmp_path / "not.mp4", tmp_path / "pan.mp4"),
-            frames=4,
-            size=64,
-            style_size=(64,),
-            depth_network=str(HOURGLASS),
-            second_depth=str(shutil.copy(HOURGLASS, tmp_path)),
-            vgg_weights=deep_vgg,
-            json=tmp_path / "figures.json",
-            sheet=tmp_path / "sheet.png",
-            device="cpu",
-        )
+    status = evaluate(
+        networks=(networks[0], tmp_path / "none.safetensors", networks[3]),
+        photos=unseen,
+        videos=(tmp_path / "not.mp4", tmp_path / "pan.mp4"),
+        frames=4,
+        size=64,
+        style_size=(64,),
+        depth_network=str(HOURGLASS),
+        second_depth=str(shutil.copy(HOURGLASS, tmp_path)),
+        vgg_weights=deep_vgg,
+        json=tmp_path / "figures.json",
+        sheet=tmp_path / "sheet.png",
+        device="cpu",
     )
     printed = capsys.readouterr()
     assert status == 1
@@ -285,17 +283,12 @@ def test_content_by_thirds_follows_depth() -> None:
 def test_a_sheet_of_the_four_methods(
     networks: list[Path], unseen: Path, painting: Path, tmp_path: Path
 ) -> None:
-    from fststyle.evaluation.compare import _labels, _open, run
+    from fststyle.evaluation.compare import _labels, _open, compare
 
-    config = CompareConfig(
-        models=tuple(networks),
-        content=(unseen / "0.png",),
-        style=(painting,),
-        height=48,
-        depth_network=str(HOURGLASS),
-        output=tmp_path / "sheet.png",
-    )
-    run(config)
+    sheet = tmp_path / "sheet.png"
+    content, depth = unseen / "0.png", HOURGLASS
+    compare(networks, content=content, style=painting, height=48, depth_network=depth, output=sheet)
+    config = CompareConfig(models=networks, content=content)
     assert _labels([_open(path, config) for path in networks]) == [
         *("plain", "weighted", "depth", "combined")
     ]

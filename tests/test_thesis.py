@@ -19,7 +19,7 @@ from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthPicture
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import TransformNet
-from fststyle.optimization import image_optimizer as studio
+from fststyle.optimization.image_optimizer import ImageOptimizer
 from tests.conftest import ROOT, picture, run_here
 
 HOURGLASS = ROOT / "checkpoints/depth/hourglass.safetensors"
@@ -116,7 +116,7 @@ def test_a_picture_is_optimized_by_the_thesis_objective(
             "style_size": (80,),
         },
     )
-    made = studio.ImageOptimizer(config)
+    made = ImageOptimizer(config)
     weight_map = made._weight_map(tmp_path / "photo.png", photo)
     work = made._begin(tmp_path / "photo.png", photo, 640, weight_map, None)
     output = tensor(picture(2, *size))

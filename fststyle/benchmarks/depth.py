@@ -19,6 +19,7 @@ from fststyle.benchmarks.timing import (
 from fststyle.benchmarks.train import OurStep
 from fststyle.checkpoints.depth import SHIPPED, depth_extractor, load_own
 from fststyle.config import BenchDepthConfig
+from fststyle.config.calls import from_settings
 from fststyle.data.depth.pairs import differences, sample_pairs
 from fststyle.depth.estimator import training_size
 from fststyle.losses.depth import for_loss
@@ -39,6 +40,7 @@ KNOWN = 0.08
 """Part of a KITTI crop's pixels whose depth is known."""
 
 
+@from_settings(BenchDepthConfig)
 def bench_depth(config: BenchDepthConfig) -> None:
     """``fststyle bench depth``: prints tables, and writes JSON where asked to."""
     check_free_options(config, "json")

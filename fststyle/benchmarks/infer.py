@@ -25,7 +25,8 @@ from fststyle.benchmarks.timing import (
 )
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import BenchInferConfig, parse_size
-from fststyle.deployment.export import export
+from fststyle.config.calls import from_settings
+from fststyle.deployment.export import export_network
 from fststyle.images.find import find_images
 from fststyle.inference.stylizer import Stylizer
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
@@ -33,6 +34,7 @@ from fststyle.utils.device import find_device
 from fststyle.utils.figures import check_free_options
 
 
+@from_settings(BenchInferConfig)
 def bench_infer(config: BenchInferConfig) -> None:
     """``fststyle bench infer``: prints a table, and writes JSON where asked to."""
     check_free_options(config, "json")
@@ -48,7 +50,9 @@ def bench_infer(config: BenchInferConfig) -> None:
         for precision in config.precision:
             model = Path(folder, f"{precision}.onnx")
             photos = find_images(config.photos) if precision == "int8" and config.photos else ()
-            export(network, card, model, uint8=True, fp16=precision == "fp16", photos=photos)
+            export_network(
+                network, card, model, uint8=True, fp16=precision == "fp16", photos=photos
+            )
             stylizers[precision] = Stylizer(model, config.provider)
         for width, height in sizes:
             rows += infer_rows(network, stylizers, (width, height), config.repeats)

@@ -20,6 +20,7 @@ from fststyle.benchmarks.timing import alternate, median_ratio, print_table, wri
 from fststyle.checkpoints.style import load_transform
 from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import BenchOptimizeConfig, parse_size
+from fststyle.config.calls import from_settings
 from fststyle.images.geometry import centre_box, crop
 from fststyle.images.io import read_image
 from fststyle.losses.perceptual import StyleObjective
@@ -32,6 +33,7 @@ from fststyle.utils.tensors import as_tensor
 WEIGHTS = {"content": 1.0, "style": 4.0}
 
 
+@from_settings(BenchOptimizeConfig)
 def bench_optimize(config: BenchOptimizeConfig) -> None:
     """``fststyle bench optimize``: prints a table, and writes JSON where asked to."""
     check_free_options(config, "json")

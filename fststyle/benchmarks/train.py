@@ -20,6 +20,7 @@ from fststyle.benchmarks.timing import alternate, median_ratio, print_table, wri
 from fststyle.checkpoints.loss_network import load_loss_network
 from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import BenchTrainConfig, StyleTrainConfig
+from fststyle.config.calls import from_settings
 from fststyle.data.loader import SampleNumbers, load_batches
 from fststyle.data.photos import PhotoCrops
 from fststyle.images.find import find_images
@@ -30,6 +31,7 @@ from fststyle.utils.device import DTYPES, autocast, find_device, find_precision,
 from fststyle.utils.figures import check_free_options
 
 
+@from_settings(BenchTrainConfig)
 def bench_train(config: BenchTrainConfig) -> None:
     """``fststyle bench train``: prints a table, and writes JSON where asked to."""
     check_free_options(config, "json")

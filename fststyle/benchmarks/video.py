@@ -13,7 +13,8 @@ from typing import Any
 from fststyle.benchmarks.timing import Memory, percentiles, print_table, write_json
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import BenchVideoConfig, InferConfig
-from fststyle.deployment.export import export
+from fststyle.config.calls import from_settings
+from fststyle.deployment.export import export_network
 from fststyle.images.noise import NOISE_LEVELS
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.pipeline import stylize_video, with_noise
@@ -27,6 +28,7 @@ SAMPLED = 48
 """Decoded frames with which stylizing and encoding are timed."""
 
 
+@from_settings(BenchVideoConfig)
 def bench_video(config: BenchVideoConfig) -> None:
     """``fststyle bench video``: prints a table, and writes JSON where asked to."""
     check_free_options(config, "json")
@@ -40,7 +42,7 @@ def bench_video(config: BenchVideoConfig) -> None:
         model = config.model
         if network is not None:
             model = Path(folder, "network.onnx")
-            export(network, card, model, uint8=True, fp16=config.fp16)
+            export_network(network, card, model, uint8=True, fp16=config.fp16)
         assert model is not None
         stylizer = Stylizer(model, config.provider)
         source = open_source(str(config.clip), config.max_size)

@@ -15,6 +15,7 @@ from fststyle.checkpoints.depth import load_own, save_depth
 from fststyle.checkpoints.foreign_files import read_tensors
 from fststyle.checkpoints.torch7 import load_torch7, module_tensors
 from fststyle.config import DepthConvertConfig
+from fststyle.config.calls import from_settings
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.utils.files import check_free, check_suffix
 
@@ -22,6 +23,7 @@ COUNTER = "num_batches_tracked"
 """What PyTorch's batch norms count, and other files lack."""
 
 
+@from_settings(DepthConvertConfig)
 def run(config: DepthConvertConfig) -> None:
     """``fststyle depth convert``; by default the file takes the source's name and our suffix."""
     output = config.output or config.source.with_suffix(".safetensors")

@@ -66,7 +66,7 @@ class BenchInferConfig(BenchSettings, ProviderSettings):
 class BenchVideoConfig(BenchSettings, ProviderSettings):
     """``bench video``: decoding, stylizing, encoding, all together, and the memory they take."""
 
-    clip: FilePath = setting("a video", positional=True)
+    clip: FilePath = setting("a video", kw_only=False)
     model: OptionalPath = setting(
         "NAME.onnx or NAME.safetensors (default: an untrained network)", default=None
     )

@@ -116,7 +116,7 @@ class DepthEvalConfig(ReportSettings, DeviceSettings):
     """``depth eval``: how well networks order depths, beside trivial baselines."""
 
     checkpoints: Texts = setting(
-        "depth networks: NAME.safetensors, or transformers:NAME", positional=True
+        "depth networks: NAME.safetensors, or transformers:NAME", kw_only=False
     )
     data: Texts = setting(DEPTH_DATA)
     size: str = setting(
@@ -160,7 +160,7 @@ class DepthSettings(DeviceSettings):
 class DepthPredictConfig(DepthSettings):
     """``depth predict``: depth maps of pictures."""
 
-    inputs: Texts = setting("pictures, folders or globs", positional=True)
+    inputs: Texts = setting("pictures, folders or globs", kw_only=False)
     output: FilePath = setting("folder for the depth maps", default=Path("depth"))
     overwrite: bool = setting("replace depth maps that are there already", default=False)
 
@@ -168,7 +168,7 @@ class DepthPredictConfig(DepthSettings):
 class DepthConvertConfig(Settings):
     """``depth convert``: somebody's hourglass network to our file, or ours to half the size."""
 
-    source: FilePath = setting("Torch7 .t7, a PyTorch .pth/.pt, or a file of ours", positional=True)
+    source: FilePath = setting("Torch7 .t7, a PyTorch .pth/.pt, or a file of ours", kw_only=False)
     output: OptionalPath = setting(
         "the file to write, NAME.safetensors (default: beside the source)", default=None
     )

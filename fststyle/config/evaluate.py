@@ -29,7 +29,7 @@ class EvaluateConfig(ReportSettings, LossNetworkSettings, DepthNetworkSettings, 
     networks: Paths = setting(
         "NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of pictures named as"
         " the photos (optimize --record)",
-        positional=True,
+        kw_only=False,
     )
     photos: OptionalPath = setting("folder of photos, searched recursively", default=None)
     videos: Paths = setting(
@@ -69,7 +69,7 @@ class CompareConfig(DepthNetworkSettings, ProviderSettings, VGGSettings):
     models: Paths = setting(
         "networks, NAME.onnx or NAME.safetensors, or folders of pictures named as the photos"
         " (optimize --record)",
-        positional=True,
+        kw_only=False,
     )
     content: Paths = setting("photos, a row each")
     style: Paths = setting("paintings to show beside them", default=())

@@ -21,7 +21,7 @@ class ExportConfig(VGGSettings):
 
     checkpoint: FilePath = setting(
         "NAME.safetensors of a style or depth network, or a pytorch/examples network (.pth, .npz)",
-        positional=True,
+        kw_only=False,
     )
     output: OptionalText = setting(
         "the file to write, NAME.onnx, or a folder (default: beside the checkpoint)", default=None
@@ -59,7 +59,7 @@ class ExportConfig(VGGSettings):
 class PublishConfig(Settings):
     """``publish``: a trained style as a pair of files to give away."""
 
-    checkpoint: FilePath = setting("NAME.safetensors of a trained style", positional=True)
+    checkpoint: FilePath = setting("NAME.safetensors of a trained style", kw_only=False)
     title: str = setting("the painting's")
     painter: str = setting("who painted it")
     year: str = setting("when")

@@ -60,7 +60,7 @@ class InferConfig(StyleControls, ProviderSettings):
         "a style, by the name under which it ships or as NAME.onnx, or several; then pictures,"
         " videos, folders, globs, camera:0 or the address of a stream (rtsp://…, http://…)",
         default=(),
-        positional=True,
+        kw_only=False,
     )
     list: bool = setting(
         "instead of stylizing, name the styles that ship; with styles, print their whole cards",

@@ -33,4 +33,4 @@ class LossTrainConfig(VGGSettings):
 class DemoConfig(Settings):
     """``demo``: something to train on, with nothing to download."""
 
-    folder: FilePath = setting("where style.png and photos/ are written", positional=True)
+    folder: FilePath = setting("where style.png and photos/ are written", kw_only=False)

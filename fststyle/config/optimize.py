@@ -20,7 +20,7 @@ from fststyle.config.style import ObjectiveConfig
 class OptimizeConfig(ObjectiveConfig, DeviceSettings):
     """``optimize``: one picture at a time, its pixels in a network's place."""
 
-    inputs: Texts = setting("photos, folders or globs", positional=True)
+    inputs: Texts = setting("photos, folders or globs", kw_only=False)
     output: Text = setting("the picture to write; for several photos a folder", default="out")
     size: Several[int] = setting(
         "longer side of the picture in pixels, never enlarged; several, from coarse to fine: each"

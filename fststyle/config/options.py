@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
             options |= {"type": kind, "metavar": f.name.upper() if kind is str else _METAVAR[kind]}
         if many:
             options["nargs"] = "+"
-        if f.metadata["positional"]:
+        if not f.kw_only:
             if f.default is dataclasses.MISSING:
                 del options["default"]
             elif many:

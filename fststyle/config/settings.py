@@ -45,21 +45,22 @@ def setting(
     help: str,
     *,
     default: Any = dataclasses.MISSING,
-    positional: bool = False,
+    kw_only: bool = True,
     aliases: Sequence[str] = (),
 ) -> Any:
     """A field that is also a command-line option.
 
     Args:
+        kw_only: whether it needs its name, in a call and on a command line.
         aliases: other names of the option, "--noise".
     """
-    metadata = {"help": help, "positional": positional, "aliases": tuple(aliases)}
-    return dataclasses.field(default=default, metadata=metadata)
+    metadata = {"help": help, "aliases": tuple(aliases)}
+    return dataclasses.field(default=default, kw_only=kw_only, metadata=metadata)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(setting,))
 class Settings:
-    """Every class below this one is a frozen dataclass of keyword-only ``setting``s.
+    """Every class below this one is a frozen dataclass of ``setting``s.
 
     Values are held as their field's type: a path may be given as text, and what there can be
     several of alone or as a list. Raises ValueError where a value is of another type, and where
@@ -67,7 +68,7 @@ class Settings:
     """
 
     def __init_subclass__(cls) -> None:
-        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        dataclasses.dataclass(frozen=True)(cls)
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -162,7 +163,7 @@ def from_options(config: type[Config], options: Mapping[str, Any]) -> Config:
     options = {**presets.get(options.get("preset", ""), {}), **options}
     for f in settings_of(config):
         if f.default is dataclasses.MISSING and f.name not in options:
-            option = f.name if f.metadata["positional"] else flag(f.name)
+            option = flag(f.name) if f.kw_only else f.name
             raise ValueError(f"{option} is needed: {f.metadata['help']}")
     return config(**options)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -14,6 +14,7 @@ import fststyle
 from fststyle.checkpoints.depth import holds_depth, load_depth
 from fststyle.checkpoints.style import load_transform
 from fststyle.config import ExportConfig, parse_size
+from fststyle.config.calls import from_settings
 from fststyle.config.cards import KEY, public
 from fststyle.deployment.graph import OPSET, ExportWrapper, to_onnx
 from fststyle.deployment.quantize import to_int8
@@ -33,8 +34,36 @@ LOWEST_PSNR = {"fp32": None, "fp16": 45.0, "int8": 30.0}
 """By precision, in dB; float32 is judged by its largest difference."""
 
 
-def run(config: ExportConfig) -> None:
-    """``fststyle export``."""
+class Exported(NamedTuple):
+    """An ONNX file that was written.
+
+    Attributes:
+        file: NAME.onnx, which ``fststyle.load_style`` takes.
+        parity: by engine, how far its pictures are from torch's, or why it does not run the file.
+    """
+
+    file: Path
+    parity: dict[str, Parity | str]
+
+
+@from_settings(ExportConfig)
+def export(config: ExportConfig) -> Exported:
+    """A trained network as an ONNX file that is known to agree with it: ``fststyle export``.
+
+    >>> import fststyle
+    >>> exported = fststyle.export("dots.safetensors", uint8=True)  # doctest: +ELLIPSIS
+    dots.onnx: 0.2 MB; beside torch:
+    ...
+    >>> exported.file
+    PosixPath('dots.onnx')
+    >>> stylize = fststyle.load_style(exported.file)
+
+    Raises:
+        ValueError: a damaged file, one that holds another kind of network, settings that do not go
+            together, a graph that does not give torch's pictures (nothing is written then).
+        FileNotFoundError: no such file.
+        FileExistsError: it is there already, without ``overwrite``.
+    """
     output = _output(config)
     check_free([output], config.overwrite)
     network: nn.Module
@@ -49,7 +78,7 @@ def run(config: ExportConfig) -> None:
         if not isinstance(network, TransformNet):
             raise ValueError("--quantize int8 is for style networks")
     size = parse_size(config.static)[::-1] if config.static else None
-    found = export(
+    parities = export_network(
         *(network, card, output),
         uint8=config.uint8,
         fp16=config.fp16,
@@ -58,7 +87,7 @@ def run(config: ExportConfig) -> None:
         photos=photos,
     )
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; beside torch:")
-    for engine, parity in found.items():
+    for engine, parity in parities.items():
         if isinstance(parity, str):
             print(f"{engine} does not run it: {parity}")
         else:
@@ -66,6 +95,7 @@ def run(config: ExportConfig) -> None:
                 f"{engine}: largest difference {parity.largest_difference:.1e}, PSNR"
                 f" {parity.psnr:.1f} dB"
             )
+    return Exported(output, parities)
 
 
 def _output(config: ExportConfig) -> Path:
@@ -83,7 +113,7 @@ NAMES = (".onnx", ".safetensors", ".pth", ".pt", ".model", ".npz", ".t7")
 """Suffixes of files, beside which a name is taken for that of a folder."""
 
 
-def export(
+def export_network(
     network: nn.Module,
     card: Mapping[str, Any],
     output: Path,
@@ -115,9 +145,9 @@ def export(
     data = model.SerializeToString()
     parity = compare(wrapper, network, run_in_onnxruntime(data), size, held_out)
     check_parity(parity, rounded=uint8 and wrapper.stylizes, lowest_psnr=LOWEST_PSNR[precision])
-    found: dict[str, Parity | str] = {"ONNX Runtime": parity}
+    parities: dict[str, Parity | str] = {"ONNX Runtime": parity}
     if wrapper.stylizes:
-        found["OpenCV"] = compare_in_opencv(wrapper, network, data, size, held_out)
+        parities["OpenCV"] = compare_in_opencv(wrapper, network, data, size, held_out)
     described = {
         **card,
         "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",
@@ -128,6 +158,6 @@ def export(
     }
     onnx.helper.set_model_props(model, {KEY: json.dumps(public(described), sort_keys=True)})
     onnx.checker.check_model(model, full_check=True)
-    with atomic_write(output) as beside:
-        onnx.save_model(model, beside)
-    return found
+    with atomic_write(output) as temporary:
+        onnx.save_model(model, temporary)
+    return parities

@@ -7,11 +7,13 @@ from typing import Any
 from fststyle.checkpoints.files import halved
 from fststyle.checkpoints.style import load_transform, save_transform
 from fststyle.config import PublishConfig
-from fststyle.deployment.export import export
+from fststyle.config.calls import from_settings
+from fststyle.deployment.export import export_network
 from fststyle.utils.files import check_file, check_free
 
 
-def run(config: PublishConfig) -> None:
+@from_settings(PublishConfig)
+def publish(config: PublishConfig) -> None:
     """``fststyle publish``: NAME.safetensors with float16 kernels and NAME.onnx with half-precision
     arithmetic and bytes in and out, both with the same card.
 
@@ -34,7 +36,7 @@ def run(config: PublishConfig) -> None:
     if config.figures:
         card["figures"] = _figures(config.figures, name)
     halved(network.state_dict(), config.checkpoint)  # raises before the first file is written
-    export(network, card, model, uint8=True, fp16=True)
+    export_network(network, card, model, uint8=True, fp16=True)
     save_transform(published, network, card, half=True)
     for file in (published, model):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")

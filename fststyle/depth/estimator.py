@@ -27,12 +27,14 @@ class DepthEstimator(NamedTuple):
     estimate: Estimator
     card: dict[str, Any]
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        """H×W float32 depth of the picture, which the network sees at its training size.
+    def __call__(
+        self, image: Image.Image, *, size: int | None = None, flip: bool = False
+    ) -> np.ndarray:
+        """H×W float32 depth of the picture, as ``estimate_full_size`` gives it.
 
         Raises ValueError where it is not finite.
         """
-        depth = estimate_depth(self.estimate, image, self.card)
+        depth = estimate_full_size(self.estimate, image, self.card, size=size, flip=flip)
         if not np.isfinite(depth).all():
             raise ValueError(f"the depth that {self.name} tells is not finite")
         return depth
@@ -80,7 +82,7 @@ def training_size(card: Mapping[str, Any]) -> int:
     return round((height * width) ** 0.5)
 
 
-def estimate_depth(
+def estimate_full_size(
     estimate: Estimator,
     image: Image.Image,
     card: Mapping[str, Any],

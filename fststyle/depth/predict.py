@@ -1,27 +1,92 @@
-"""``fststyle depth predict``: depth maps of pictures; no torch here."""
+"""Depth of pictures: of one in Python, of many as files (``fststyle depth predict``)."""
 
-from collections.abc import Mapping
-from typing import Any
+import os
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 from tqdm import tqdm
 
-from fststyle.config import DepthPredictConfig
-from fststyle.depth.estimator import Estimator, estimate_depth
+from fststyle.config import DepthPredictConfig, DepthSettings
+from fststyle.config.calls import from_settings
+from fststyle.depth.estimator import DepthEstimator, open_estimator
 from fststyle.depth.maps import colorize, write_depth_png
 from fststyle.images.grid import sheet
-from fststyle.images.io import read_image, write_image
+from fststyle.images.io import as_rgb, read_image, write_image
+from fststyle.inference.frames import check_frames
 from fststyle.inference.inputs import plan
 from fststyle.utils.failures import Failures, writable_jobs
 from fststyle.utils.signals import watch_signals
 
 
-def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, Any]) -> int:
+def estimate_depth(
+    image: Image.Image | str | os.PathLike[str] | npt.NDArray[np.uint8],
+    *,
+    network: str | os.PathLike[str] | None = None,
+    size: int | None = None,
+    flip: bool = False,
+    device: str = "auto",
+    vgg_weights: str | os.PathLike[str] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Relative depth of every pixel, larger = farther; scale and zero are the network's own.
+
+    >>> import fststyle
+    >>> depth = fststyle.estimate_depth("photo.jpg", network="hourglass", device="cpu")
+    >>> depth.shape, depth.dtype
+    ((48, 64), dtype('float32'))
+
+    Args:
+        image: the path of a picture, a Pillow image, or an array, H×W×3 or N×H×W×3 uint8, RGB.
+        network: NAME.safetensors, NAME.onnx (which needs no torch), transformers:NAME, or one that
+            ships, "vgg_head" or "hourglass"; None takes the better of these that can be used. The
+            last one stays open for the next call.
+        size: side of the square whose area pictures are reduced to; None as in training.
+        flip: average with the mirrored picture's depth: twice the time, better.
+        device: of torch: "auto", "cpu", "cuda", "cuda:1", "mps" …
+        vgg_weights: VGG-19's, which "vgg_head" reads; None takes $FSTSTYLE_ASSETS, then
+            torchvision's.
+
+    Returns H×W float32 of the picture's own size, or N×H×W.
+
+    Raises:
+        FileNotFoundError: no such file.
+        TypeError: an array of another type than uint8.
+        ValueError: a damaged picture or network, an array of another shape, a depth that is not
+            finite.
+    """
+    config = DepthSettings(
+        network=network, size=size, flip=flip, device=device, vgg_weights=vgg_weights
+    )
+    estimator = _open(config.network, config.vgg_weights, config.device)
+
+    def estimate(picture: Image.Image) -> np.ndarray:
+        return estimator(picture, size=config.size, flip=config.flip)
+
+    if not isinstance(image, np.ndarray):
+        opened = as_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        return estimate(opened)
+    check_frames(image, dimensions=(3, 4))
+    if image.ndim == 3:
+        return estimate(Image.fromarray(image))
+    depths = [estimate(Image.fromarray(frame)) for frame in image]
+    return np.stack(depths) if depths else np.zeros(image.shape[:3], np.float32)
+
+
+@lru_cache(maxsize=1)
+def _open(network: str | None, vgg_weights: Path | None, device: str) -> DepthEstimator:
+    return open_estimator(network, vgg_weights, device)
+
+
+@from_settings(DepthPredictConfig)
+def predict(config: DepthPredictConfig) -> int:
     """Depth maps of every input; returns 0, 1 where some could not be made, 130 when stopped.
 
     ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data``
     reads back; ``OUTPUT/colour/NAME.jpg`` shows photo and depth, near light and far dark.
     """
+    estimator = open_estimator(config.network, config.vgg_weights, config.device)
     failures = Failures()
     jobs = [
         (photo, depth, config.output / "colour" / depth.relative_to(config.output / "depth"))
@@ -36,9 +101,7 @@ def predict(config: DepthPredictConfig, estimate: Estimator, card: Mapping[str, 
                 break
             with failures.noting(photo):
                 image = read_image(photo)
-                depth = estimate_depth(estimate, image, card, size=config.size, flip=config.flip)
-                if not np.isfinite(depth).all():
-                    raise ValueError("its depth is not finite")
+                depth = estimator(image, size=config.size, flip=config.flip)
                 both = sheet([[image, colorize(depth)]], height=min(480, image.height))
                 write_depth_png(depth, target)
                 write_image(both, shown)

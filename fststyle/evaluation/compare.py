@@ -10,6 +10,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.config import CompareConfig
+from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import DepthEstimator, open_estimator
 from fststyle.depth.maps import colorize, weight_map_from_depth
 from fststyle.evaluation.output_folder import PictureFolder
@@ -42,7 +43,8 @@ class WeightMap(NamedTuple):
     alpha_max: float
 
 
-def run(config: CompareConfig) -> int:
+@from_settings(CompareConfig)
+def compare(config: CompareConfig) -> int:
     """``fststyle compare``: a row for each photo: content, painting, its depth and weight map where
     results were made with them, every network's picture or every folder's.
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from fststyle.checkpoints.depth import load_depth
 from fststyle.config import DepthEvalConfig, check, parse_size
+from fststyle.config.calls import from_settings
 from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthData
 from fststyle.depth.estimator import training_size
@@ -35,7 +36,8 @@ SHOWN = 8
 """Pictures of each set on the sheet."""
 
 
-def run(config: DepthEvalConfig) -> int:
+@from_settings(DepthEvalConfig)
+def evaluate(config: DepthEvalConfig) -> int:
     """``fststyle depth eval``; returns 0, 1 where something was not measured, 130 when stopped.
 
     Pictures are read, measured by every network and forgotten, one by one. Raises ValueError or

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from fststyle.checkpoints.style import load_transform, training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
+from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import DepthEstimator, open_estimator
 from fststyle.depth.maps import colorize
 from fststyle.evaluation.depth_metrics import aligned_errors, aligned_square
@@ -45,7 +46,8 @@ SHORTER = 256
 """Pixels to which photos' shorter sides are reduced by default."""
 
 
-def run(config: EvaluateConfig) -> int:
+@from_settings(EvaluateConfig)
+def evaluate(config: EvaluateConfig) -> int:
     """``fststyle evaluate``; returns 0, 1 where something was not measured, 130 when stopped.
 
     Raises ValueError or FileNotFoundError with the reason where nothing can be measured.

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fststyle.config import InferConfig
+from fststyle.config.calls import from_settings
 from fststyle.images.io import read_image, write_image
 from fststyle.images.noise import add_noise
 from fststyle.inference.stylizer import Stylizer
@@ -25,6 +26,7 @@ from fststyle.utils.files import check_free
 from fststyle.utils.signals import watch_signals
 
 
+@from_settings(InferConfig)
 def run(config: InferConfig) -> int:
     """Stylize every input; returns 0, 1 where some could not be, 130 when stopped."""
     if config.list:

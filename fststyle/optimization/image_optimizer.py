@@ -1,4 +1,4 @@
-"""How a photo is painted: the networks made ready once, a picture from coarse to fine."""
+"""How a picture is optimized: the networks made ready once, then from coarse to fine."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from fststyle.depth.maps import weight_map_from_depth
 from fststyle.depth.torch_estimator import photo_depth
 from fststyle.images.find import find_named
 from fststyle.images.geometry import fit_within
-from fststyle.images.io import read_image, to_uint8, write_deep, write_image
+from fststyle.images.io import read_image
 from fststyle.losses.build import build_objective, sized_blend, sized_paintings
 from fststyle.losses.depth import for_loss
 from fststyle.losses.perceptual import StyleObjective, Targets
@@ -32,12 +32,16 @@ from fststyle.losses.weight_maps import content_weights, gradient_weight_map
 from fststyle.networks.color import luma, match_luma, with_luma
 from fststyle.optimization.descent import Descent, LossFunction
 from fststyle.optimization.memory import Need, available, measure_need
+from fststyle.optimization.results import (
+    OptimizedPicture,
+    Progress,
+    write_picture,
+    write_record,
+)
 from fststyle.utils.console import printable
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision
-from fststyle.utils.figures import write_json
-from fststyle.utils.files import check_free, sha256
+from fststyle.utils.files import sha256
 from fststyle.utils.nonfinite import NonFiniteError
-from fststyle.utils.tensorboard import TensorBoardLogger
 from fststyle.utils.tensors import as_tensor
 from fststyle.utils.versions import versions
 
@@ -62,7 +66,7 @@ class Work:
 
 
 class ImageOptimizer:
-    """The networks, made ready once, and how a photo is painted with them."""
+    """The networks, made ready once, and how pictures are optimized with them."""
 
     def __init__(self, config: OptimizeConfig) -> None:
         self.config = config
@@ -115,8 +119,11 @@ class ImageOptimizer:
         elif not path.is_dir():
             read_image(path)
 
-    def paint(self, photo: Path, target: Path, stopped: Callable[[], bool]) -> None:
+    def optimize(
+        self, photo: Path, target: Path, stopped: Callable[[], bool]
+    ) -> OptimizedPicture | None:
         """The picture of ``photo``, into ``target``; the best so far when ``stopped`` or failing.
+        None where there is none yet.
 
         Raises ValueError with the reason; NonFiniteError, one of these, after writing the best.
         """
@@ -129,21 +136,22 @@ class ImageOptimizer:
         weight_map = self._weight_map(photo, image)
         work: Work | None = None
         total = sum(self._steps(size) for size in sizes)
-        logger, pictures = self._progress(target)
+        progress = Progress(self.config, target)
         failure: NonFiniteError | None = None
         with tqdm(total=total, unit="step", desc=printable(photo.name)) as bar:
             for size in sizes:
                 work = self._begin(photo, fit_within(image, size), size, weight_map, work)
                 try:
-                    self._descend(work, self._steps(size), bar, logger, pictures, stopped)
+                    self._descend(work, self._steps(size), bar, progress, stopped)
                 except NonFiniteError as error:
                     failure = error
                 if failure or stopped():
                     break
-        logger.close()
+        progress.close()
         assert work is not None
+        written = None
         if any(level["curve"] for level in work.levels):
-            self._write(work, photo, target)
+            written = self._write(work, photo, target)
         if failure:
             raise NonFiniteError(f"{photo}: {failure}")
         if stopped():
@@ -151,6 +159,7 @@ class ImageOptimizer:
                 f"stopped after {bar.n} of {total} steps; {target} holds the best picture so far"
                 f" (to go on: --init {target} --overwrite)"
             )
+        return written
 
     def _least(self) -> int:
         """Pixels; both sides of a picture have more. The mirror image needs more than itself, VGG
@@ -309,8 +318,7 @@ class ImageOptimizer:
         work: Work,
         steps: int,
         bar: Any,
-        logger: TensorBoardLogger,
-        pictures: Path | None,
+        progress: Progress,
         stopped: Callable[[], bool],
     ) -> None:
         descent, first = work.descent, bar.n
@@ -319,52 +327,27 @@ class ImageOptimizer:
             bar.update(first + step - bar.n)
             values = descent.curve[-1]
             bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in values.items()))
-            logger.scalars(values, bar.n)
-            if pictures is not None and (step % self.config.picture_interval == 0 or step == steps):
-                shown = work.finish(descent.image)
-                logger.images("picture", [shown.cpu()], bar.n)
-                write_image(_to_image(shown), pictures / f"{bar.n:05d}.jpg")
+            progress.losses(values, bar.n)
+            if progress.wants_picture(step, last=step == steps):
+                progress.picture(work.finish(descent.image), bar.n)
             if stopped():
                 break
         work.seconds += time.perf_counter() - started
 
-    def _progress(self, target: Path) -> tuple[TensorBoardLogger, Path | None]:
-        if self.config.progress is None:
-            return TensorBoardLogger(None, 0), None
-        output = Path(self.config.output)
-        below = target.is_relative_to(output) and target != output
-        name = target.relative_to(output) if below else Path(target.name)
-        folder = self.config.progress / name
-        check_free(folder.glob("*.jpg"), self.config.overwrite, "--progress")
-        folder.mkdir(parents=True, exist_ok=True)
-        return TensorBoardLogger(folder / "tensorboard", 0), folder
-
-    def _write(self, work: Work, photo: Path, target: Path) -> None:
-        picture = work.picture
-        if self.config.bits == 16:
-            write_deep(picture[0].permute(1, 2, 0).cpu().numpy(), target)
-        else:
-            write_image(_to_image(picture), target)
+    def _write(self, work: Work, photo: Path, target: Path) -> OptimizedPicture:
+        picture, best = work.picture, work.descent
+        write_picture(picture, target, self.config.bits)
+        size = picture.shape[-1], picture.shape[-2]
+        losses = {"loss": best.best_loss, **best.best_terms}
+        written = OptimizedPicture(photo, target, size, losses, work.seconds)
         if self.config.record:
-            record = {
-                **self.card,
-                "photo": {"name": photo.name, "sha256": sha256(photo)},
-                "levels": work.levels,
-                "seconds": work.seconds,
-            }
-            write_json(record_file(target), record, indent=None)
-        best = work.descent
+            write_record(written, work.levels, self.card)
         terms = ", ".join(f"{name} {value:.3f}" for name, value in best.best_terms.items())
-        width, height = picture.shape[-1], picture.shape[-2]
         print(
-            f"{printable(target)}: {width}×{height}, {work.seconds:.0f} s,"
+            f"{printable(target)}: {size[0]}×{size[1]}, {work.seconds:.0f} s,"
             f" loss {best.best_loss:.3f} ({terms})"
         )
-
-
-def record_file(picture: Path) -> Path:
-    """Where ``--record`` writes what it knows of ``picture``."""
-    return picture.with_name(f"{picture.name}.json")
+        return written
 
 
 def _sizes(image: Image.Image, sizes: Sequence[int], least: int) -> list[int]:
@@ -376,7 +359,3 @@ def _sizes(image: Image.Image, sizes: Sequence[int], least: int) -> list[int]:
         )
     coarse = [size for size in sizes[:-1] if size < max(image.size)]
     return [s for s in coarse if min(fit_within(image, s).size) > least] + [sizes[-1]]
-
-
-def _to_image(picture: Tensor) -> Image.Image:
-    return Image.fromarray(to_uint8(picture[0].permute(1, 2, 0).float().cpu().numpy()))

@@ -6,40 +6,66 @@ from PIL import Image
 
 from fststyle import config as settings
 from fststyle.config import OptimizeConfig
+from fststyle.config.calls import from_settings
 from fststyle.images.io import DEEP, WRITERS, check_deep, check_writable
 from fststyle.inference.inputs import find_inputs, plan
 from fststyle.networks.vgg import check_layers
-from fststyle.optimization.image_optimizer import ImageOptimizer, record_file
+from fststyle.optimization.image_optimizer import ImageOptimizer
+from fststyle.optimization.results import Optimized, OptimizedPicture, record_file
 from fststyle.utils.device import keep_freed_memory
 from fststyle.utils.failures import Failures, writable_jobs
 from fststyle.utils.files import names_folder
 from fststyle.utils.signals import watch_signals
 
 
-def run(config: OptimizeConfig) -> int:
-    """Optimize a picture for every photo; returns 0, 1 where some could not be, 2 where the only
-    one could not, 130 when stopped.
+@from_settings(OptimizeConfig)
+def optimize(config: OptimizeConfig) -> Optimized:
+    """Optimize the pixels of one picture at a time, the per-image baseline: ``fststyle optimize``.
 
-    Raises ValueError or FileNotFoundError with the reason where nothing can be done.
+    >>> import fststyle
+    >>> optimized = fststyle.optimize(
+    ...     "photos/0.png", style="style.png", output="dots.png", method="plain", steps=3, size=32,
+    ...     style_size=32, margin=0, loss_network="small", device="cpu", precision="fp32",
+    ... )  # doctest: +ELLIPSIS
+    dots.png: 32×24, ...
+    >>> optimized.pictures[0].image.size
+    (32, 24)
+    >>> sorted(optimized.pictures[0].losses)
+    ['content', 'loss', 'style', 'tv']
+
+    Of several photos those that cannot be used are told of on stderr and in ``failures``, and the
+    others are done. Ctrl-C raises KeyboardInterrupt when the best picture so far is written.
+
+    Raises:
+        ValueError: settings that do not go together, or nothing that can be done; the reason of the
+            only photo.
+        FileNotFoundError: no such file.
+        FileExistsError: all pictures are there already, without ``overwrite``.
     """
     check_layers((*config.content_layers, *config.style_layers))
     failures = Failures("use a smaller --size, --loss-downscale 2 or a smaller --history")
     jobs = _plan(config, failures)
+    pictures: list[OptimizedPicture] = []
     if not jobs:
         print("nothing to do: every picture is there already (--skip-existing)")
-        return failures.report()
+        failures.report()
+        return Optimized(pictures, failures.reasons)
     keep_freed_memory()
-    studio = ImageOptimizer(config)
+    optimizer = ImageOptimizer(config)
     with watch_signals() as stop:
         for photo, target in jobs:
             with failures.noting(photo):
-                studio.paint(photo, target, lambda: stop.requested)
+                picture = optimizer.optimize(photo, target, lambda: stop.requested)
+                if picture is not None:
+                    pictures.append(picture)
             if stop.requested or failures.disk_full:
                 break
-    status = failures.report()
+    if failures.reasons and len(jobs) == 1 and len(config.inputs) == 1 and not stop.requested:
+        raise ValueError("\n".join(failures.reasons.values()))
+    failures.report()
     if stop.requested:
-        return 130
-    return 2 if status and len(jobs) == 1 and len(config.inputs) == 1 else status
+        raise KeyboardInterrupt
+    return Optimized(pictures, failures.reasons)
 
 
 def _plan(config: OptimizeConfig, failures: Failures) -> list[tuple[Path, Path]]:

@@ -13,6 +13,7 @@ from fststyle import config as settings
 from fststyle.checkpoints.depth import KINDS, depth_extractor, fold_output, load_depth, save_depth
 from fststyle.checkpoints.style import STATE
 from fststyle.config import DepthEvalConfig, DepthTrainConfig, parse_share, parse_size
+from fststyle.config.calls import from_keywords
 from fststyle.data.depth.crops import DepthCrops, crop
 from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthData, DepthPicture
@@ -39,6 +40,7 @@ SCALE_PICTURES = 32
 MAY_CHANGE = ("init",)
 
 
+@from_keywords(DepthTrainConfig)
 def run(options: Mapping[str, Any]) -> None:
     """``fststyle depth train``: from the options given to the network's file."""
     config, saved = read_settings(DepthTrainConfig, options, MAY_CHANGE)

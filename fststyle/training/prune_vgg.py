@@ -13,6 +13,7 @@ from fststyle import config as settings
 from fststyle.checkpoints.files import save_tensors
 from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import LossTrainConfig
+from fststyle.config.calls import from_settings
 from fststyle.config.cards import public
 from fststyle.data.photos import PhotoCrops, validation_images
 from fststyle.images.find import find_images
@@ -29,6 +30,7 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 VALIDATION_PHOTOS = 16
 
 
+@from_settings(LossTrainConfig)
 def run(config: LossTrainConfig) -> None:
     """``fststyle loss train``."""
     check_suffix(config.output, ".safetensors")

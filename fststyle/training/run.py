@@ -42,11 +42,15 @@ OUTPUTS = ("{name}.safetensors", "validation.png", "tensorboard")
 """What a run leaves in its folder beside its state."""
 
 Config = TypeVar("Config", bound=RunConfig)
+Result = TypeVar("Result")
 
 
 def launch(
-    config: Config, saved: Any, run: Callable[[Config, Any, DistributedContext], None], smaller: str
-) -> None:
+    config: Config,
+    saved: Any,
+    run: Callable[[Config, Any, DistributedContext], Result],
+    smaller: str,
+) -> Result:
     """``run(config, saved, context)`` in the group of processes torchrun started, if any.
 
     ``smaller``: options that save memory, for the message where it runs out.
@@ -60,7 +64,7 @@ def launch(
         torch.manual_seed(config.seed)
         try:
             with own_folder(config, context):
-                run(config, saved, context)
+                return run(config, saved, context)
         except torch.OutOfMemoryError as error:
             raise ValueError(
                 f"{context.device.type} has too little memory: use a smaller --batch-size or"

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -16,6 +16,7 @@ from fststyle import config as settings
 from fststyle.checkpoints.depth import load_depth
 from fststyle.checkpoints.style import STATE, load_transform, save_transform
 from fststyle.config import StyleTrainConfig
+from fststyle.config.calls import from_keywords
 from fststyle.data.loader import Batch
 from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
 from fststyle.depth.estimator import training_size
@@ -54,14 +55,52 @@ MAY_CHANGE = ("content", "style", "depth_cache", "init")
 """Settings that a resumed run may be given anew, beside ``run.MAY_CHANGE``."""
 
 
-def run(options: Mapping[str, Any]) -> None:
-    """``fststyle train``: from the options given to the network's file."""
+class TrainedStyle(NamedTuple):
+    """What a training leaves.
+
+    Attributes:
+        file: the network, NAME.safetensors, which ``fststyle.export`` takes.
+        steps: that it was trained.
+        losses: unweighted terms over the validation photos, "content", "style" …
+    """
+
+    file: Path
+    steps: int
+    losses: dict[str, float]
+
+
+@from_keywords(StyleTrainConfig)
+def train(options: Mapping[str, Any]) -> TrainedStyle:
+    """Train a style network: ``fststyle train``.
+
+    >>> import fststyle
+    >>> trained = fststyle.train(
+    ...     style="style.png", content="photos", name="dots", run_dir="runs/dots", method="plain",
+    ...     loss_network="small", width=4, steps=2, batch_size=2, image_size="32", style_size=32,
+    ...     device="cpu", workers=0,
+    ... )  # doctest: +ELLIPSIS
+    4 photos; cpu, ...
+    >>> trained.file
+    PosixPath('runs/dots/dots.safetensors')
+    >>> sorted(trained.losses)
+    ['content', 'style']
+
+    The network, its state and what TensorBoard shows lie in ``run_dir``. Interrupted (Ctrl-C raises
+    KeyboardInterrupt when all is saved) it goes on where it was with the same call and
+    ``resume=True``; a resumed run has the settings it began with, and those that are given anew are
+    compared with them.
+
+    Raises:
+        ValueError: settings that do not go together, photos or weights that cannot be used, a run
+            that is there already; a loss that stopped being finite.
+        FileNotFoundError: no such file or folder.
+    """
     config, saved = read_settings(StyleTrainConfig, options, MAY_CHANGE)
     check_layers((*config.content_layers, *config.style_layers))
-    launch(config, saved, _train, "--image-size, --loss-downscale 2")
+    return launch(config, saved, _train, "--image-size, --loss-downscale 2")
 
 
-def _train(config: StyleTrainConfig, saved: Any, context: DistributedContext) -> None:
+def _train(config: StyleTrainConfig, saved: Any, context: DistributedContext) -> TrainedStyle:
     precision = find_precision(config.precision, context.device)
     init = begun_with(config.init, saved)
     photos, val_photos = find_images(config.content), find_images(config.val_folder)
@@ -105,7 +144,8 @@ def _train(config: StyleTrainConfig, saved: Any, context: DistributedContext) ->
         say(f"going on from step {state.step}")
     if state.step >= config.steps:
         say(f"{config.folder} is complete: to go on, give more --steps")
-        return
+        file = config.folder / f"{config.name}.safetensors"
+        return TrainedStyle(file, state.step, saved[1]["losses"])
 
     ready = prepare_weight_maps(
         *(config, depth, photos, val_photos, state.samples, context, precision, VALIDATION_PHOTOS)
@@ -134,6 +174,7 @@ def _train(config: StyleTrainConfig, saved: Any, context: DistributedContext) ->
             raise NonFiniteError(f"{error}; or --init {config.init} is damaged") from error
     losses = ", ".join(f"{name} {value:.3g}" for name, value in task.losses.items())
     say(f"{task.network_file}: {state.step} steps; {losses}")
+    return TrainedStyle(task.network_file, state.step, task.losses)
 
 
 class StyleTask:

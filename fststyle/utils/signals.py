@@ -1,6 +1,7 @@
 """Ctrl-C as a wish to end well."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +21,11 @@ class Stop:
 @contextmanager
 def watch_signals() -> Iterator[Stop]:
     """Ctrl-C and SIGTERM set ``requested``; another, ``IMPATIENT`` seconds later, ends the process
-    at once."""
+    at once. In other threads than the main one, which have no signals, nothing does."""
     stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
     before: dict[int, Any] = {}
     asked = 0.0
 

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from fststyle.checkpoints.convert import convert, run
 from fststyle.checkpoints.depth import load_depth, save_depth
-from fststyle.config import DepthConvertConfig
 from fststyle.networks.hourglass import HourglassDepth
 from tests.checkpoints.torch7_writer import Function, Module, write_torch7
 
@@ -144,7 +143,7 @@ def test_a_torch7_network_gives_its_own_depth(
 ) -> None:
     path = tmp_path / "model.t7"
     write_torch7(path, as_torch7(theirs), cuda=cuda)
-    run(DepthConvertConfig(source=path))
+    run(source=path)
     assert capsys.readouterr().out == f"{tmp_path}/model.safetensors: 21.6 MB, from {path}\n"
     assert_same_depth(theirs, load_depth(tmp_path / "model.safetensors")[0])
 

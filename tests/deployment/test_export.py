@@ -11,7 +11,7 @@ import torch
 from fststyle.__main__ import main
 from fststyle.checkpoints.style import save_transform
 from fststyle.deployment import export as exporting
-from fststyle.deployment.export import export
+from fststyle.deployment.export import export_network
 from fststyle.deployment.graph import ExportWrapper
 from fststyle.deployment.verify import Parity, check_parity, compare
 from fststyle.inference.precision import load_for
@@ -142,7 +142,7 @@ def test_int8_is_calibrated_on_photos(traced_once: None, tmp_path: Path) -> None
         picture(seed, 70, 64).save(path)
     torch.manual_seed(0)
     network, model = TransformNet(4).eval(), tmp_path / "x.onnx"
-    engines = export(network, {}, model, uint8=True, photos=photos)
+    engines = export_network(network, {}, model, uint8=True, photos=photos)
     parity = engines["ONNX Runtime"]
     assert isinstance(parity, Parity) and 30 <= parity.psnr < 70
     assert metadata(model)["precision"] == "int8"
@@ -156,7 +156,7 @@ def test_int8_is_calibrated_on_photos(traced_once: None, tmp_path: Path) -> None
     assert 0.1 < np.abs(output - expected).mean() < 8
     assert np.abs(Stylizer(model).tiled(frames[0], 16 * 50) - output.astype(int)).mean() < 1
     with pytest.raises(ValueError, match="3 found, at least 8 are needed"):
-        export(network, {}, tmp_path / "y.onnx", photos=photos[:3])
+        export_network(network, {}, tmp_path / "y.onnx", photos=photos[:3])
 
 
 def test_a_mismatch_leaves_no_file(
@@ -167,7 +167,7 @@ def test_a_mismatch_leaves_no_file(
     monkeypatch.setattr(exporting, "compare", lambda d, n, *rest: real(d, other, *rest))
     (tmp_path / "x.onnx").write_bytes(b"old")
     with pytest.raises(ValueError, match="does not give torch's output"):
-        export(network, {}, tmp_path / "x.onnx")
+        export_network(network, {}, tmp_path / "x.onnx")
     assert (tmp_path / "x.onnx").read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [tmp_path / "x.onnx"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fststyle.deployment.export import export
+from fststyle.deployment.export import export_network
 from fststyle.deployment.graph import ExportWrapper
 from fststyle.deployment.verify import compare, run_in_half
 from fststyle.networks.transform import TransformNet
@@ -60,7 +60,7 @@ def test_a_network_that_float16_cannot_hold_is_refused(
         compare(*both(large), (32, 32))
     weight.mul_(1e4)  # the weights themselves are too large
     with pytest.raises(ValueError, match="above 65504"):
-        export(large, {}, tmp_path / "x.onnx", fp16=True, size=(32, 32))
+        export_network(large, {}, tmp_path / "x.onnx", fp16=True, size=(32, 32))
     assert not (tmp_path / "x.onnx").exists()
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fststyle.data.depth.maps import read_depth_png
-from fststyle.depth.estimator import estimate_depth, training_size
+from fststyle.depth.estimator import estimate_full_size, training_size
 from fststyle.depth.maps import colorize, write_depth_png
 from tests.conftest import picture
 
@@ -24,16 +24,16 @@ def test_depth_has_the_pictures_size_and_the_network_sees_the_working_size() -> 
         assert image.dtype == np.float32 and image.min() >= 0 and image.max() <= 1
         return columns(image)
 
-    depth = estimate_depth(estimate, picture(0, 401, 203), {}, size=128)
+    depth = estimate_full_size(estimate, picture(0, 401, 203), {}, size=128)
     assert depth.shape == (203, 401)
     assert (np.diff(depth, axis=1) >= -1e-3).all()
     assert seen == [(1, 3, 96, 176)]
-    estimate_depth(estimate, picture(0, 44, 44), {}, size=128)
+    estimate_full_size(estimate, picture(0, 44, 44), {}, size=128)
     assert seen[1] == (1, 3, 48, 48), "small pictures go to the nearest multiple of 16"
 
 
 def test_flipping_takes_out_what_depends_on_the_side() -> None:
-    depth = estimate_depth(columns, picture(0, 64, 48), {}, size=64, flip=True)
+    depth = estimate_full_size(columns, picture(0, 64, 48), {}, size=64, flip=True)
     assert np.ptp(depth) < 1e-5
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fststyle.checkpoints.depth import load_depth
-from fststyle.depth.estimator import estimate_depth, open_estimator, training_size
+from fststyle.depth.estimator import estimate_full_size, open_estimator, training_size
 from fststyle.depth.torch_estimator import estimator
 from fststyle.losses.depth import at_area
 from fststyle.networks import transformers_depth
@@ -123,7 +123,7 @@ def test_photos_reach_the_model_at_its_own_size(folder: Path, tmp_path: Path) ->
             with_kwargs=True,
         )
         run = estimator(network, torch.device("cpu"))
-        assert estimate_depth(run, photo, depth.card).shape == (720, 1280)
+        assert estimate_full_size(run, photo, depth.card).shape == (720, 1280)
         at_area(network, training_size(depth.card))(torch.rand(1, 3, 720, 1280))
         assert seen == [expected, expected]
 

@@ -16,13 +16,13 @@ from torch import Tensor
 from fststyle.__main__ import main
 from fststyle.checkpoints.files import save_tensors
 from fststyle.checkpoints.style import STATE, save_transform
-from fststyle.config import EvaluateConfig, OptimizeConfig, from_options
+from fststyle.config import OptimizeConfig, from_options
 from fststyle.images.io import write_image
 from fststyle.networks.color import luma
 from fststyle.networks.transform import TransformNet
-from fststyle.optimization import image_optimizer as studio
-from fststyle.optimization import memory
+from fststyle.optimization import image_optimizer, memory, results
 from fststyle.optimization.descent import Descent
+from fststyle.optimization.image_optimizer import ImageOptimizer
 from fststyle.utils.files import sha256
 from fststyle.utils.nonfinite import NonFiniteError
 from tests.conftest import ROOT, interrupting, picture, run_here
@@ -252,14 +252,14 @@ def test_every_photo_has_a_picture_of_its_own_and_one_that_fails_stops_no_other(
         picture(0, 64, height).save(folder / name)
     (folder / "b.png").symlink_to(tmp_path / "nowhere")
     Image.new("RGB", (80, 8)).save(folder / "c.png")
-    target_of = studio.ImageOptimizer._begin
+    target_of = ImageOptimizer._begin
 
     def begin(self: Any, photo: Path, *rest: Any) -> Any:
         if photo.name == "e.png":  # in torch's words
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
         return target_of(self, photo, *rest)
 
-    monkeypatch.setattr(studio.ImageOptimizer, "_begin", begin)
+    monkeypatch.setattr(ImageOptimizer, "_begin", begin)
     options = options[: options.index("--output")]
     more = ("--bits", 16, "--steps", 1, "--output", output, "--progress", progress)
     photos = (folder, tmp_path / "none.png")
@@ -316,7 +316,7 @@ def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(studio, "available", lambda _: 96 * 80 * 3000)
+    monkeypatch.setattr(image_optimizer, "available", lambda _: 96 * 80 * 3000)
     status, error = run_here(capsys, "optimize", photo, *options)
     assert status == 2 and not (tmp_path / "result.png").exists()
     found = re.search(
@@ -345,7 +345,7 @@ def test_ctrl_c_keeps_the_best_picture(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     more = ("--steps", 100, "--progress", tmp_path / "progress", "--picture-interval", 1)
-    monkeypatch.setattr(studio, "write_image", interrupting(write_image, 6))
+    monkeypatch.setattr(results, "write_image", interrupting(write_image, 6))
     assert main(["optimize", *map(str, (photo, *options, *more))]) == 130
     assert "holds the best picture so far" in capsys.readouterr().out
     (curve,) = curves(tmp_path / "result.png.json")
@@ -394,7 +394,7 @@ def test_pictures_are_measured_beside_networks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In the table of ``evaluate``, and a network's loss as steps of the optimization."""
-    from fststyle.evaluation.style import run
+    from fststyle.evaluation.style import evaluate
 
     unseen, pictures = tmp_path / "unseen", tmp_path / "pictures"
     unseen.mkdir()
@@ -410,17 +410,15 @@ def test_pictures_are_measured_beside_networks(
     }
     save_transform(tmp_path / "net.safetensors", TransformNet(4), card)
     save_tensors(tmp_path / STATE, {"step": torch.zeros(1)}, card)  # says where the painting lies
-    run(
-        EvaluateConfig(
-            networks=(tmp_path / "net.safetensors", pictures),
-            photos=unseen,
-            style_size=(48,),
-            depth_network=str(ROOT / "checkpoints/depth/hourglass.safetensors"),
-            vgg_weights=deep_vgg,
-            json=tmp_path / "figures.json",
-            sheet=tmp_path / "sheet.png",
-            device="cpu",
-        )
+    evaluate(
+        networks=(tmp_path / "net.safetensors", pictures),
+        photos=unseen,
+        style_size=(48,),
+        depth_network=str(ROOT / "checkpoints/depth/hourglass.safetensors"),
+        vgg_weights=deep_vgg,
+        json=tmp_path / "figures.json",
+        sheet=tmp_path / "sheet.png",
+        device="cpu",
     )
     printed = capsys.readouterr().out
     assert "2 photos, at the pictures' size" in printed and "| pictures | plain |" in printed

@@ -31,6 +31,7 @@ from fststyle.benchmarks.robustness.children import Server
 from fststyle.benchmarks.robustness.kills import Kill, Reference, kill_and_resume, train_once
 from fststyle.benchmarks.timing import print_table, write_json
 from fststyle.config import BenchRobustnessConfig, check
+from fststyle.config.calls import from_settings
 from fststyle.utils.figures import check_free_options
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ Work = Callable[[Server], T]
 """What is done with a server of its own."""
 
 
+@from_settings(BenchRobustnessConfig)
 def bench_robustness(config: BenchRobustnessConfig) -> int:
     """``fststyle bench robustness``: prints a table, and writes JSON where asked to; returns 1
     where anything did not end as it should."""
