@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fststyle.benchmarks.train import OurStep
-from fststyle.checkpoints.style import load_transform
+from fststyle.checkpoints import STYLE, load
 from fststyle.config import LoopConfig
 from fststyle.data.loader import Batch
 from fststyle.losses.perceptual import StyleObjective
@@ -144,6 +144,7 @@ def test_train_and_resume(
     options = [*train_options, "--device", "cuda", "--precision", precision]
     assert run_here(capsys, "train", *options, "--steps", 5)[0] == 0
     assert run_here(capsys, "train", *options, "--steps", 8, "--resume")[0] == 0
-    network, card = load_transform(tmp_path / "run" / "tiny.safetensors")
+    model = load(tmp_path / "run" / "tiny.safetensors", STYLE)
+    network, card = model.network, model.card
     assert card["step"] == 8
     assert all(parameter.isfinite().all() for parameter in network.parameters())

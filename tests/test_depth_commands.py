@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from fststyle.__main__ import main
-from fststyle.checkpoints.depth import load_depth, save_depth
+from fststyle.checkpoints import DEPTH, load
+from fststyle.checkpoints.depth import save_depth
 from fststyle.checkpoints.files import load_tensors
 from fststyle.data.depth import formats as depth_formats
 from fststyle.images.io import read_image
@@ -94,7 +95,7 @@ def test_a_network_learns_is_measured_exported_and_run_without_torch(
     assert card["kind"] == "hourglass" and card["step"] == 20
     assert card["data"]["scenes"]["share"] == 0.2 and card["settings"]["size"] == "32x48"
     assert str(tmp_path.parent) not in json.dumps(card), "a card names no folder"
-    depth, _ = load_depth(network)
+    depth = load(network, DEPTH).network
     images = [np.array(read_image(f).resize((48, 32))) for f in (depth_data / "image").iterdir()]
     with torch.no_grad():
         output = depth(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255)

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from fststyle.__main__ import main
+from fststyle.checkpoints import STYLE, load
 from fststyle.checkpoints.files import save_tensors
-from fststyle.checkpoints.style import STATE, load_transform, save_transform
+from fststyle.checkpoints.style import STATE, save_transform
 from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.files import sha256
@@ -51,7 +52,7 @@ def test_a_combined_run_is_taken_up_exactly_and_computes_depth_once(
     assert status == 0, error
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.png")} == kept
 
-    _, card = load_transform(tmp_path / "whole/tiny.safetensors")
+    card = load(tmp_path / "whole/tiny.safetensors", STYLE).card
     assert card["settings"]["method"] == "combined"
     assert card["depth_network"]["kind"] == "hourglass"
     assert card["losses"].keys() == {"content", "style", "depth"}
@@ -111,11 +112,11 @@ def test_own_maps_weigh_content_without_a_depth_network(
     options = with_option(options, "--alpha-max", 3)
     status, error = run_here(capsys, "train", *with_option(options, "--lr", 1e-12))
     assert status == 0, error
-    assert "depth" not in load_transform(tmp_path / "run/tiny.safetensors")[1]
+    assert "depth" not in load(tmp_path / "run/tiny.safetensors", STYLE).card
     plain = with_option(with_option(train_options, "--lr", 1e-12), "--run-dir", tmp_path / "plain")
     assert run_here(capsys, "train", *plain)[0] == 0
     losses = [
-        load_transform(tmp_path / run / "tiny.safetensors")[1]["losses"] for run in ("run", "plain")
+        load(tmp_path / run / "tiny.safetensors", STYLE).card["losses"] for run in ("run", "plain")
     ]
     assert losses[0]["content"] == pytest.approx(3 * losses[1]["content"], rel=1e-5)
     assert losses[0]["style"] == pytest.approx(losses[1]["style"], rel=1e-5)
@@ -375,7 +376,8 @@ def test_a_network_whose_pictures_are_no_numbers_spoils_no_others_figures(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    network, card = load_transform(networks[1])
+    model = load(networks[1], STYLE)
+    network, card = model.network, model.card
     with torch.no_grad():
         next(network.parameters()).fill_(1e38)
     save_transform(networks[1], network, card)

@@ -11,7 +11,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fststyle.checkpoints.depth import load_depth, save_depth
+from fststyle.checkpoints import DEPTH, load
+from fststyle.checkpoints.depth import save_depth
 from fststyle.checkpoints.style import save_transform
 from fststyle.config import DepthTrainConfig, OptimizeConfig, StyleTrainConfig, from_options
 from fststyle.data.depth.crops import DepthCrops, crop
@@ -122,7 +123,7 @@ def test_a_picture_is_optimized_by_the_thesis_objective(
     output = tensor(picture(2, *size))
     with torch.no_grad():
         loss, terms = work.descent.loss_fn(output[None])
-    network, _ = load_depth(HOURGLASS)
+    network = load(HOURGLASS, DEPTH).network
     with Image.open(painting) as image:
         expected = thesis_loss(vgg, network, output, tensor(photo), tensor(image))
     found = {name: term.item() for name, term in terms.items()} | {"loss": loss.item()}
@@ -167,7 +168,7 @@ def test_a_network_is_trained_by_the_thesis_objective(
     assert status == 0, error
     outputs, images, maps, total, terms = seen[0]
     alphas = F.avg_pool2d(5**maps, 2)[:, 0].double().numpy()  # α_max^s · 1^(1−s), pooled
-    network, _ = load_depth(HOURGLASS)
+    network = load(HOURGLASS, DEPTH).network
     with Image.open(painting) as image:
         each = [
             thesis_loss(vgg, network, output, content, tensor(image), alpha)
@@ -190,7 +191,7 @@ def test_the_presets_constants_are_the_thesis() -> None:
         assert config.style_layers == ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
         assert config.precision == "fp32" and config.tv_weight == 0
     torch.testing.assert_close(
-        load_depth("hourglass")[0].state_dict(), load_depth(HOURGLASS)[0].state_dict()
+        load("hourglass", DEPTH).network.state_dict(), load(HOURGLASS, DEPTH).network.state_dict()
     )
     tuned = from_options(DepthTrainConfig, {"name": "x", "data": ["kitti=k"], "preset": "thesis"})
     assert (tuned.network, tuned.size, tuned.near_pairs) == ("hourglass", "224x288", 1)
@@ -244,6 +245,6 @@ def test_a_tuned_network_keeps_the_scale_of_its_output(
             *("--size", "32x48", "--pairs", 10, "--device", "cpu"),
         )
         assert status == 0, error
-        tuned, _ = load_depth(run / "tuned.safetensors")
+        tuned = load(run / "tuned.safetensors", DEPTH).network
         same = torch.allclose(tuned.get_parameter("out.weight"), network.out.weight, atol=1e-6)
         assert same is kept

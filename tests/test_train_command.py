@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from fststyle.__main__ import main
+from fststyle.checkpoints import STYLE, load
 from fststyle.checkpoints.files import load_tensors
-from fststyle.checkpoints.style import load_transform, save_transform
+from fststyle.checkpoints.style import save_transform
 from fststyle.networks.transform import TransformNet
 from fststyle.training.style import StyleTask
 from tests.conftest import ROOT, interrupting, picture, run_command, run_here, tiny_run
@@ -65,7 +66,8 @@ def assert_same_runs(one: Path, two: Path) -> None:
 
 
 def test_a_run_leaves_a_network_that_describes_itself(uninterrupted: Path) -> None:
-    network, card = load_transform(uninterrupted / "tiny.safetensors")
+    model = load(uninterrupted / "tiny.safetensors", STYLE)
+    network, card = model.network, model.card
     assert network.width == 4 and card["step"] == 8
     assert card["style"][0]["name"] == "painting.png" and len(card["style"][0]["sha256"]) == 64
     assert card["losses"].keys() == {"content", "style"}
@@ -97,7 +99,7 @@ def test_stability_is_trained_for(
         folder = tmp_path / str(weight)
         status, error = run_here(capsys, "train", *with_option(options, "--run-dir", folder))
         assert status == 0, error
-        losses[weight] = load_transform(folder / "tiny.safetensors")[1]["losses"]
+        losses[weight] = load(folder / "tiny.safetensors", STYLE).card["losses"]
     assert losses[1e4].keys() == {"content", "style", "stability"}
     assert losses[1e4]["stability"] < 0.5 * losses[1e-6]["stability"]
 
@@ -272,12 +274,13 @@ def test_two_processes_match_one(
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    one, card_one = load_transform(uninterrupted / "tiny.safetensors")
-    two, card_two = load_transform(tmp_path / "run" / "tiny.safetensors")
+    one, two = (
+        load(folder / "tiny.safetensors", STYLE) for folder in (uninterrupted, tmp_path / "run")
+    )
     # Adam makes steps of one size out of gradients of any, rounding errors included.
-    assert card_two["losses"] == pytest.approx(card_one["losses"], rel=2e-3)
+    assert two.card["losses"] == pytest.approx(one.card["losses"], rel=2e-3)
     content = torch.rand(1, 3, 64, 64)
-    torch.testing.assert_close(two(content), one(content), atol=5e-3, rtol=0)
+    torch.testing.assert_close(two.network(content), one.network(content), atol=5e-3, rtol=0)
 
 
 def test_a_compiled_network_trains_alike(
@@ -293,7 +296,7 @@ def test_a_compiled_network_trains_alike(
     status, error = run_here(capsys, "train", *train_options, "--compile")
     assert status == 0, error
     compiled, eager = (
-        load_transform(folder / "tiny.safetensors")[1]["losses"]
+        load(folder / "tiny.safetensors", STYLE).card["losses"]
         for folder in (tmp_path / "run", uninterrupted)
     )
     assert compiled == pytest.approx(eager, rel=2e-3)
@@ -317,9 +320,10 @@ def test_a_run_may_begin_with_a_trained_network(
     options = [*with_option(train_options, "--lr", 1e-12), "--init", trained]
     status, error = run_here(capsys, "train", *options)
     assert status == 0, error
-    network, card = load_transform(tmp_path / "run" / "tiny.safetensors")
+    model = load(tmp_path / "run" / "tiny.safetensors", STYLE)
+    network, card = model.network, model.card
     assert card["init"]["name"] == "tiny.safetensors" and len(card["init"]["sha256"]) == 64
-    for name, parameter in load_transform(trained)[0].named_parameters():
+    for name, parameter in load(trained, STYLE).network.named_parameters():
         torch.testing.assert_close(network.get_parameter(name), parameter, atol=1e-9, rtol=0)
     options = with_option(with_option(options, "--width", 5), "--run-dir", tmp_path / "other")
     status, error = run_here(capsys, "train", *options)

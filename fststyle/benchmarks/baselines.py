@@ -1,11 +1,13 @@
 """Training and per-image optimization written straight from the papers, to measure ours against."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fststyle.checkpoints import LOSS, load
 from fststyle.networks.calibration import calibrate
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.networks.vgg import VGG19Features
@@ -15,9 +17,11 @@ STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 WEIGHTS = {"content": 1.0, "style": 2.0}
 
 
-def calibrated_extractor(weights: Mapping[str, Tensor], device: torch.device) -> VGG19Features:
-    """VGG-19 to the last of ``STYLE_LAYERS``, on ``device``."""
-    extractor = VGG19Features(weights, STYLE_LAYERS).to(device)
+def calibrated_extractor(
+    name: str, device: torch.device, vgg_weights: Path | None = None
+) -> VGG19Features:
+    """The loss network "vgg19" or "small" to the last of ``STYLE_LAYERS``, on ``device``."""
+    extractor = load(name, LOSS, vgg_weights=vgg_weights).network.cut(STYLE_LAYERS).to(device)
     calibrate(extractor)
     return extractor
 

@@ -17,7 +17,8 @@ from fststyle.benchmarks.timing import (
     write_json,
 )
 from fststyle.benchmarks.train import OurStep
-from fststyle.checkpoints.depth import SHIPPED, depth_extractor, load_own
+from fststyle.checkpoints import DEPTH, load
+from fststyle.checkpoints.depth import depth_extractor
 from fststyle.config import BenchDepthConfig
 from fststyle.config.calls import from_settings
 from fststyle.data.depth.pairs import differences, sample_pairs
@@ -94,13 +95,13 @@ def method_steps(
     batch, painting = images[:-1].contiguous(memory_format=torch.channels_last), images[-1:]
     weight_map = gradient_weight_map(size, size, "vertical").expand(batch_size, -1, -1, -1)
     alphas = content_weights(weight_map.to(device), 1, 5)
-    hourglass, card = load_own(SHIPPED / "hourglass.safetensors")
+    hourglass = load("hourglass", DEPTH)
     depths: dict[str, nn.Module | None] = {
         "plain": None,
         "weighted": None,
         "depth, vgg_head": VGGDepth(extractor, VGGDepthHead().eval()),
         "combined, vgg_head": VGGDepth(extractor, VGGDepthHead().eval()),
-        "combined, hourglass": hourglass,
+        "combined, hourglass": hourglass.network,
     }
     network = TransformNet().to(device)
     steps: dict[str, Callable[[], None]] = {}
@@ -108,7 +109,7 @@ def method_steps(
         frozen = None
         if depth is not None:
             depth.to(device).requires_grad_(False)
-            frozen = for_loss(depth, training_size(card), DTYPES[precision])
+            frozen = for_loss(depth, training_size(hourglass.card), DTYPES[precision])
         weights = {**WEIGHTS, "depth": 0.0 if depth is None else 1.0}
         objective = StyleObjective(
             *(extractor, [painting], CONTENT_LAYERS, STYLE_LAYERS, weights), depth=frozen

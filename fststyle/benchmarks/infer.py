@@ -23,7 +23,7 @@ from fststyle.benchmarks.timing import (
     print_table,
     write_json,
 )
-from fststyle.checkpoints.style import load_transform
+from fststyle.checkpoints import STYLE, load
 from fststyle.config import BenchInferConfig, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.deployment.export import export_network
@@ -41,7 +41,8 @@ def bench_infer(config: BenchInferConfig) -> None:
     if config.checkpoint is None:
         network, card = TransformNet(config.width).eval(), dict[str, Any]()
     else:
-        network, card = load_transform(config.checkpoint)
+        loaded = load(config.checkpoint, STYLE)
+        network, card = loaded.network, loaded.card
     sizes = [parse_size(size) for size in config.size]
     rows: list[dict[str, Any]] = []
     processes: list[dict[str, Any]] = []

@@ -17,8 +17,7 @@ from fststyle.benchmarks.baselines import (
     calibrated_extractor,
 )
 from fststyle.benchmarks.timing import alternate, median_ratio, print_table, write_json
-from fststyle.checkpoints.style import load_transform
-from fststyle.checkpoints.vgg import load_vgg19_state
+from fststyle.checkpoints import STYLE, load
 from fststyle.config import BenchOptimizeConfig, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.images.geometry import centre_box, crop
@@ -40,16 +39,15 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
     device = find_device(config.device)
     precision = find_precision(config.precision, device)
     keep_freed_memory()
-    state, _ = load_vgg19_state(config.vgg_weights)
     size = parse_size(config.size)
     drawn = calibration_images(2, max(size))[..., : size[0], : size[1]]
     content = _cut(config.content, size) if config.content else drawn[:1]
     painting = _cut(config.style, size) if config.style else drawn[1:]
     content, painting = content.to(device), painting.to(device)
 
-    loss_fn = calibrated_extractor(state, device)
+    loss_fn = calibrated_extractor("vgg19", device, config.vgg_weights)
     plain = PlainDescent(loss_fn, content, painting, WEIGHTS, config.history)
-    frozen = calibrated_extractor(state, device)
+    frozen = calibrated_extractor("vgg19", device, config.vgg_weights)
     objective = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
     frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
     ours = OurDescent(objective, content, precision, config.history)
@@ -80,7 +78,7 @@ def bench_optimize(config: BenchOptimizeConfig) -> None:
     print(f"fststyle reaches the plain loop's final loss after {reached} steps of {plain.steps}")
     result["steps_from_photo"] = reached
     if config.network:
-        network, _ = load_transform(config.network)
+        network = load(config.network, STYLE).network
         with torch.inference_mode():
             start = network.to(device)(content).clamp(0, 1)
         from_network = OurDescent(objective, content, precision, config.history, start.clone())

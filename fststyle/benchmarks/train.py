@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from fststyle.benchmarks.baselines import (
     calibrated_extractor,
 )
 from fststyle.benchmarks.timing import alternate, median_ratio, print_table, write_json
-from fststyle.checkpoints.loss_network import load_loss_network
-from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import BenchTrainConfig, StyleTrainConfig
 from fststyle.config.calls import from_settings
 from fststyle.data.loader import SampleNumbers, load_batches
@@ -38,22 +35,20 @@ def bench_train(config: BenchTrainConfig) -> None:
     device = find_device(config.device)
     precision = find_precision(config.precision, device)
     keep_freed_memory()
-    state, _ = load_vgg19_state(config.vgg_weights)
     pictures = calibration_images(config.batch_size + 1, config.image_size).to(device)
     batch, painting = pictures[:-1], pictures[-1:]
 
-    def objective(weights: Mapping[str, Tensor]) -> StyleObjective:
-        frozen = calibrated_extractor(weights, device)
+    def objective(name: str) -> StyleObjective:
+        frozen = calibrated_extractor(name, device, config.vgg_weights)
         loss_fn = StyleObjective(frozen, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
         frozen.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
         return loss_fn
 
     torch.manual_seed(0)
     network = TransformNet(config.width).to(device)
-    plain = PlainStep(network, calibrated_extractor(state, device), painting)
-    ours = OurStep(network, objective(state), precision)
-    small_state, _ = load_loss_network("small", None)
-    small = OurStep(TransformNet(config.width).to(device), objective(small_state), precision)
+    plain = PlainStep(network, calibrated_extractor("vgg19", device, config.vgg_weights), painting)
+    ours = OurStep(network, objective("vgg19"), precision)
+    small = OurStep(TransformNet(config.width).to(device), objective("small"), precision)
     steps: dict[str, PlainStep | OurStep] = {
         "plain": plain,
         "fststyle": ours,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fststyle.benchmarks.timing import Memory, percentiles, print_table, write_json
-from fststyle.checkpoints.style import load_transform
+from fststyle.checkpoints import STYLE, load
 from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.config.calls import from_settings
 from fststyle.deployment.export import export_network
@@ -37,7 +37,8 @@ def bench_video(config: BenchVideoConfig) -> None:
     elif config.model.suffix == ".onnx":
         network = None
     else:
-        network, card = load_transform(config.model)
+        loaded = load(config.model, STYLE)
+        network, card = loaded.network, loaded.card
     with tempfile.TemporaryDirectory() as folder:
         model = config.model
         if network is not None:

@@ -38,6 +38,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {name: file.get_tensor(name) for name in file.keys()}, card  # noqa: SIM118
 
 
+def has_card(path: Path) -> bool:
+    """Whether a safetensors file has a card; errors as in ``load_tensors``."""
+    with _opened(path) as file:
+        return KEY in (file.metadata() or {})
+
+
 def load_card(path: Path) -> dict[str, Any]:
     """The card alone; errors as in ``load_tensors``."""
     with _opened(path) as file:

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fststyle.checkpoints.files import load_strictly
-from fststyle.checkpoints.foreign_files import read_arrays, read_tensors
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 
+FIRST_TENSOR = "conv1.conv2d.weight"
+"""By which such files are known."""
 
-def _foreign_state(path: Path) -> dict[str, Tensor]:
-    return read_arrays(path) if path.suffix.lower() == ".npz" else read_tensors(path)
 
-
-def from_pytorch_examples(state: Mapping[str, Tensor], source: Path) -> TransformNet:
+def from_pytorch_examples(
+    state: Mapping[str, Tensor], _: Mapping[str, Any], source: Path
+) -> TransformNet:
     """The network of a pytorch/examples ``fast_neural_style`` state dict, of any width.
 
     That network works on 0..255: the factor goes into the first convolution's weights and the last
@@ -24,16 +25,20 @@ def from_pytorch_examples(state: Mapping[str, Tensor], source: Path) -> Transfor
 
     Raises ValueError that names the tensor that is missing, left over or misshapen.
     """
-    kept = {
-        n: t.float() for n, t in state.items() if ".running_" not in n and "num_batches" not in n
+    remaining = {
+        name: tensor.float()
+        for name, tensor in state.items()
+        if ".running_" not in name and "num_batches" not in name
     }
-    first = kept.get("conv1.conv2d.weight")
+    first = remaining.get(FIRST_TENSOR)
     # Its number of channels decides how much memory the network takes: it must be there in numbers.
     if first is None or first.shape[1:] != (3, 9, 9) or not len(first):
         raise ValueError(f"{source}: no pytorch/examples fast_neural_style network")
     network = TransformNet(first.shape[0])
-    renamed = {ours: kept.pop(theirs) for ours, theirs in _NAMES.items() if theirs in kept}
-    load_strictly(network, {**renamed, **kept}, source, _NAMES)
+    renamed = {
+        ours: remaining.pop(theirs) for ours, theirs in _NAMES.items() if theirs in remaining
+    }
+    load_strictly(network, {**renamed, **remaining}, source, _NAMES)
     with torch.no_grad():
         network.down1.conv.weight.mul_(255)
         network.out.conv.weight.div_(255 * OUTPUT_SCALE)

@@ -1,12 +1,13 @@
-"""A network's file: safetensors with a card in its metadata, from which the network is rebuilt."""
+"""Files of style networks, and what their cards say of the training."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fststyle.checkpoints.files import halved, load_card, load_strictly, load_tensors, save_tensors
-from fststyle.checkpoints.pytorch_examples import _foreign_state, from_pytorch_examples
-from fststyle.config.cards import explained, public
+from torch import Tensor
+
+from fststyle.checkpoints.files import halved, load_card, load_strictly, save_tensors
+from fststyle.config.cards import public
 from fststyle.networks.transform import TransformNet
 
 
@@ -20,29 +21,21 @@ def save_transform(
     save_tensors(path, halved(tensors, path) if half else tensors, card)
 
 
-def load_transform(path: Path) -> tuple[TransformNet, dict[str, Any]]:
-    """(network in evaluation mode, card) from our file, or from a pytorch/examples network.
-
-    Raises FileNotFoundError or ValueError with the reason.
-    """
-    if path.suffix.lower() in (".pth", ".pt", ".model", ".npz"):
-        network = from_pytorch_examples(_foreign_state(path), path)
-        return network, {"style": [{"name": path.stem}], "converted_from": path.name}
-    tensors, card = load_tensors(path)
-    with explained(card):
-        if card.get("kind") != "transform":
-            raise ValueError(f"{path}: holds a {card.get('kind')!r}, not a style network")
-        first, built = tensors.get(FIRST), card.get("network", {})
-        # What the file asks for must be what it holds, before memory is taken for it.
-        if first is None or first.ndim != 4 or built != {"width": len(first)}:
-            found = "none" if first is None else f"one of shape {tuple(first.shape)}"
-            raise ValueError(
-                f"{path}: its card asks for the network {built}, and its first kernel,"
-                f" {FIRST!r}, is {found}"
-            )
-        network = TransformNet(len(first))
-        load_strictly(network, tensors, path)
-    return network.eval(), card
+def build_transform(
+    tensors: Mapping[str, Tensor], card: Mapping[str, Any], path: Path
+) -> TransformNet:
+    """The network of a file of ours, ``path``; raises ValueError where tensors and card differ."""
+    first, built = tensors.get(FIRST), card.get("network", {})
+    # What the file asks for must be what it holds, before memory is taken for it.
+    if first is None or first.ndim != 4 or built != {"width": len(first)}:
+        found = "none" if first is None else f"one of shape {tuple(first.shape)}"
+        raise ValueError(
+            f"{path}: its card asks for the network {built}, and its first kernel,"
+            f" {FIRST!r}, is {found}"
+        )
+    network = TransformNet(len(first))
+    load_strictly(network, tensors, path)
+    return network.eval()
 
 
 FIRST = "down1.conv.weight"

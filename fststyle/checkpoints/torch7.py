@@ -39,7 +39,7 @@ class TorchObject:
     contents: Any = None
 
 
-def load_torch7(file: Path) -> Any:
+def read_torch7(file: Path) -> Any:
     """What the file holds: None, float, str, bool, dict, Tensor or TorchObject, nested.
 
     Storages become one-dimensional tensors, CUDA's tensors the CPU's; what was shared is shared.
@@ -61,6 +61,16 @@ def load_torch7(file: Path) -> Any:
     ) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{file}: cannot be read as Torch7's binary format ({reason})") from error
+
+
+def read_module(file: Path) -> dict[str, Tensor]:
+    """``module_tensors`` of the module in a file; errors as in ``read_torch7``."""
+    root = read_torch7(file)
+    try:
+        return dict(module_tensors(root))
+    except (ValueError, TypeError, RuntimeError) as error:  # torch's, and RecursionError
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{file}: {reason}") from error
 
 
 def module_tensors(root: Any) -> Iterator[tuple[str, Tensor]]:

@@ -1,55 +1,80 @@
-"""Where VGG-19's weights come from."""
+"""Loss networks: VGG-19, wherever its weights lie, and the narrower ones of ``loss train``."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from fststyle.checkpoints.foreign_files import read_tensors
+from fststyle.networks.vgg import VGG19Features, deepest_layer
+from fststyle.utils.files import check_file
 
 ASSET = Path("weights/vgg19_features.safetensors")
 
 
-def load_vgg19_state(file: Path | None = None) -> tuple[dict[str, Tensor], str]:
-    """(state dict with torchvision's ``vgg19`` keys, where it came from).
+def read_vgg19(file: Path | None = None) -> tuple[VGG19Features, str]:
+    """(VGG-19 to the last layer for which there are weights, where they came from).
 
     Looks, in this order, at ``file``, at ``$FSTSTYLE_ASSETS/weights/vgg19_features.safetensors``
-    and at torchvision's cache, into which it downloads (548 MB) what is not there.
+    and at torchvision's cache, into which it downloads (548 MB) what is not there. Whatever the
+    source, it is read once in a process, however many networks want it.
 
     Raises:
         FileNotFoundError: ``file`` is missing, or nothing was given and nothing can be had.
-        ValueError: the file holds no tensors that can be read.
+        ValueError: the file holds no tensors that can be read, or not VGG-19's.
     """
-    if file is not None:
-        return _read_once(file), file.name
-    at_hand = local_weights()
-    if at_hand is not None:
-        return _read_once(at_hand), str(ASSET)
+    path = file or local_weights()
+    if path is None:
+        state, source = _download()
+    else:
+        check_file(path)
+        stat = path.stat()
+        state = _read(path, stat.st_mtime_ns, stat.st_size)
+        source = path.name if file else ASSET.as_posix()
+    return VGG19Features(state, [deepest_layer(state)]), source
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, changed: int, size: int) -> dict[str, Tensor]:
+    """Of the file as it was at ``changed``; the classifier, most of torchvision's, is left out."""
+    return {n: t for n, t in read_tensors(file).items() if n.startswith("features.")}
+
+
+@lru_cache(maxsize=1)
+def _download() -> tuple[dict[str, Tensor], str]:
     # Imported here: it takes a second that no other path needs.
     from torchvision.models import VGG19_Weights
 
     weights = VGG19_Weights.IMAGENET1K_V1
     try:
-        return weights.get_state_dict(progress=True, check_hash=True), f"torchvision {weights}"
+        state = weights.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise FileNotFoundError(
             f"no VGG-19 weights: torchvision could not download them ({error}); fetch"
             f" {weights.url} elsewhere and give it with --vgg-weights FILE"
         ) from error
+    return {n: t for n, t in state.items() if n.startswith("features.")}, f"torchvision {weights}"
 
 
-def _read_once(file: Path) -> dict[str, Tensor]:
-    """As ``read_tensors``; the loss and a depth network may both want the same file."""
-    if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such file")
-    stat = file.stat()
-    return dict(_read(file, stat.st_mtime_ns, stat.st_size))
+def build_vgg19(state: Mapping[str, Tensor], _: Mapping[str, Any], path: Path) -> VGG19Features:
+    """VGG-19 of torchvision's names, as deep as there are weights for it."""
+    return VGG19Features(state, [deepest_layer(state)])
 
 
-@lru_cache(maxsize=1)
-def _read(file: Path, changed: int, size: int) -> dict[str, Tensor]:
-    return read_tensors(file)
+def build_loss_network(
+    tensors: Mapping[str, Tensor], _: Mapping[str, Any], path: Path
+) -> VGG19Features:
+    """The network that ``loss train`` wrote into ``path``.
+
+    Raises ValueError where there are numbers that are not finite.
+    """
+    for name, tensor in tensors.items():
+        if not (tensor.is_floating_point() and tensor.float().isfinite().all()):
+            raise ValueError(f"{path}: damaged: tensor {name!r} holds no finite numbers")
+    return VGG19Features(tensors, [deepest_layer(tensors)])
 
 
 def local_weights() -> Path | None:

@@ -46,7 +46,7 @@ def _figures(value: Any) -> bool:
 
 
 def _network_name(value: Any) -> bool:
-    """As ``load_depth`` makes them; an id out of the path of a folder has more than one slash."""
+    """As ``checkpoints`` make them; an id out of the path of a folder has more than one slash."""
     return _name(value) and value.count("--") <= 1 and value[:1].isalnum()
 
 

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 import fststyle
-from fststyle.checkpoints.depth import holds_depth, load_depth
-from fststyle.checkpoints.style import load_transform
+from fststyle.checkpoints import DEPTH, STYLE, load
 from fststyle.config import ExportConfig, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.config.cards import KEY, public
@@ -27,7 +26,6 @@ from fststyle.deployment.verify import (
     run_in_onnxruntime,
 )
 from fststyle.images.find import find_images
-from fststyle.networks.transform import TransformNet
 from fststyle.utils.files import atomic_write, check_free, check_suffix, names_folder
 
 LOWEST_PSNR = {"fp32": None, "fp16": 45.0, "int8": 30.0}
@@ -66,20 +64,16 @@ def export(config: ExportConfig) -> Exported:
     """
     output = _output(config)
     check_free([output], config.overwrite)
-    network: nn.Module
-    if holds_depth(config.checkpoint):
-        network, card = load_depth(config.checkpoint, config.vgg_weights)
-    else:
-        network, card = load_transform(config.checkpoint)
+    model = load(config.checkpoint, STYLE, DEPTH, vgg_weights=config.vgg_weights)
     photos: Sequence[Path] = ()
     if config.quantize == "int8":
         assert config.photos is not None
         photos = find_images(config.photos)
-        if not isinstance(network, TransformNet):
+        if model.purpose != STYLE:
             raise ValueError("--quantize int8 is for style networks")
     size = parse_size(config.static)[::-1] if config.static else None
     parities = export_network(
-        *(network, card, output),
+        *(model.network, model.card, output),
         uint8=config.uint8,
         fp16=config.fp16,
         size=size,

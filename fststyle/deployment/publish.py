@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fststyle.checkpoints import STYLE, load
 from fststyle.checkpoints.files import halved
-from fststyle.checkpoints.style import load_transform, save_transform
+from fststyle.checkpoints.style import save_transform
 from fststyle.config import PublishConfig
 from fststyle.config.calls import from_settings
 from fststyle.deployment.export import export_network
@@ -21,13 +22,16 @@ def publish(config: PublishConfig) -> None:
     figures cannot be read, float16 cannot hold it, or a file would be overwritten.
     """
     name = config.checkpoint.stem
-    published, model = (config.output / f"{name}{suffix}" for suffix in (".safetensors", ".onnx"))
+    published, exported = (
+        config.output / f"{name}{suffix}" for suffix in (".safetensors", ".onnx")
+    )
     if published.resolve() == config.checkpoint.resolve():
         raise ValueError(f"{published} would be overwritten: give another --output")
-    check_free([published, model], config.overwrite)
-    network, card = load_transform(config.checkpoint)
+    check_free([published, exported], config.overwrite)
+    model = load(config.checkpoint, STYLE)
+    network = model.network
     card = {
-        **card,
+        **model.card,
         "painting": {"title": config.title, "painter": config.painter, "year": config.year},
     }
     for key in ("licence", "note"):
@@ -36,9 +40,9 @@ def publish(config: PublishConfig) -> None:
     if config.figures:
         card["figures"] = _figures(config.figures, name)
     halved(network.state_dict(), config.checkpoint)  # raises before the first file is written
-    export_network(network, card, model, uint8=True, fp16=True)
+    export_network(network, card, exported, uint8=True, fp16=True)
     save_transform(published, network, card, half=True)
-    for file in (published, model):
+    for file in (published, exported):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 

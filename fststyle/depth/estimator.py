@@ -50,13 +50,14 @@ def open_estimator(
     """
     if source is not None and source.endswith(".onnx"):
         return DepthEstimator(Path(source).stem, *onnx_estimator(Path(source)))
-    from fststyle.checkpoints.depth import load_depth
+    from fststyle.checkpoints import DEPTH, load
+    from fststyle.checkpoints.depth import best_depth
     from fststyle.depth.torch_estimator import estimator
     from fststyle.utils.device import find_device
 
-    network, card = load_depth(source, vgg_weights)
-    name = card["kind"] if source is None else Path(source).stem
-    return DepthEstimator(name, estimator(network, find_device(device)), card)
+    model = load(source or best_depth(vgg_weights), DEPTH, vgg_weights=vgg_weights)
+    name = model.kind if source is None else Path(source).stem
+    return DepthEstimator(name, estimator(model.network, find_device(device)), model.card)
 
 
 def onnx_estimator(model: Path) -> tuple[Estimator, dict[str, Any]]:

@@ -125,18 +125,19 @@ def _open(given: Path, config: CompareConfig) -> Model:
         )
     import torch
 
-    from fststyle.checkpoints.style import load_transform, training_settings
+    from fststyle.checkpoints import STYLE, load
+    from fststyle.checkpoints.style import training_settings
     from fststyle.utils.tensors import as_tensor
 
-    network, card = load_transform(path)
+    model = load(path, STYLE)
 
     @torch.inference_mode()
     def run(_: Path, image: Image.Image) -> Image.Image:
         (pixels,) = add_noise(np.asarray(image.convert("RGB"))[None], NOISE_LEVELS)
-        output = network(as_tensor(Image.fromarray(pixels)))[0].permute(1, 2, 0)
+        output = model.network(as_tensor(Image.fromarray(pixels)))[0].permute(1, 2, 0)
         return Image.fromarray(to_uint8(output.numpy()))
 
-    return Model(path.stem, run, training_settings(path, card))
+    return Model(path.stem, run, training_settings(path, model.card))
 
 
 def _weight_maps(models: Sequence[Model]) -> list[WeightMap]:

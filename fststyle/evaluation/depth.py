@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from fststyle.checkpoints.depth import load_depth
+from fststyle.checkpoints import DEPTH, load
 from fststyle.config import DepthEvalConfig, check, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.data.depth.datasets import open_depth
@@ -104,9 +104,10 @@ def _tell(
 
 
 def _open(config: DepthEvalConfig, device: torch.device, source: str) -> tuple[str, DepthModel]:
-    network, card = load_depth(source, config.vgg_weights)
+    model = load(source, DEPTH, vgg_weights=config.vgg_weights)
+    network = model.network.to(device)
     # Each sees pictures at the size it was trained for; all are judged at one size.
-    return source, DepthModel(at_area(network.to(device), training_size(card)), card)
+    return source, DepthModel(at_area(network, training_size(model.card)), model.card)
 
 
 def _short(source: str) -> str:

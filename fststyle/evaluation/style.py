@@ -15,7 +15,9 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 from tqdm import tqdm
 
-from fststyle.checkpoints.style import load_transform, training_settings
+from fststyle.checkpoints import STYLE
+from fststyle.checkpoints import load as load_network
+from fststyle.checkpoints.style import training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import DepthEstimator, open_estimator
@@ -177,8 +179,8 @@ def _load(
         if folder:
             output, card = _finished(folder), folder.card
         else:
-            network, card = load_transform(path)
-            output = _through(network.to(device), device)
+            model = load_network(path, STYLE)
+            output, card = _through(model.network.to(device), device), model.card
         paintings = _paintings(path, card, given)
         if paintings not in objectives:
             plain = ObjectiveConfig(

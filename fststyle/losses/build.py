@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fststyle.checkpoints.loss_network import load_loss_network
+from fststyle.checkpoints import LOSS, ModelDescriptor, load
 from fststyle.config import ObjectiveConfig
 from fststyle.images.geometry import resize
 from fststyle.images.io import read_image
@@ -52,8 +52,8 @@ def build_objective(
     if isinstance(depth, VGGDepthHead):
         layers |= set(DEPTH_LAYERS)
     paintings = [read_image(path, srgb=True) for path in config.style]
-    state, source = load_loss_network(config.loss_network, vgg_weights)
-    extractor = VGG19Features(state, layers).to(device)
+    loss_network = load_loss_network(config.loss_network, vgg_weights)
+    extractor = loss_network.network.cut(layers).to(device)
     if config.calibrate:
         calibrate(extractor)
     elif config.preset or isinstance(depth, VGGDepthHead):
@@ -83,7 +83,23 @@ def build_objective(
     )
     # The targets are float32's; from here on its weights need no cast at every step.
     extractor.convs.to(dtype).to(memory_format=torch.channels_last)
-    return objective, source
+    return objective, loss_network.source
+
+
+def load_loss_network(name: str, vgg_weights: Path | None) -> ModelDescriptor[VGG19Features]:
+    """The network that ``--loss-network`` names: "vgg19", out of ``vgg_weights`` where they are
+    given; "small" for the one that ships; or a file that ``loss train`` wrote.
+
+    Raises FileNotFoundError or ValueError with the reason.
+    """
+    if name not in ("vgg19", "small") and Path(name).suffix != ".safetensors":
+        raise ValueError(f"--loss-network {name}: use vgg19, small or NAME.safetensors")
+    try:
+        return load(name, LOSS, vgg_weights=vgg_weights)
+    except FileNotFoundError as error:
+        if name != "vgg19" or vgg_weights is not None:
+            raise
+        raise FileNotFoundError(f"{error}; or train with --loss-network small") from error
 
 
 def sized_paintings(

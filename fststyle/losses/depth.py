@@ -2,15 +2,32 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fststyle.checkpoints import DEPTH, ModelDescriptor, load
+from fststyle.checkpoints.depth import best_depth
+from fststyle.config import ObjectiveConfig
 from fststyle.images.geometry import size_of_area
 from fststyle.networks.batch_norm import fold_norms
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.transformers_depth import TransformersDepth
+
+
+def load_depth_network(
+    config: ObjectiveConfig, vgg_weights: Path | None
+) -> ModelDescriptor[nn.Module]:
+    """The frozen network of ``--depth-network``; by default the better of those that ship, of
+    those that can run.
+
+    A depth network is any module that takes N×3×H×W RGB in [0,1] to N×1×H×W relative depth, larger
+    = farther, scale arbitrary, differentiable with respect to the image.
+    """
+    source = config.depth_network or best_depth(vgg_weights, config.loss_network)
+    return load(source, DEPTH, vgg_weights=vgg_weights)
 
 
 def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from fststyle.networks.vgg import IMAGENET_MEAN, IMAGENET_STD
+
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
@@ -31,8 +33,6 @@ INVERSE = {
 UNKNOWN_SIZE = 480
 """Shorter side in pixels where neither preprocessor nor configuration says one: GLPN's, which is
 trained on NYU's 480×640."""
-
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # The first fusion layer has nothing to fuse, and no patch is masked outside training: these are
 # made but never used, and published files (Intel/dpt-large's) lack them.
@@ -62,8 +62,8 @@ class TransformersDepth(nn.Module):
         self,
         model: "PreTrainedModel",
         *,
-        mean: Sequence[float] = _MEAN,
-        std: Sequence[float] = _STD,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
         size: int | None = None,
         inverse: bool | None = None,
     ) -> None:
@@ -204,7 +204,7 @@ def _preprocessing(
     try:
         processor = AutoImageProcessor.from_pretrained(name_or_folder, trust_remote_code=False)
     except OSError:  # no such file
-        return _MEAN, _STD, None
+        return IMAGENET_MEAN, IMAGENET_STD, None
     own = getattr(processor, "size", None) or {}
     sides = [own[name] for name in ("shortest_edge", "height", "width") if own.get(name)]
     size = min(sides) if sides and getattr(processor, "do_resize", True) else None

@@ -1,6 +1,7 @@
 """VGG-19's convolutional features: the loss network (Simonyan and Zisserman 2014)."""
 
 from collections.abc import Iterable, Mapping
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,12 @@ CONVS = tuple(f"{b}_{c}" for b, (_, n) in enumerate(BLOCKS, 1) for c in range(1,
 LAYERS = tuple(f"{kind}{conv}" for conv in CONVS for kind in ("conv", "relu"))
 """Layers that can be asked for, in order: before ("conv1_1") and after ("relu1_1") the ReLU."""
 
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue in [0,1]: what networks trained on ImageNet expect to be taken out."""
+
+
+PARTS = ("weight", "bias")
+"""Tensors of a convolution."""
 
 
 def _torchvision_index() -> dict[str, int]:
@@ -32,6 +38,21 @@ def _torchvision_index() -> dict[str, int]:
 TORCHVISION_INDEX = _torchvision_index()
 
 
+def deepest_layer(state: Mapping[str, Tensor]) -> str:
+    """The last of ``LAYERS`` for which a state dict with torchvision's names has weights."""
+    depth = 0
+    while depth < len(CONVS) and f"features.{TORCHVISION_INDEX[CONVS[depth]]}.weight" in state:
+        depth += 1
+    return f"relu{CONVS[max(depth, 1) - 1]}"
+
+
+def _lacking(name: str, part: str) -> ValueError:
+    return ValueError(
+        f"the loss network's weights lack 'features.{TORCHVISION_INDEX[name]}.{part}': expected"
+        " torchvision's vgg19 state dict, its features, or a file of loss train"
+    )
+
+
 def check_layers(layers: Iterable[str]) -> None:
     """Raise ValueError for a name that is no layer of VGG-19."""
     for layer in layers:
@@ -40,6 +61,13 @@ def check_layers(layers: Iterable[str]) -> None:
                 f"VGG-19 has no layer {layer!r}: use relu1_1 … relu5_4, or conv1_1 … conv5_4"
                 " (before the ReLU)"
             )
+
+
+def _count_convs(layers: Iterable[str]) -> int:
+    """How many of ``CONVS`` it takes to the deepest of ``layers``."""
+    layers = tuple(layers)
+    check_layers(layers)
+    return max(CONVS.index(layer[4:]) for layer in layers) + 1
 
 
 class VGG19Features(nn.Module):
@@ -57,21 +85,16 @@ class VGG19Features(nn.Module):
 
     def __init__(self, state: Mapping[str, Tensor], layers: Iterable[str]) -> None:
         super().__init__()
-        layers = tuple(layers)
-        check_layers(layers)
-        depth = max(CONVS.index(layer[4:]) for layer in layers) + 1
+        depth = _count_convs(layers)
         self.mean: Tensor
         self.std: Tensor
         self.convs = nn.ModuleDict()
         channels = 3
         for name in CONVS[:depth]:
-            keys = [f"features.{TORCHVISION_INDEX[name]}.{part}" for part in ("weight", "bias")]
-            for key in keys:
+            keys = [f"features.{TORCHVISION_INDEX[name]}.{part}" for part in PARTS]
+            for key, part in zip(keys, PARTS, strict=True):
                 if key not in state:
-                    raise ValueError(
-                        f"the loss network's weights lack {key!r}: expected torchvision's vgg19"
-                        " state dict, its features, or a file of loss train"
-                    )
+                    raise _lacking(name, part)
             width = len(state[keys[0]])
             conv = nn.utils.skip_init(nn.Conv2d, channels, width, 3, padding=1)
             assert conv.bias is not None
@@ -84,11 +107,32 @@ class VGG19Features(nn.Module):
                 parameter.detach().copy_(state[key])
             self.convs[name] = conv
             channels = width
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.eval().requires_grad_(False)
 
-    def train(self, mode: bool = True) -> "VGG19Features":
+    def cut(self, layers: Iterable[str]) -> Self:
+        """Drop what comes after the deepest of ``layers``; returns itself.
+
+        Raises ValueError for an unknown layer, or where the network ends before it.
+        """
+        depth = _count_convs(layers)
+        for name in CONVS[:depth]:
+            if name not in self.convs:
+                raise _lacking(name, PARTS[0])
+        for name in list(self.convs)[depth:]:
+            del self.convs[name]
+        return self
+
+    def torchvision_state(self) -> dict[str, Tensor]:
+        """The weights by torchvision's names, as the class takes them."""
+        return {
+            f"features.{TORCHVISION_INDEX[name]}.{part}": getattr(conv, part)
+            for name, conv in self.convs.items()
+            for part in PARTS
+        }
+
+    def train(self, mode: bool = True) -> Self:
         """Stays in evaluation mode whatever is asked for."""
         return super().train(False)
 

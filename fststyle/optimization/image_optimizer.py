@@ -15,8 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fststyle import config as settings
-from fststyle.checkpoints.depth import load_depth
-from fststyle.checkpoints.style import load_transform
+from fststyle.checkpoints import STYLE, load
 from fststyle.config import OptimizeConfig
 from fststyle.data.weight_maps import MapFolder
 from fststyle.depth.estimator import training_size
@@ -26,7 +25,7 @@ from fststyle.images.find import find_named
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import read_image
 from fststyle.losses.build import build_objective, sized_blend, sized_paintings
-from fststyle.losses.depth import for_loss
+from fststyle.losses.depth import for_loss, load_depth_network
 from fststyle.losses.perceptual import StyleObjective, Targets
 from fststyle.losses.weight_maps import content_weights, gradient_weight_map
 from fststyle.networks.color import luma, match_luma, with_luma
@@ -85,18 +84,16 @@ class ImageOptimizer:
             "versions": versions(),
         }
         if config.needs_depth:
-            network, card = load_depth(
-                config.depth_network, config.vgg_weights, config.loss_network
-            )
-            self.card["depth_network"] = {name: card[name] for name in ("kind", "id")}
-            network.to(self.device)
-            self.depth = photo_depth((network, card), self.device, self.precision)
+            depth = load_depth_network(config, config.vgg_weights)
+            self.card["depth_network"] = {name: depth.card[name] for name in ("kind", "id")}
+            depth.network.to(self.device)
+            self.depth = photo_depth(depth, self.device, self.precision)
             if config.depth_full_size:
-                self.depth = partial(self._depth_as_compared, network)
+                self.depth = partial(self._depth_as_compared, depth.network)
             if config.keeps_depth:
-                side = training_size(card)
+                side = training_size(depth.card)
                 loss_depth = for_loss(
-                    *(network, side, DTYPES[self.precision]),
+                    *(depth.network, side, DTYPES[self.precision]),
                     config.size[-1] / config.loss_downscale,
                     config.loss_network,
                     full_size=config.depth_full_size,
@@ -114,8 +111,7 @@ class ImageOptimizer:
 
     def _open_start(self, path: Path) -> None:
         if path.suffix in (".safetensors", ".pth", ".pt", ".model", ".npz"):
-            network, _ = load_transform(path)
-            self.start = network.to(self.device)
+            self.start = load(path, STYLE).network.to(self.device)
         elif not path.is_dir():
             read_image(path)
 

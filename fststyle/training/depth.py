@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fststyle import config as settings
-from fststyle.checkpoints.depth import KINDS, depth_extractor, fold_output, load_depth, save_depth
+from fststyle.checkpoints import DEPTH, load
+from fststyle.checkpoints.depth import TRAINED, depth_extractor, fold_output, save_depth
 from fststyle.checkpoints.style import STATE
 from fststyle.config import DepthEvalConfig, DepthTrainConfig, parse_share, parse_size
 from fststyle.config.calls import from_keywords
@@ -121,15 +122,15 @@ def _train(config: DepthTrainConfig, saved: Any, context: DistributedContext) ->
 def _build(config: DepthTrainConfig, *, fresh: bool) -> nn.Module:
     """The network to train; a run that is resumed has no more need of its ``--init``."""
     if config.init and fresh:
-        loaded, card = load_depth(config.init, config.vgg_weights)
+        model = load(config.init, DEPTH, vgg_weights=config.vgg_weights)
         settings.check(
-            card["kind"] == config.network,
-            f"--init {config.init} holds a {card['kind']!r}, not a {config.network!r}",
+            model.kind == config.network,
+            f"--init {config.init} holds a {model.kind!r}, not a {config.network!r}",
         )
-        network: nn.Module = loaded.head if isinstance(loaded, VGGDepth) else loaded
+        network = model.network.head if isinstance(model.network, VGGDepth) else model.network
         network.train().requires_grad_(True)
     else:
-        network = KINDS[config.network]()
+        network = TRAINED[config.network]()
     if isinstance(network, VGGDepthHead):
         network.dropout.p = config.dropout
     return network

@@ -10,8 +10,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fststyle import config as settings
+from fststyle.checkpoints import LOSS, load
 from fststyle.checkpoints.files import save_tensors
-from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.config import LossTrainConfig
 from fststyle.config.calls import from_settings
 from fststyle.config.cards import public
@@ -41,8 +41,8 @@ def run(config: LossTrainConfig) -> None:
     files = [path for found in folders for path in found * round(most / len(found))]
     size = (config.image_size, config.image_size)
     val = validation_images(find_images(config.val), size, VALIDATION_PHOTOS).images.float() / 255
-    state, source = load_vgg19_state(config.vgg_weights)
-    teacher = VGG19Features(state, [f"relu{DEEPEST}"])
+    vgg19 = load("vgg19", LOSS, vgg_weights=config.vgg_weights)
+    teacher = vgg19.network.cut([f"relu{DEEPEST}"])
     most_wide = tuple(channels for channels, _ in BLOCKS[:4])
     settings.check(
         all(width <= most for width, most in zip(config.widths, most_wide, strict=True)),
@@ -55,18 +55,14 @@ def run(config: LossTrainConfig) -> None:
     figures = parity(teacher, student, val)
     for name, value in figures.items():
         print(f"{name} {value:.2f}")
-    tensors = {
-        f"features.{TORCHVISION_INDEX[name]}.{part}": getattr(conv, part).half()
-        for name, conv in student.convs.items()
-        for part in ("weight", "bias")
-    }
+    tensors = {name: tensor.half() for name, tensor in student.torchvision_state().items()}
     card = {
         "kind": "loss_network",
         "data": [
             {"name": folder.name, "pictures": len(found)}
             for folder, found in zip(config.data, folders, strict=True)
         ],
-        "teacher": source,
+        "teacher": vgg19.source,
         "figures": figures,
         "settings": settings.to_json(config),
         "versions": versions(),

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from fststyle import config as settings
-from fststyle.checkpoints.depth import load_depth
-from fststyle.checkpoints.style import STATE, load_transform, save_transform
+from fststyle.checkpoints import STYLE, load
+from fststyle.checkpoints.style import STATE, save_transform
 from fststyle.config import StyleTrainConfig
 from fststyle.config.calls import from_keywords
 from fststyle.data.loader import Batch
@@ -24,7 +24,7 @@ from fststyle.depth.maps import colorize_together
 from fststyle.images.find import find_images
 from fststyle.images.io import read_image, to_uint8, write_image
 from fststyle.losses.build import build_objective
-from fststyle.losses.depth import for_loss
+from fststyle.losses.depth import for_loss, load_depth_network
 from fststyle.losses.functional import stability_loss
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_weight_map
@@ -114,13 +114,13 @@ def _train(config: StyleTrainConfig, saved: Any, context: DistributedContext) ->
     }
     depth = loss_depth = None
     if config.needs_depth:
-        depth = load_depth(config.depth_network, config.vgg_weights, config.loss_network)
-        card["depth_network"] = {name: depth[1][name] for name in ("kind", "id")}
-        depth[0].to(context.device)
+        depth = load_depth_network(config, config.vgg_weights)
+        card["depth_network"] = {name: depth.card[name] for name in ("kind", "id")}
+        depth.network.to(context.device)
     if config.keeps_depth and depth is not None:
         height, width = (side / config.loss_downscale for side in config.crop_size)
         loss_depth = for_loss(
-            *(depth[0], training_size(depth[1]), DTYPES[precision], (height * width) ** 0.5),
+            *(depth.network, training_size(depth.card), DTYPES[precision], (height * width) ** 0.5),
             config.loss_network,
             full_size=config.depth_full_size,
         )
@@ -332,7 +332,7 @@ class StyleTask:
 
 def _begin_with(file: Path, width: int) -> TransformNet:
     """The trained network in ``file``, to go on with; raises ValueError for another width."""
-    network, _ = load_transform(file)
+    network = load(file, STYLE).network
     settings.check(
         network.width == width,
         f"--init {file} is {network.width} wide: begin with one of --width {width}, or add"

@@ -6,20 +6,22 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from fststyle.checkpoints.depth import load_depth
+from fststyle.checkpoints import ModelDescriptor
 from fststyle.config import StyleTrainConfig
 from fststyle.data.photos import WeightMaps, evenly_spread, photos_used
 from fststyle.data.weight_maps import DepthCache, MapFolder, cache_folder
 from fststyle.depth.estimator import Estimate, training_size
-from fststyle.depth.torch_estimator import LoadedDepth, photo_depth
+from fststyle.depth.torch_estimator import photo_depth
+from fststyle.losses.depth import load_depth_network
 from fststyle.training.distributed import DistributedContext
 
 
 @contextmanager
 def prepare_weight_maps(
     config: StyleTrainConfig,
-    depth: LoadedDepth | None,
+    depth: ModelDescriptor[nn.Module] | None,
     photos: Sequence[Path],
     val_photos: Sequence[Path],
     first_sample: int,
@@ -47,7 +49,7 @@ def prepare_weight_maps(
         with _shared_folder(config.depth_cache, context) as kept:
             # Depth in bfloat16 is not float32's.
             size = _seen(config)
-            name = f"{depth[1]['id']}-{size or training_size(depth[1])}-{precision}"
+            name = f"{depth.card['id']}-{size or training_size(depth.card)}-{precision}"
             cache = DepthCache(kept / name, partial(_on_cpu, config))
             estimate = photo_depth(depth, context.device, precision, size)
             samples = range(first_sample, config.steps * config.batch_size)
@@ -89,5 +91,5 @@ def _seen(config: StyleTrainConfig) -> int | None:
 
 def _on_cpu(config: StyleTrainConfig) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
-    depth = load_depth(config.depth_network, config.vgg_weights, config.loss_network)
+    depth = load_depth_network(config, config.vgg_weights)
     return photo_depth(depth, torch.device("cpu"), "fp32", _seen(config))

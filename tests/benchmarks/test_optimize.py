@@ -12,7 +12,6 @@ from fststyle.benchmarks.baselines import (
 )
 from fststyle.benchmarks.optimize import WEIGHTS, OurDescent
 from fststyle.checkpoints.style import save_transform
-from fststyle.checkpoints.vgg import load_vgg19_state
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from tests.conftest import run_here
@@ -37,7 +36,7 @@ def test_both_loops_have_one_loss(
 
 
 def test_the_loss_of_both_loops_is_the_same(deep_vgg: Path) -> None:
-    extractor = calibrated_extractor(load_vgg19_state(deep_vgg)[0], torch.device("cpu"))
+    extractor = calibrated_extractor("vgg19", torch.device("cpu"), deep_vgg)
     content, painting, picture = torch.rand(3, 1, 3, 48, 48)
     objective = StyleObjective(extractor, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
     ours = OurDescent(objective, content, "fp32", 4)

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fststyle.checkpoints import DEPTH, load
 from fststyle.checkpoints.convert import convert, run
-from fststyle.checkpoints.depth import load_depth, save_depth
+from fststyle.checkpoints.depth import save_depth
 from fststyle.networks.hourglass import HourglassDepth
 from tests.checkpoints.torch7_writer import Function, Module, write_torch7
 
@@ -117,7 +118,8 @@ def test_a_pytorch_network_gives_its_own_depth(
     path = tmp_path / "old.pth"
     torch.save({prefix + k: v for k, v in state.items()}, path)
     convert(path, tmp_path / "new.safetensors")
-    network, card = load_depth(tmp_path / "new.safetensors")
+    model = load(tmp_path / "new.safetensors", DEPTH)
+    network, card = model.network, model.card
     assert card["kind"] == "hourglass" and card["converted_from"] == "old.pth"
     assert card["network"] == {"upsampling": "nearest"}
     assert not network.training
@@ -145,7 +147,7 @@ def test_a_torch7_network_gives_its_own_depth(
     write_torch7(path, as_torch7(theirs), cuda=cuda)
     run(source=path)
     assert capsys.readouterr().out == f"{tmp_path}/model.safetensors: 21.6 MB, from {path}\n"
-    assert_same_depth(theirs, load_depth(tmp_path / "model.safetensors")[0])
+    assert_same_depth(theirs, load(tmp_path / "model.safetensors", DEPTH).network)
 
 
 def test_what_does_not_fit_is_named(state: State, tmp_path: Path) -> None:
@@ -205,7 +207,8 @@ def test_ours_at_half_the_size_keeps_its_card(tmp_path: Path) -> None:
     save_depth(source, network, {"step": 7})
     convert(source, tmp_path / "half.safetensors", half=True, note="made of ramps")
     assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * source.stat().st_size
-    loaded, card = load_depth(tmp_path / "half.safetensors")
+    model = load(tmp_path / "half.safetensors", DEPTH)
+    loaded, card = model.network, model.card
     assert (card["step"], card["note"]) == (7, "made of ramps")
     assert card["network"] == {"upsampling": "bilinear"}
     image = torch.rand(1, 3, 32, 48)

@@ -8,11 +8,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from fststyle.checkpoints import DEPTH, load
 from fststyle.checkpoints.depth import (
+    best_depth,
     depth_extractor,
     fold_output,
-    holds_depth,
-    load_depth,
     save_depth,
 )
 from fststyle.checkpoints.files import save_tensors, weights_id
@@ -40,7 +40,8 @@ def test_a_hourglass_comes_back_as_it_was(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network, image = HourglassDepth().eval(), torch.rand(1, 3, 32, 48)
     save_depth(tmp_path / "h.safetensors", network, {"step": 3})
-    loaded, card = load_depth(tmp_path / "h.safetensors")
+    model = load(tmp_path / "h.safetensors", DEPTH)
+    loaded, card = model.network, model.card
     assert card["kind"] == "hourglass" and card["step"] == 3
     torch.testing.assert_close(loaded(image), network(image))
     assert not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
@@ -49,7 +50,7 @@ def test_a_hourglass_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_a_head_reads_the_objectives_features_unless_pictures_are_large(
     head_file: Path, deep_vgg: Path
 ) -> None:
-    network, _ = load_depth(head_file, deep_vgg)
+    network = load(head_file, DEPTH, vgg_weights=deep_vgg).network
     assert isinstance(for_loss(network, 64, torch.float32, 96), VGGDepthHead)
     whole = for_loss(network, 64, torch.float32, 97)
     assert not isinstance(whole, VGGDepthHead)
@@ -63,7 +64,7 @@ def test_half_precision_halves_the_file_and_hardly_changes_depth(tmp_path: Path)
     network, image = HourglassDepth().eval(), torch.rand(1, 3, 32, 48)
     save_depth(tmp_path / "h.safetensors", network, {}, half=True)
     assert (tmp_path / "h.safetensors").stat().st_size < 11.2e6
-    loaded, _ = load_depth(tmp_path / "h.safetensors")
+    loaded = load(tmp_path / "h.safetensors", DEPTH).network
     expected = network(image)
     difference = (loaded(image) - expected).abs().max() / expected.std()
     assert next(loaded.parameters()).dtype == torch.float32 and difference < 0.02
@@ -77,7 +78,7 @@ def test_half_precision_halves_the_file_and_hardly_changes_depth(tmp_path: Path)
 
 
 def test_a_head_comes_with_its_vgg_and_is_differentiable(head_file: Path, deep_vgg: Path) -> None:
-    network, _ = load_depth(head_file, deep_vgg)
+    network = load(head_file, DEPTH, vgg_weights=deep_vgg).network
     assert isinstance(network, VGGDepth)
     image = torch.rand(1, 3, 40, 56, requires_grad=True)
     depth = network(image)
@@ -90,7 +91,7 @@ def test_a_head_refuses_features_of_another_vgg(head_file: Path, tmp_path: Path)
     other = tmp_path / "other.safetensors"
     save_file(depth_vgg_state(seed=1), other)
     with pytest.raises(ValueError, match="reads the features of other VGG-19 weights"):
-        load_depth(head_file, other)
+        load(head_file, DEPTH, vgg_weights=other)
 
 
 def test_the_same_vgg_at_half_precision_is_the_same() -> None:
@@ -109,13 +110,14 @@ def test_the_output_is_scaled_in_the_last_layer() -> None:
 
 def test_what_ships_is_what_can_run(monkeypatch: pytest.MonkeyPatch, deep_vgg: Path) -> None:
     monkeypatch.delenv("FSTSTYLE_ASSETS", raising=False)
-    network, card = load_depth(None)
+    model = load(best_depth(), DEPTH)
+    network, card = model.network, model.card
     with torch.no_grad():
         depth = network(torch.rand(1, 3, 50, 70))
     assert depth.shape == (1, 1, 50, 70) and depth.std() > 0.1 and card["note"]
     assert card["kind"] == "hourglass" and card["id"].startswith("hourglass-")
     # Other VGG-19 weights than the head's: the hourglass again.
-    assert load_depth(None, deep_vgg)[1]["id"] == card["id"]
+    assert load(best_depth(deep_vgg), DEPTH, vgg_weights=deep_vgg).card["id"] == card["id"]
 
 
 @pytest.mark.parametrize("kind", ["head", "hourglass"])
@@ -159,7 +161,7 @@ def test_the_shipped_head_knows_near_from_far(assets: Path) -> None:
     data = open_depth(f"wild={assets / 'depth/wild_val'}@:6")
     config = DepthEvalConfig(checkpoints=(), data=(), size="96x128", pairs=1000)
     pictures = [data.read(item) for item in data.items]
-    network, _ = load_depth(None)
+    network = load(best_depth(), DEPTH).network
     found = evaluate(network, pictures, config, torch.device("cpu"), "fp32", metric=False)
     assert found["accuracy"] > 0.75
     depths = [
@@ -170,12 +172,11 @@ def test_the_shipped_head_knows_near_from_far(assets: Path) -> None:
 
 def test_other_files_are_told_apart(tmp_path: Path) -> None:
     save_tensors(tmp_path / "t.safetensors", {"a": torch.zeros(1)}, {"kind": "transform"})
-    assert not holds_depth(tmp_path / "t.safetensors") and not holds_depth(tmp_path / "no.pth")
     with pytest.raises(ValueError, match="holds a 'transform', not a depth network"):
-        load_depth(tmp_path / "t.safetensors")
+        load(tmp_path / "t.safetensors", DEPTH)
     save_tensors(tmp_path / "h.safetensors", {"a": torch.zeros(1)}, {"kind": "hourglass"})
     with pytest.raises(ValueError, match="h.safetensors: tensor '.*' is missing"):
-        load_depth(tmp_path / "h.safetensors")
+        load(tmp_path / "h.safetensors", DEPTH)
 
 
 def test_a_network_sees_its_own_size_and_gives_the_images() -> None:

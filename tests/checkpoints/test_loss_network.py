@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from fststyle.checkpoints.files import load_card
-from fststyle.checkpoints.loss_network import SMALL, load_loss_network
+from fststyle.checkpoints.loading import shipped
+from fststyle.losses.build import load_loss_network
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features
 from fststyle.training.prune_vgg import DEEPEST, LAYERS, criterion, mixture, narrowed, parity
 from tests.conftest import ROOT, picture, run_here
@@ -154,7 +155,7 @@ def test_it_is_made_and_used(
 def test_the_one_that_ships_optimizes_a_picture(
     pictures: Path, painting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert SMALL.stat().st_size < 4e6
+    assert shipped()["small"].stat().st_size < 4e6
     status, error = run_here(
         *(
             capsys,

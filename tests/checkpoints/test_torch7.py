@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from fststyle.checkpoints.torch7 import TorchObject, load_torch7, module_tensors
+from fststyle.checkpoints.torch7 import TorchObject, module_tensors, read_torch7
 from tests.checkpoints.torch7_writer import Function, Module, write_torch7
 
 
@@ -28,7 +28,7 @@ def test_values_come_back(tmp_path: Path, cuda: bool, versions: bool) -> None:
         "empty": torch.empty(0),
     }
     write_torch7(path, value, cuda=cuda, versions=versions)
-    found = load_torch7(path)
+    found = read_torch7(path)
     assert list(found) == list(value)
     for key, expected in value.items():
         if isinstance(expected, torch.Tensor):
@@ -46,7 +46,7 @@ def test_what_is_shared_is_read_once(tmp_path: Path) -> None:
     table["itself"] = table
     module = Module("nn.Linear", table)
     write_torch7(tmp_path / "x.t7", [module, module])
-    found = load_torch7(tmp_path / "x.t7")
+    found = read_torch7(tmp_path / "x.t7")
     assert isinstance(found[1], TorchObject) and found[1].name == "nn.Linear"
     assert found[1] is found[2]
     assert found[1].contents["itself"] is found[1].contents
@@ -68,7 +68,7 @@ def test_modules_give_their_tensors_in_order(tmp_path: Path) -> None:
     pair = Module("nn.ConcatTable", {"modules": [norm, conv, old]})
     root = Module("nn.Sequential", {"modules": [conv, Module("nn.ReLU", {}), pair], "train": True})
     write_torch7(tmp_path / "x.t7", root)
-    found = dict(module_tensors(load_torch7(tmp_path / "x.t7")))
+    found = dict(module_tensors(read_torch7(tmp_path / "x.t7")))
     assert list(found) == [
         *("1.weight", "1.bias", "3.1.running_mean", "3.1.running_var"),
         *("3.3.running_mean", "3.3.running_var"),
@@ -90,17 +90,17 @@ def test_what_is_no_module_is_refused(tmp_path: Path) -> None:
     for value, name in others:
         write_torch7(tmp_path / "x.t7", value)
         with pytest.raises(ValueError, match=f"expected a Torch7 module, found a {name}"):
-            module_tensors(load_torch7(tmp_path / "x.t7"))
+            module_tensors(read_torch7(tmp_path / "x.t7"))
 
 
 def test_bad_files_get_one_line(tmp_path: Path) -> None:
     path = tmp_path / "x.t7"
     with pytest.raises(FileNotFoundError, match="no such file"):
-        load_torch7(path)
+        read_torch7(path)
 
     def refused(reason: str) -> None:
         with pytest.raises(ValueError, match=f"cannot be read as Torch7's .*{reason}") as error:
-            load_torch7(path)
+            read_torch7(path)
         assert "\n" not in str(error.value) and str(path) in str(error.value)
 
     write_torch7(path, {"f": Function()})
@@ -144,6 +144,6 @@ def test_random_damage_raises_nothing_else(tmp_path: Path) -> None:
             damaged[at] = int(torch.randint(256, (), generator=random))
         path.write_bytes(damaged)
         try:
-            list(module_tensors(load_torch7(path)))
+            list(module_tensors(read_torch7(path)))
         except ValueError as error:
             assert "\n" not in str(error)

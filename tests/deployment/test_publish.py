@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from fststyle.checkpoints.style import load_transform, save_transform
+from fststyle.checkpoints import STYLE, load
+from fststyle.checkpoints.style import save_transform
 from fststyle.config import InferConfig
 from fststyle.inference.styles import read_card
 from fststyle.inference.stylizer import Stylizer
@@ -59,7 +60,8 @@ def test_a_published_style_is_found_by_its_name(
     means = {"style": 0.5, "content": 2.0, "warping error": 0.25}
     assert card["figures"] == {"photos": 3, "size": "64", **means}
     assert card["settings"] == {"steps": 7} and card["precision"] == "fp16"
-    network, half_card = load_transform(styles / "field.safetensors")
+    model = load(styles / "field.safetensors", STYLE)
+    network, half_card = model.network, model.card
     assert "/home/me" not in json.dumps([card, half_card])
     assert str(ROOT).encode() not in (styles / "field.onnx").read_bytes()
     assert half_card["painting"] == card["painting"]
@@ -149,7 +151,8 @@ def test_a_list_may_be_read_in_part() -> None:
 
 @pytest.mark.parametrize("name", shipped_styles())
 def test_a_style_that_ships_is_whole(name: str) -> None:
-    network, half_card = load_transform(STYLES / f"{name}.safetensors")
+    model = load(STYLES / f"{name}.safetensors", STYLE)
+    network, half_card = model.network, model.card
     stylizer = Stylizer(STYLES / f"{name}.onnx")
     card = stylizer.card
     assert {"painting", "licence", "note", "figures", "settings", "step"} <= card.keys()

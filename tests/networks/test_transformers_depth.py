@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fststyle.checkpoints.depth import load_depth
+from fststyle.checkpoints import DEPTH, load
 from fststyle.depth.estimator import estimate_full_size, open_estimator, training_size
 from fststyle.depth.torch_estimator import estimator
 from fststyle.losses.depth import at_area
@@ -117,7 +117,7 @@ def test_photos_reach_the_model_at_its_own_size(folder: Path, tmp_path: Path) ->
             preprocessor.unlink()
         depth = open_estimator(f"transformers:{tmp_path}", device="cpu")
         seen: list[tuple[int, ...]] = []
-        network: Any = load_depth(f"transformers:{tmp_path}")[0]
+        network: Any = load(f"transformers:{tmp_path}", DEPTH).network
         network.model.register_forward_pre_hook(
             lambda _, __, given, seen=seen: seen.append(tuple(given["pixel_values"].shape[-2:])),
             with_kwargs=True,

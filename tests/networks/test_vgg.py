@@ -3,12 +3,11 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
-from fststyle.checkpoints import vgg as vgg_weights
+from fststyle.checkpoints import LOSS, load
 from fststyle.checkpoints.foreign_files import read_tensors
-from fststyle.checkpoints.vgg import load_vgg19_state
+from fststyle.checkpoints.vgg import _download
 from fststyle.networks.calibration import calibrate, calibration_images
 from fststyle.networks.vgg import CONVS, TORCHVISION_INDEX, VGG19Features, check_layers
 
@@ -62,7 +61,7 @@ def test_calibration_holds_on_photos(assets: Path) -> None:
     from fststyle.data.photos import validation_images
     from fststyle.images.find import find_images
 
-    extractor = VGG19Features(load_vgg19_state()[0], ["relu4_3"])
+    extractor = load("vgg19", LOSS).network.cut(["relu4_3"])
     calibrate(extractor)
     images = validation_images(find_images(assets / "photos/val"), (192, 192), 16).images / 255
     for name, mean in extractor.mean_activations(images).items():
@@ -98,11 +97,11 @@ def test_weights_come_from_the_first_place_that_has_them(
     asset = tmp_path / "weights/vgg19_features.safetensors"
     asset.write_bytes(vgg_file.read_bytes())
     monkeypatch.setenv("FSTSTYLE_ASSETS", str(tmp_path))
-    assert load_vgg19_state(vgg_file)[1] == vgg_file.name, "without its folder"
-    assert load_vgg19_state()[1] == "weights/vgg19_features.safetensors"
+    assert load("vgg19", vgg_weights=vgg_file).source == vgg_file.name, "without its folder"
+    assert load("vgg19").source == "weights/vgg19_features.safetensors"
     asset.unlink()
     with pytest.raises(FileNotFoundError, match="--vgg-weights FILE") as error:
-        load_vgg19_state()
+        load("vgg19")
     assert "\n" not in str(error.value)
 
 
@@ -118,25 +117,12 @@ def test_torchvisions_own_cache_is_used(
     (tmp_path / "checkpoints").mkdir()
     cached = tmp_path / "checkpoints" / Path(VGG19_Weights.IMAGENET1K_V1.url).name
     torch.save(vgg_state, cached)
-    state, source = load_vgg19_state()
-    assert source.startswith("torchvision")
-    assert torch.equal(state["features.0.weight"], vgg_state["features.0.weight"])
-
-
-def test_weights_that_two_networks_want_are_read_once(
-    vgg_state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file, read = tmp_path / "vgg.safetensors", []
-    save_file(vgg_state, file)
-
-    def counted(path: Path) -> State:
-        read.append(path)
-        return read_tensors(path)
-
-    monkeypatch.setattr(vgg_weights, "read_tensors", counted)
-    for _ in range(2):
-        assert load_vgg19_state(file)[0].keys() == vgg_state.keys()
-    assert read == [file]
+    _download.cache_clear()
+    vgg19 = load("vgg19", LOSS)
+    _download.cache_clear()
+    assert vgg19.source.startswith("torchvision")
+    for name, tensor in vgg19.network.torchvision_state().items():
+        assert torch.equal(tensor, vgg_state[name])
 
 
 def test_no_pickled_code_is_run(tmp_path: Path) -> None:
