@@ -108,7 +108,7 @@ def test_a_training_goes_on_where_it_was_interrupted(
         workers=0,
         device="cpu",
     )
-    from fststyle.training.style import StyleTask
+    from fststyle.training.style_task import StyleTask
 
     monkeypatch.setattr(StyleTask, "loss", interrupting(StyleTask.loss, 2))
     with pytest.raises(KeyboardInterrupt):

@@ -18,7 +18,7 @@ from fststyle.checkpoints.files import load_tensors
 from fststyle.data.depth import formats as depth_formats
 from fststyle.images.io import read_image
 from fststyle.networks.hourglass import HourglassDepth
-from fststyle.training.depth import DepthTask
+from fststyle.training.depth_task import DepthTask
 from tests.conftest import ROOT, interrupting, picture, run_here
 
 

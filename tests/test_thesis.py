@@ -140,7 +140,7 @@ def test_a_network_is_trained_by_the_thesis_objective(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of both images of the batch, whole, at the first step, with the weights of their photos."""
-    from fststyle.training.style import StyleTask
+    from fststyle.training.style_task import StyleTask
 
     seen: list[Any] = []
     original = StyleTask.loss

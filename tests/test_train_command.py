@@ -21,7 +21,7 @@ from fststyle.checkpoints import STYLE, load
 from fststyle.checkpoints.files import load_tensors
 from fststyle.checkpoints.style import save_transform
 from fststyle.networks.transform import TransformNet
-from fststyle.training.style import StyleTask
+from fststyle.training.style_task import StyleTask
 from tests.conftest import ROOT, interrupting, picture, run_command, run_here, tiny_run
 
 Options = list[Any]

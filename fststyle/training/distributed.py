@@ -36,6 +36,11 @@ class DistributedContext:
         """Whether this process is the one that writes and speaks."""
         return self.rank == 0
 
+    def say(self, line: str) -> None:
+        """Print ``line``, in the leading process alone."""
+        if self.is_main_process:
+            print(line)
+
     def wrap(self, network: nn.Module) -> nn.Module:
         """The network with its gradients averaged over all processes."""
         if self.size == 1:

@@ -7,6 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from fststyle.config import RunConfig
+from fststyle.training.distributed import DistributedContext
+from fststyle.utils.files import atomic_write
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -40,6 +44,25 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             os.unlink(folder / LOCK)
         file.close()
+
+
+@contextmanager
+def run_folder(config: RunConfig, context: DistributedContext) -> Iterator[None]:
+    """The run's folder, made, this run's alone, and cleared of half-written files.
+
+    Raises PermissionError where nothing can be written into it, ValueError where another process
+    trains in it.
+    """
+    config.folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(config.folder, os.W_OK):
+        raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
+    if not context.is_main_process:
+        yield
+        return
+    with locked(config.folder):
+        for stale in config.folder.glob(atomic_write.PATTERN):
+            stale.unlink()
+        yield
 
 
 def _lock(file: IO[bytes]) -> None:

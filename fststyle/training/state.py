@@ -8,6 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from fststyle.checkpoints.files import load_tensors, save_tensors
+from fststyle.checkpoints.style import STATE
+from fststyle.training.distributed import DistributedContext
+
+SavedState = tuple[dict[str, Tensor], dict[str, Any]]
+"""Tensors and JSON values, as ``TrainingState.capture`` returns them; out of a file with the card
+of the network's file beside them."""
 
 
 @dataclass
@@ -28,7 +34,7 @@ class TrainingState:
     sums: dict[str, Tensor] = field(default_factory=dict)
     batches: int = 0
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def capture(self) -> SavedState:
         """(tensors, JSON values): a copy on the CPU that later steps leave alone."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         optimizer = self.optimizer.state_dict()
@@ -73,9 +79,24 @@ class TrainingState:
         self.sums = {name: tensor.to(device) for name, tensor in parts["sums"].items()}
 
 
-def resume(
-    state: TrainingState, saved: tuple[dict[str, Tensor], dict[str, Any]], file: Path
-) -> None:
+def starting_state(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    precision: str,
+    saved: SavedState | None,
+    folder: Path,
+    context: DistributedContext,
+) -> TrainingState:
+    """The state before the first step, or what was ``saved`` in the run's ``folder``."""
+    scaler = torch.amp.GradScaler(context.device.type, enabled=precision == "fp16")
+    state = TrainingState(network, optimizer, scaler)
+    if saved is not None:
+        resume(state, saved, folder / STATE)
+        context.say(f"going on from step {state.step}")
+    return state
+
+
+def resume(state: TrainingState, saved: SavedState, file: Path) -> None:
     """``restore`` what was ``saved`` in ``file``; raises ValueError where it does not fit."""
     try:
         state.restore(*saved)
@@ -93,7 +114,7 @@ def save_state(path: Path, state: TrainingState, card: dict[str, Any]) -> None:
     save_tensors(path, tensors, {**card, **values})
 
 
-def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_state(path: Path) -> SavedState:
     """(tensors, JSON values with the card) for ``TrainingState.restore``.
 
     Raises FileNotFoundError or ValueError with the reason.

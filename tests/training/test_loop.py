@@ -13,7 +13,7 @@ from fststyle.config import LoopConfig
 from fststyle.data.loader import Batch
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.loop import seed_step, train
-from fststyle.training.run import MAY_CHANGE
+from fststyle.training.settings import MAY_CHANGE
 from fststyle.training.state import TrainingState, load_state, save_state
 from fststyle.utils.nonfinite import NonFiniteError
 from fststyle.utils.schedules import decay

@@ -16,8 +16,8 @@ from fststyle.checkpoints.files import save_tensors
 from fststyle.data.photos import photos_used
 from fststyle.networks.vgg import VGG19Features
 from fststyle.training.lock import LOCK, locked
-from fststyle.training.run import begun_with
-from fststyle.training.state import TrainingState, resume
+from fststyle.training.settings import begun_with
+from fststyle.training.state import SavedState, TrainingState, resume
 from tests.conftest import ROOT, run_here
 
 Options = list[Any]
@@ -73,14 +73,14 @@ def test_a_resumed_run_keeps_what_it_began_with(tmp_path: Path) -> None:
     two.write_bytes(b"2")
     entry = begun_with(one, None)
     assert entry is not None and entry["name"] == one.name
-    saved = (None, {"init": entry, "settings": {"init": str(one)}})
+    saved: SavedState = ({}, {"init": entry, "settings": {"init": str(one)}})
     one.rename(tmp_path / "moved.safetensors")
     for same in (None, one, tmp_path / "moved.safetensors"):
         assert begun_with(same, saved) == entry
     with pytest.raises(ValueError, match=f"--init {two}: this run began with one.safetensors"):
         begun_with(two, saved)
     with pytest.raises(ValueError, match="this run began with none and goes on from its own"):
-        begun_with(two, (None, {"settings": {"init": None}}))
+        begun_with(two, ({}, {"settings": {"init": None}}))
 
 
 @pytest.mark.parametrize("spoilt", ["settings", "tensor", "values"])

@@ -1,0 +1,189 @@
+"""A style network in training: its loss, its validation and its files."""
+
+import math
+import sys
+import time
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.utils import make_grid
+
+from fststyle import config as settings
+from fststyle.checkpoints.style import STATE, save_transform
+from fststyle.config import StyleTrainConfig
+from fststyle.data.loader import Batch
+from fststyle.depth.maps import colorize_together
+from fststyle.images.io import to_uint8, write_image
+from fststyle.losses.functional import stability_loss
+from fststyle.losses.perceptual import StyleObjective
+from fststyle.losses.weight_maps import content_weights, gradient_weight_map
+from fststyle.networks.transform import STRIDE, TransformNet
+from fststyle.training.loop import to_device
+from fststyle.training.shifts import phase_crop, translate
+from fststyle.training.state import TrainingState, save_state
+from fststyle.utils.device import autocast
+from fststyle.utils.tensorboard import TensorBoardLogger
+from fststyle.utils.tensors import as_tensor
+
+STABILITY_PART = 0.5
+"""Part of a batch that the network sees twice for the stability loss."""
+VALIDATION_MOVE = (1, 2)
+"""Pixels (down, right). In training every step has another of the 15 that differ on the network's
+grid."""
+STABILITY_MARGIN = 16
+"""Pixels at the border that it leaves out."""
+
+
+class StyleTask:
+    """What the loop asks for, see ``training.loop.Task``."""
+
+    def __init__(
+        self,
+        config: StyleTrainConfig,
+        objective: StyleObjective,
+        precision: str,
+        device: torch.device,
+        logger: TensorBoardLogger,
+        val: Batch,
+        card: dict[str, Any],
+    ) -> None:
+        self.config, self.objective, self.card = config, objective, card
+        self.precision, self.device = precision, device
+        self.logger, self.val = logger, val
+        self.network_file = config.folder / f"{config.name}.safetensors"
+        self.losses: dict[str, float] = {}
+        self.gradient: Tensor | None = None
+        if config.weights_content and val.targets is None:
+            self.gradient = gradient_weight_map(*config.crop_size, config.weight_map).to(device)
+
+    def loss(
+        self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """As ``training.loop.Task`` says; ``targets`` are weight maps."""
+        count = math.ceil(len(images) * STABILITY_PART)
+        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
+        output, stability = self.stylized(network, images, count, move)
+        weights = self.weights(self.weight_map(images, targets))
+        shift = self.config.grid_shift * self.config.loss_downscale
+        terms = self.objective(
+            phase_crop(output, step, shift),
+            phase_crop(images, step, shift),
+            None if weights is None else phase_crop(weights, step, shift),
+            depth_part=self.config.depth_part,
+        )
+        loss = self.objective.weighted_sum(terms)
+        if stability is not None:
+            terms["stability"] = stability
+            loss = loss + self.config.stability_weight * stability
+        return loss, terms
+
+    def stylized(
+        self, network: nn.Module, images: Tensor, count: int, move: tuple[int, int]
+    ) -> tuple[Tensor, Tensor | None]:
+        """N×3×H×W outputs, and where it has a weight the stability loss of the first ``count``
+        images, moved by ``move`` pixels (down, right)."""
+        if not self.config.stability_weight:
+            return network(images), None
+        # One call for both: processes that train together exchange gradients after every call.
+        both = network(torch.cat((images, translate(images[:count], move))))
+        output, again = both.split((len(images), count))
+        return output, stability_loss(output[:count], again, move, STABILITY_MARGIN)
+
+    def cost_of_depth(self) -> str:
+        """What the depth loss adds to a step, measured."""
+        shift = self.config.grid_shift * self.config.loss_downscale
+        size = [side - shift for side in self.config.crop_size]
+        depth_part = self.config.depth_part
+        # Of its own generator: measuring must leave no trace in the run.
+        noise = torch.Generator().manual_seed(0)
+        images = torch.rand(self.config.batch_size, 3, *size, generator=noise).to(self.device)
+        images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
+        seconds: dict[float, float] = {}
+        for part in (0.0, depth_part) * 2:  # the first of each warms up
+            started = time.perf_counter()
+            with autocast(self.device, self.precision):
+                terms = self.objective(images, images, depth_part=part)
+            self.objective.weighted_sum(terms).backward()
+            assert images.grad is not None
+            images.grad.sum().item()  # waits for the device
+            seconds[part] = time.perf_counter() - started
+        return f"the depth loss adds {seconds[depth_part] - seconds[0.0]:.3f} s to a step"
+
+    def weight_map(self, images: Tensor, targets: Tensor | None) -> Tensor | None:
+        """The maps of ``images``: what comes with them, or the even gradient; None for neither."""
+        if targets is None and self.gradient is not None:
+            return self.gradient.expand(len(images), -1, -1, -1)
+        return targets
+
+    def weights(self, weight_map: Tensor | None) -> Tensor | None:
+        """The content loss's weights; None where it has none."""
+        if weight_map is None:
+            return None
+        return content_weights(weight_map, self.config.alpha_min, self.config.alpha_max)
+
+    @torch.no_grad()
+    def validate(self, state: TrainingState) -> None:
+        """Mean terms over the validation photos; their stylizations, and what of weight maps and
+        depth there is, to TensorBoard and a PNG."""
+        sums: dict[str, float] = {}
+        rows: list[list[Tensor]] = []
+        size = self.config.batch_size
+        for start in range(0, len(self.val.images), size):
+            part = slice(start, start + size)
+            content = to_device(self.val.images[part], self.device)
+            targets = self.val.targets
+            weight_map = self.weight_map(
+                content, None if targets is None else targets[part].to(self.device)
+            )
+            with autocast(self.device, self.precision):
+                output, stability = self.stylized(
+                    state.network, content, len(content), VALIDATION_MOVE
+                )
+                terms = self.objective(output, content, self.weights(weight_map))
+                if stability is not None:
+                    terms["stability"] = stability
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + term.item() * len(content)
+            rows.append(self._pictures(content, output, weight_map))
+        self.losses = {name: total / len(self.val.images) for name, total in sums.items()}
+        self.logger.scalars({f"val/{name}": v for name, v in self.losses.items()}, state.step)
+        shown = [torch.cat(row) for row in zip(*rows, strict=True)]
+        self.logger.images("val", shown, state.step)
+        self.logger.flush()
+        grid = make_grid(torch.cat(shown), nrow=len(shown[0])).permute(1, 2, 0).numpy()
+        try:
+            write_image(Image.fromarray(to_uint8(grid)), self.config.folder / "validation.png")
+        except OSError as error:
+            print(f"validation.png: cannot be written ({error})", file=sys.stderr)
+
+    def _pictures(self, content: Tensor, output: Tensor, weight_map: Tensor | None) -> list[Tensor]:
+        """Content and output; where there are weights, their map, white where content counts most;
+        where there is a depth loss, the depth of content and output in one scale of colours."""
+        rows = [content, output.float().clamp(0, 1)]
+        if weight_map is not None:
+            rows.append(weight_map.expand_as(content))
+        if self.config.keeps_depth:
+            with autocast(self.device, self.precision):
+                both = torch.stack([self.objective.depth_of(image) for image in (content, output)])
+            columns = both.float().cpu()[:, :, 0].unbind(1)
+            colored_depth = [
+                [as_tensor(part) for part in colorize_together(list(column.numpy()))]
+                for column in columns
+            ]
+            rows += [torch.cat(row) for row in zip(*colored_depth, strict=True)]
+        size = content.shape[-2:]
+        return [nn.functional.interpolate(row.cpu(), size=size) for row in rows]
+
+    def save(self, state: TrainingState) -> None:
+        """The network's file, then the state: killed in between, the run repeats a few steps."""
+        card: dict[str, Any] = {
+            **self.card,
+            "settings": settings.to_json(self.config),
+            "step": state.step,
+            "losses": self.losses,
+        }
+        assert isinstance(state.network, TransformNet)
+        save_transform(self.network_file, state.network, card)
+        save_state(self.config.folder / STATE, state, card)
