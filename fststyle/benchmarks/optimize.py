@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import trange
 
@@ -20,7 +20,6 @@ from fststyle.benchmarks.timing import alternate, median_ratio, print_table, wri
 from fststyle.checkpoints import STYLE, load
 from fststyle.config import BenchOptimizeConfig, parse_size
 from fststyle.config.calls import from_settings
-from fststyle.images.geometry import centre_box, crop
 from fststyle.images.io import read_image
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.calibration import calibration_images
@@ -97,8 +96,7 @@ ROUND = 10
 
 def _cut(path: Path, size: tuple[int, int]) -> Tensor:
     image = read_image(path, srgb=True)
-    box = centre_box(image.width, image.height, size[1] / size[0])
-    return as_tensor(Image.fromarray(crop(image, box, size)))
+    return as_tensor(ImageOps.fit(image, size[::-1], Image.Resampling.BICUBIC))
 
 
 class OurDescent:

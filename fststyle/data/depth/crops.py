@@ -148,7 +148,11 @@ def cut_image(
 
 
 def jitter_color(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Light, colour, focus and noise changed at random; uint8 H×W×3 to the same."""
+    """Light, colour, focus and noise changed at random; uint8 H×W×3 to the same.
+
+    Not by torchvision's classes: they draw from torch's global generator, and a sample must follow
+    from its seed and number alone. Blur and noise are slower there, too.
+    """
     if random.random() < 0.1:
         radius = random.uniform(0.3, 1.0)
         image = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))

@@ -30,7 +30,8 @@ def mirror(image: Image.Image) -> Image.Image:
 class Texture:
     """An RGBA picture and its halvings down to a pixel, sampled with an area that may vary.
 
-    Width and height are powers of two.
+    Width and height are powers of two. One homography a surface (``cv2.warpPerspective``) has no
+    mip-mapping: ground at a grazing angle sparkles, at no less time.
     """
 
     def __init__(self, image: Image.Image) -> None:
