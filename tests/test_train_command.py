@@ -7,7 +7,6 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -254,33 +253,6 @@ def test_bad_input_gives_one_line_and_status_2(
         assert status == 0, error
         return
     assert status == 2 and message in error.splitlines()[-1]
-
-
-@pytest.mark.slow
-def test_two_processes_match_one(
-    train_options: Options, uninterrupted: Path, tmp_path: Path
-) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--master-addr", "127.0.0.1", "--master-port", str(port), "-m", "fststyle"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, "train", *map(str, train_options)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    one, two = (
-        load(folder / "tiny.safetensors", STYLE) for folder in (uninterrupted, tmp_path / "run")
-    )
-    # Adam makes steps of one size out of gradients of any, rounding errors included.
-    assert two.card["losses"] == pytest.approx(one.card["losses"], rel=2e-3)
-    content = torch.rand(1, 3, 64, 64)
-    torch.testing.assert_close(two.network(content), one.network(content), atol=5e-3, rtol=0)
 
 
 def test_a_compiled_network_trains_alike(
