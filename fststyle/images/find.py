@@ -26,13 +26,13 @@ def find_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; give a folder of pictures")
-    found = [path for path in walk(folder) if is_picture_name(path)]
-    if not found:
+    paths = [path for path in walk(folder) if is_picture_name(path)]
+    if not paths:
         raise FileNotFoundError(
             f"{folder}: no picture in it or below it (looked for .jpg, .png and every other"
             f" suffix that Pillow {PIL.__version__} reads)"
         )
-    return found
+    return paths
 
 
 def is_picture_name(path: Path) -> bool:
@@ -44,8 +44,8 @@ def is_picture_name(path: Path) -> bool:
 def _suffixes() -> frozenset[str]:
     Image.init()
     readable = Image.OPEN.keys() - _NO_PICTURES
-    found = {s for s, name in Image.registered_extensions().items() if name in readable}
-    return frozenset(found.union(HEIF if has_heif() else ()))
+    suffixes = {s for s, name in Image.registered_extensions().items() if name in readable}
+    return frozenset(suffixes.union(HEIF if has_heif() else ()))
 
 
 def is_unreadable_heif(path: Path) -> bool:
@@ -60,7 +60,7 @@ def walk(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list
     Args:
         onerror: told of folders that cannot be read.
     """
-    seen, found = set(), []
+    seen, paths = set(), []
     for root, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
         real = os.path.realpath(root)
         if real in seen:
@@ -68,8 +68,8 @@ def walk(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(root, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+        paths += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(paths)
 
 
 def find_named(folder: Path, name: Path) -> Path | None:

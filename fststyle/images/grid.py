@@ -20,14 +20,16 @@ def sheet(
     scaled = [[resize(image, height / image.height).convert("RGB") for image in r] for r in rows]
     columns = max(len(row) for row in scaled)
     widths = [max(row[c].width for row in scaled if c < len(row)) for c in range(columns)]
-    head = 28 if titles else 0
-    size = (sum(widths) + gap * (columns + 1), head + len(scaled) * (height + gap) + gap)
+    title_height = 28 if titles else 0
+    size = (sum(widths) + gap * (columns + 1), title_height + len(scaled) * (height + gap) + gap)
     drawn = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(drawn), ImageFont.load_default(16)
     lefts = [gap + sum(widths[:c]) + gap * c for c in range(columns)]
     for left, width, title in zip(lefts, widths, titles, strict=False):
-        draw.text((left + width / 2, head - 2), title, "black", font, anchor="ms")
+        draw.text((left + width / 2, title_height - 2), title, "black", font, anchor="ms")
     for r, row in enumerate(scaled):
         for left, width, image in zip(lefts, widths, row, strict=False):
-            drawn.paste(image, (left + (width - image.width) // 2, head + gap + r * (height + gap)))
+            drawn.paste(
+                image, (left + (width - image.width) // 2, title_height + gap + r * (height + gap))
+            )
     return drawn

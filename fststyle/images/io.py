@@ -14,9 +14,9 @@ from PIL import Image, ImageCms, ImageOps
 from fststyle.images.geometry import fit_within
 from fststyle.images.opening import (
     check_memory,
+    describe_unreadable,
     draft_within,
     open_of_any_size,
-    what_it_is,
 )
 from fststyle.utils.files import atomic_write
 
@@ -67,7 +67,7 @@ def read_image(
         ValueError: not a picture, or a damaged one, or one too large for memory.
     """
     if not path.is_file():
-        raise FileNotFoundError(_what_instead(path))
+        raise FileNotFoundError(_describe_missing_file(path))
     with open(path, "rb") as file:
         try:
             with open_of_any_size(file) as image:
@@ -91,11 +91,11 @@ def read_image(
         except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
             reason = str(error).partition("\n")[0] or type(error).__name__
             if isinstance(error, PIL.UnidentifiedImageError):
-                reason = what_it_is(path)
+                reason = describe_unreadable(path)
             raise ValueError(f"{path}: not a picture that can be decoded ({reason})") from error
 
 
-def _what_instead(path: Path) -> str:
+def _describe_missing_file(path: Path) -> str:
     if path.is_symlink() and not os.path.exists(path):
         return f"{path}: no such file, but a link to one"
     return f"{path}: {'no file, but a folder, pipe or device' if path.exists() else 'no such file'}"
@@ -115,7 +115,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         return image
     colors = image.convert("RGB") if image.mode == "RGBA" else image
     try:
-        found = ImageCms.profileToProfile(
+        converted = ImageCms.profileToProfile(
             colors,
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
@@ -123,11 +123,11 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         )
     except (ImageCms.PyCMSError, OSError):
         return image
-    assert found is not None
+    assert converted is not None
     if image.mode == "RGBA":
-        found.putalpha(image.getchannel("A"))
-    found.info.pop("icc_profile", None)
-    return found
+        converted.putalpha(image.getchannel("A"))
+    converted.info.pop("icc_profile", None)
+    return converted
 
 
 def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
@@ -146,10 +146,10 @@ def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
 
 def _from_wide_grey(image: Image.Image) -> Image.Image:
     """Pillow's own conversion of these modes clips instead of scaling."""
-    top = 65535.0 if image.mode.startswith("I;16") else _range(image)
+    white = 65535.0 if image.mode.startswith("I;16") else _range(image)
     grey = np.empty((image.height, image.width), np.uint8)
     for first, values in _strips(image):
-        scaled = np.clip(values / top * 255 + 0.5, 0, 255)
+        scaled = np.clip(values / white * 255 + 0.5, 0, 255)
         grey[first : first + len(values)] = scaled
     return Image.fromarray(grey).convert("RGB")
 
@@ -164,8 +164,8 @@ def _range(image: Image.Image) -> float:
         if not np.isfinite(values).all():
             raise ValueError("it holds values that are not finite")
         peak = max(peak, values.max(initial=0))
-    top = next((limit for limit in (1.0, 255.0, 65535.0) if peak <= limit), peak)
-    return 255.0 if image.mode == "I" and top == 1.0 else top
+    white = next((limit for limit in (1.0, 255.0, 65535.0) if peak <= limit), peak)
+    return 255.0 if image.mode == "I" and white == 1.0 else white
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
@@ -210,8 +210,8 @@ def write_deep(image: np.ndarray, path: Path) -> None:
     values = (np.clip(image, 0, 1) * 65535 + 0.5).astype(np.uint16)
     done, data = cv2.imencode(path.suffix.lower(), values[..., ::-1])
     assert done
-    with atomic_write(path) as beside:
-        beside.write_bytes(data.tobytes())
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data.tobytes())
 
 
 def write_image(image: Image.Image, path: Path, quality: int | None = None) -> None:
@@ -227,5 +227,5 @@ def write_image(image: Image.Image, path: Path, quality: int | None = None) -> N
     if image.mode == "RGBA" and name not in _WITH_ALPHA:
         image = _to_rgb(image, alpha=False)
     profile = image.info.get("icc_profile")
-    with atomic_write(path) as beside:
-        image.save(beside, format=name, icc_profile=profile, **options)
+    with atomic_write(path) as temporary:
+        image.save(temporary, format=name, icc_profile=profile, **options)

@@ -22,7 +22,7 @@ def has_heif() -> bool:
     return importlib.util.find_spec("pillow_heif") is not None
 
 
-def what_it_is(path: Path) -> str:
+def describe_unreadable(path: Path) -> str:
     """What no plugin of Pillow's knows."""
     with open(path, "rb") as file:
         if _is_heif(file):
@@ -69,7 +69,7 @@ _DEFLATED = 1032
 """Times that deflate makes data smaller at most."""
 
 
-def _check_held(image: ImageFile.ImageFile) -> None:
+def _check_file_length(image: ImageFile.ImageFile) -> None:
     if image.format != "PNG" or image.fp is None:
         return
     place = image.fp.tell()
@@ -92,4 +92,4 @@ def check_memory(image: ImageFile.ImageFile, whole: int) -> None:
             f"{image.width}x{image.height} pixels take {needed / 1e9:.1f} GB, of"
             f" {limit / 1e9:.1f} GB that there are"
         )
-    _check_held(image)
+    _check_file_length(image)

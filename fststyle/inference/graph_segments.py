@@ -1,4 +1,4 @@
-"""A style network's ONNX graph, cut into parts that end at its instance norms."""
+"""A style network's ONNX graph, cut into segments that end at its instance norms."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 STRIDE = 4
-"""Parts begin at maps of a quarter of the picture's height and width: the smallest there are."""
+"""Segments begin at maps of a quarter of the picture's height and width: the smallest there are."""
 
 KERNELS = {"Conv": 1, "QLinearConv": 3}
 """Convolutions, and which of their inputs is the kernel."""
@@ -19,11 +19,11 @@ class Segment:
     """What is computed in one way over the picture.
 
     Attributes:
-        outputs: maps that come out, first the one that the part is for: the input of a norm, or the
+        outputs: maps that come out, first the one that it is for: the input of a norm, or the
             picture.
-        kept: those of them that later parts begin with.
-        sources: maps kept by earlier parts.
-        reach: how many rows of ``STRIDE`` pixels beyond a strip the strip's outputs depend on.
+        cached: those of them that later segments begin with.
+        sources: maps cached by earlier ones.
+        halo: how many rows of ``STRIDE`` pixels beyond a strip the strip's outputs depend on.
     """
 
     outputs: list[str]
@@ -36,7 +36,7 @@ class Graph:
     """A style network's graph whose instance norms are fixed scales and shifts, given as inputs.
 
     Attributes:
-        parts: one for each norm, in order, and one for the picture.
+        segments: one for each norm, in order, and one for the picture.
 
     Raises ValueError where the graph is for pictures of one size.
     """
@@ -52,7 +52,7 @@ class Graph:
             raise ValueError("it takes pictures of one size: tiles need a file for any size")
         self.uint8 = self._element(self.input) == onnx.TensorProto.UINT8
         self._norms: list[onnx.NodeProto] = []
-        self._nodes = [made for node in graph.node for made in self._with_fixed_norm(node)]
+        self._nodes = [replaced for node in graph.node for replaced in self._with_fixed_norm(node)]
         self._producers = {name: node for node in self._nodes for name in node.output}
         self._strides = self._find_strides()
         self.segments = self._plan()
@@ -136,21 +136,21 @@ class Graph:
 
     def _reach(self, name: str, available: Collection[str]) -> int:
         """In pixels."""
-        found = dict.fromkeys(available, 0)
+        reaches = dict.fromkeys(available, 0)
         for node in self._nodes:
             for output in node.output:
-                if output in self._strides and output not in found:
-                    before = max(found.get(i, 0) for i in node.input)
+                if output in self._strides and output not in reaches:
+                    reach = max(reaches.get(i, 0) for i in node.input)
                     if node.op_type in KERNELS:
                         kernel = self._weights[node.input[KERNELS[node.op_type]]].dims[2]
-                        before += kernel // 2 * self._strides[node.input[0]]
-                    found[output] = before
-        return found[name]
+                        reach += kernel // 2 * self._strides[node.input[0]]
+                    reaches[output] = reach
+        return reaches[name]
 
     def _element(self, name: str) -> int:
         return self._types[name].type.tensor_type.elem_type
 
-    def _described(self, name: str) -> onnx.ValueInfoProto:
+    def _map_info(self, name: str) -> onnx.ValueInfoProto:
         """A map with its channels, of any height and width."""
         channels = self._types[name].type.tensor_type.shape.dim[1].dim_value
         return helper.make_tensor_value_info(name, self._element(name), [1, channels, None, None])
@@ -168,14 +168,14 @@ class Graph:
         ]
         graph = helper.make_graph(
             nodes,
-            "part",
+            "segment",
             [
                 *(i for i in self._model.graph.input if i.name in used),
-                *map(self._described, segment.sources),
+                *map(self._map_info, segment.sources),
                 *norms,
             ],
             [
-                self._types[name] if name == self.output else self._described(name)
+                self._types[name] if name == self.output else self._map_info(name)
                 for name in segment.outputs
             ],
             [tensor for name, tensor in self._weights.items() if name in used],

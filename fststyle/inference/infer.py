@@ -43,21 +43,21 @@ def run(config: InferConfig) -> int:
     work = plan_work(config, failures)
     missing = len(failures.reasons)
     if config.shard:
-        jobs = len(work.pictures) + len(work.videos) + work.there
+        jobs = len(work.pictures) + len(work.videos) + work.existing
         print(f"shard {config.shard}: {jobs} of {work.total} input(s)", flush=True)
     done: list[Path] = []
     stopped = False
     if work.pictures or work.videos:
         batch = _Batch(config, failures)
         names = [(len(work.pictures), "picture(s)"), (len(work.videos), "video(s)")]
-        parts = ", ".join(f"{count} {name}" for count, name in names if count)
-        print(f"{parts}, provider {batch.provider}", flush=True)
+        counts = ", ".join(f"{count} {name}" for count, name in names if count)
+        print(f"{counts}, provider {batch.provider}", flush=True)
         stopped = batch.run(work.pictures, work.videos, done)
-    status = max(failures.report(), work.tell_passed())
+    status = max(failures.report(), work.report_passed())
     count = len(work.pictures) + len(work.videos) + missing
-    made = sum(str(source) not in failures.reasons for source in done)
-    there = f"; {work.there} there already" * bool(work.there)
-    print(f"{made} of {count} stylized into {config.output}{there}")
+    succeeded = sum(str(source) not in failures.reasons for source in done)
+    existing = f"; {work.existing} there already" * bool(work.existing)
+    print(f"{succeeded} of {count} stylized into {config.output}{existing}")
     if stopped:
         print("stopped; --skip-existing goes on", file=sys.stderr)
     return 130 if stopped else status
@@ -81,21 +81,21 @@ class _Batch:
         """Append to ``done`` what was tried; returns whether the user ended it before the end."""
         with watch_signals() as stop:
             bar = tqdm(pictures, unit="picture", disable=not pictures)
-            for make, jobs in ((self._picture, bar), (self._video, videos)):
+            for make, jobs in ((self._stylize_picture, bar), (self._stylize_video, videos)):
                 for job in jobs:
                     try:
                         with self._failures.noting(job.source):
                             make(job, lambda: stop.requested)
                     except KeyboardInterrupt:  # between two tiles
                         return True
-                    if stop.requested and make == self._video:
+                    if stop.requested and make == self._stylize_video:
                         return True
                     done.append(job.source)
                     if stop.requested or self._failures.disk_full:
                         return stop.requested
         return False
 
-    def _picture(self, job: Job, stopped: Callable[[], bool]) -> None:
+    def _stylize_picture(self, job: Job, stopped: Callable[[], bool]) -> None:
         config = self._config
         image = read_image(job.source, alpha=True, max_size=config.max_size)
         if "pages" in image.info:
@@ -115,24 +115,24 @@ class _Batch:
                     )
                 write_image(stylized, target)
 
-    def _video(self, job: Job, stopped: Callable[[], bool]) -> None:
+    def _stylize_video(self, job: Job, stopped: Callable[[], bool]) -> None:
         try:
-            self._film(job, stopped)
+            self._stylize_into(job, stopped)
         except Exception:
             if len(job.targets) == 1:
                 raise
             # One style may do what another one cannot.
             for number, target in job.targets.items():
                 with self._failures.noting(job.source):
-                    self._film(Job(job.source, {number: target}), stopped)
+                    self._stylize_into(Job(job.source, {number: target}), stopped)
 
-    def _film(self, job: Job, stopped: Callable[[], bool]) -> None:
+    def _stylize_into(self, job: Job, stopped: Callable[[], bool]) -> None:
         config, source = self._config, str(job.source)
         targets = list(job.targets.values())
         stylizers = self._stylizers
         if not config.crossfade:
             stylizers = [stylizers[number] for number in job.targets]
-        made = stylize_video(
+        result = stylize_video(
             open_source(source, config.max_size, config.fps),
             targets,
             _effect(stylizers, config),
@@ -144,7 +144,7 @@ class _Batch:
             timed=config.crossfade,
             frames=config.frames,
         )
-        reason = report(made, source)
+        reason = report(result, source)
         if reason:
             self._failures.add(source, reason)
 
@@ -221,14 +221,14 @@ def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
         for stylizer in stylizers
     ]
 
-    def all_of(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
+    def in_every_style(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
         return [style(frames) for style in applied]
 
-    def faded(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+    def crossfaded(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
         if places.max() == 0 or places.min() == 1:
             return [applied[round(places[0])](frames)]
         first, second = (style(frames).astype(np.float32) for style in applied)
         part = places.astype(np.float32)[:, None, None, None]
         return [(first + (second - first) * part + 0.5).astype(np.uint8)]
 
-    return faded if config.crossfade else all_of
+    return crossfaded if config.crossfade else in_every_style

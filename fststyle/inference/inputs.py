@@ -19,7 +19,7 @@ Named = tuple[Path, Path]
 
 
 @dataclass
-class Found:
+class InputFiles:
     """What the inputs name.
 
     Attributes:
@@ -32,7 +32,7 @@ class Found:
     missing: dict[str, str] = field(default_factory=dict)
     passed: list[Path] = field(default_factory=list)
 
-    def tell_passed(self) -> int:
+    def report_passed(self) -> int:
         """A line on stderr about what is passed over; returns 1 where anything is, else 0."""
         if self.passed:
             print(
@@ -48,7 +48,7 @@ def search(
     *,
     also: Callable[[Path], bool] = lambda file: False,
     without: Path | None = None,
-) -> Found:
+) -> InputFiles:
     """What files, folders and globs name.
 
     Of folders and globs pictures are taken, by their suffix, and what ``also`` says, which is asked
@@ -59,47 +59,47 @@ def search(
         without: a folder whose files are left out where it lies below a folder that is given: what
             was made before is not to be made again of itself.
     """
-    found = Found()
-    for given in inputs:
-        if os.path.isdir(given):
-            _search_folder(Path(given), found, also, without)
-        elif os.path.lexists(given):
-            found.files.setdefault(Path(given), Path(Path(given).name))
+    result = InputFiles()
+    for name in inputs:
+        if os.path.isdir(name):
+            _search_folder(Path(name), result, also, without)
+        elif os.path.lexists(name):
+            result.files.setdefault(Path(name), Path(Path(name).name))
         else:
-            _search_pattern(given, found, also, without)
-    return found
+            _search_pattern(name, result, also, without)
+    return result
 
 
 def _search_folder(
-    folder: Path, found: Found, also: Callable[[Path], bool], without: Path | None
+    folder: Path, result: InputFiles, also: Callable[[Path], bool], without: Path | None
 ) -> None:
     unread: list[OSError] = []
     files = walk(folder, unread.append)
     for error in unread:
-        found.missing[str(error.filename)] = error.strerror or str(error)
+        result.missing[str(error.filename)] = error.strerror or str(error)
     if without is not None and not _lies_below(folder, without):
         files = [file for file in files if not _lies_below(file, without)]
     passed = [file for file in files if is_unreadable_heif(file)]
-    found.passed += passed
+    result.passed += passed
     wanted = [file for file in files if not is_unreadable_heif(file) and _is_wanted(file, also)]
     if not (wanted or passed or unread):
-        found.missing[str(folder)] = "no picture in it or below it, nor anything else that is read"
+        result.missing[str(folder)] = "no picture in it or below it, nor anything else that is read"
     for file in wanted:
-        found.files.setdefault(file, file.relative_to(folder))
+        result.files.setdefault(file, file.relative_to(folder))
 
 
 def _search_pattern(
-    pattern: str, found: Found, also: Callable[[Path], bool], without: Path | None
+    pattern: str, result: InputFiles, also: Callable[[Path], bool], without: Path | None
 ) -> None:
     named = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
     if not named:
-        found.missing[pattern] = "no such file, folder or pattern"
+        result.missing[pattern] = "no such file, folder or pattern"
     files = [path for path in named if not os.path.isdir(path)]
     for file in [f for f in files if _is_wanted(f, also)] or files:
-        found.files.setdefault(file, Path(file.name))
+        result.files.setdefault(file, Path(file.name))
     if not files:
         for folder in named:
-            _search_folder(folder, found, also, without)
+            _search_folder(folder, result, also, without)
 
 
 def _is_wanted(file: Path, also: Callable[[Path], bool]) -> bool:
@@ -115,11 +115,11 @@ def find_inputs(inputs: Sequence[str]) -> list[Named]:
 
     Raises FileNotFoundError for an input that names nothing.
     """
-    found = search(inputs)
-    for name, reason in found.missing.items():
+    search_result = search(inputs)
+    for name, reason in search_result.missing.items():
         raise FileNotFoundError(f"{name}: {reason}")
-    found.tell_passed()
-    return list(found.files.items())
+    search_result.report_passed()
+    return list(search_result.files.items())
 
 
 def plan(
@@ -141,13 +141,13 @@ def plan(
     search_result = search(inputs, without=output)
     for name, reason in search_result.missing.items():
         failures.add(name, reason)
-    search_result.tell_passed()
+    search_result.report_passed()
     if not search_result.files:
         raise FileNotFoundError("\n".join(failures.reasons.values()) or "no pictures")
-    found = list(search_result.files.items())
-    given = [name for _, name in found]
-    names = distinct([picture_name(name, suffixes) for name in given], given)
-    jobs = [(source, output / name) for (source, _), name in zip(found, names, strict=True)]
+    named = list(search_result.files.items())
+    originals = [name for _, name in named]
+    names = distinct([picture_name(name, suffixes) for name in originals], originals)
+    jobs = [(source, output / name) for (source, _), name in zip(named, names, strict=True)]
     check_sources([source for source, _ in jobs], [target for _, target in jobs])
     return jobs
 
@@ -159,27 +159,29 @@ def picture_name(name: Path, suffixes: Collection[str] = WRITERS) -> Path:
     return name if name.suffix.lower() in suffixes else name.with_suffix(".png")
 
 
-def distinct(names: Sequence[Path], given: Sequence[Path]) -> list[Path]:
+def distinct(names: Sequence[Path], originals: Sequence[Path]) -> list[Path]:
     """The names, with numbers where two are the same, also for file systems that take A for a or
     é for e and an accent; cut where they are longer than file systems take. None of them is a
     folder in which another one lies.
 
-    ``given``: the names of what each is made of. Those that keep theirs whole go before others:
+    ``originals``: the names of what each is made of. Those that keep theirs whole go before others:
     a.png is not to make way for a.jpg.
     """
     taken: set[str] = set()
-    made: dict[int, Path] = {}
+    chosen: dict[int, Path] = {}
     # The deepest first, so that their folders are known.
-    order = sorted(range(len(names)), key=lambda i: (-len(names[i].parts), names[i] != given[i]))
+    order = sorted(
+        range(len(names)), key=lambda i: (-len(names[i].parts), names[i] != originals[i])
+    )
     for place in order:
         name, number = names[place], 1
-        found = fitting(name)
-        while _folded(found) in taken:
+        candidate = fitting(name)
+        while _folded(candidate) in taken:
             number += 1
-            found = fitting(name, f"-{number}")
-        made[place] = found
-        taken |= {_folded(path) for path in (found, *found.parents)}
-    return [made[place] for place in range(len(names))]
+            candidate = fitting(name, f"-{number}")
+        chosen[place] = candidate
+        taken |= {_folded(path) for path in (candidate, *candidate.parents)}
+    return [chosen[place] for place in range(len(names))]
 
 
 def _folded(path: Path) -> str:
@@ -196,7 +198,7 @@ def check_sources(sources: Sequence[Path], targets: Sequence[Path]) -> None:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -17,7 +17,7 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from fststyle.config.cards import KEY, parse_card
 from fststyle.utils.files import check_file
 
-_KINDS = frozenset(
+_OPERATORS = frozenset(
     (
         *("Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv"),
         *("DepthToSpace", "DequantizeLinear", "Div", "Expand", "Gather", "Gemm", "Identity"),
@@ -73,68 +73,68 @@ def read_model(path: Path) -> ModelFile:
     if KEY not in entries:
         raise ValueError(f"{path}: not a network exported by fststyle")
     card = parse_card(entries[KEY], path)
-    for wrong in _find_wrong(model):
-        raise ValueError(f"{path}: damaged, or not exported by fststyle: {wrong}")
+    for defect in _find_defects(model):
+        raise ValueError(f"{path}: damaged, or not exported by fststyle: {defect}")
     try:
         onnx.checker.check_model(data, full_check=True)
     except Exception as error:  # its own types share no base
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"{path}: damaged ({reason:.300})") from error
-    for wrong in _find_empty(model):
-        raise ValueError(f"{path}: damaged: {wrong}")
+    for defect in _find_empty_maps(model):
+        raise ValueError(f"{path}: damaged: {defect}")
     return ModelFile(model, card, data)
 
 
-def _find_empty(model: onnx.ModelProto) -> Iterator[str]:
+def _find_empty_maps(model: onnx.ModelProto) -> Iterator[str]:
     """Maps of a style network without a pixel, which ONNX Runtime pads by a signal."""
     if [output.name for output in model.graph.output] != ["output"]:
         return  # shapes in depth networks are computed: nothing is found, in a long time
-    ends = [onnx.ValueInfoProto.FromString(i.SerializeToString()) for i in model.graph.input]
-    for dim in (dim for end in ends for dim in end.type.tensor_type.shape.dim):
+    infos = [onnx.ValueInfoProto.FromString(i.SerializeToString()) for i in model.graph.input]
+    for dim in (dim for info in infos for dim in info.type.tensor_type.shape.dim):
         dim.dim_value = dim.dim_value or 64
-    known = {end.name for end in ends}
+    known = {info.name for info in infos}
     shapes = [tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.INT64]
-    ends += [  # of weights only the shape counts, and they are large
+    infos += [  # of weights only the shape counts, and they are large
         helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
         for tensor in model.graph.initializer
         if tensor.data_type != TensorProto.INT64 and tensor.name not in known
     ]
     output = helper.make_empty_tensor_value_info("output")
-    graph = helper.make_graph(model.graph.node, "tried", ends, [output], shapes)
-    tried = helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
+    graph = helper.make_graph(model.graph.node, "tried", infos, [output], shapes)
+    shape_model = helper.make_model(graph, opset_imports=model.opset_import, ir_version=8)
     try:
-        shown = onnx.shape_inference.infer_shapes(tried, strict_mode=True, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(shape_model, strict_mode=True, data_prop=True)
     except Exception as error:  # its own types share no base
         yield str(error).strip().partition("\n")[0][:300]
         return
-    for value in shown.graph.value_info:
+    for value in inferred.graph.value_info:
         dims = value.type.tensor_type.shape.dim
         if any(dim.HasField("dim_value") and dim.dim_value < 1 for dim in dims):
             yield f"the map {value.name!r:.60} is empty"
 
 
-def _find_wrong(model: onnx.ModelProto) -> Iterator[str]:
+def _find_defects(model: onnx.ModelProto) -> Iterator[str]:
     """What no exported network has, in words."""
     graph = model.graph
     if model.functions or graph.sparse_initializer or model.training_info:
         yield "it holds more than a graph"
     constants: dict[str, TensorProto] = {}
     for tensor in graph.initializer:
-        yield from _wrong_in_tensor(tensor)
+        yield from _find_tensor_defects(tensor)
         constants[tensor.name] = tensor
     for node in graph.node:
-        if node.domain not in ("", "ai.onnx") or node.op_type not in _KINDS:
+        if node.domain not in ("", "ai.onnx") or node.op_type not in _OPERATORS:
             yield f"it has a node of kind {node.op_type!r:.60}"
         for attribute in node.attribute:
-            yield from _wrong_in_attribute(attribute)
+            yield from _find_attribute_defects(attribute)
             if node.op_type == "Constant" and attribute.name == "value" and len(node.output) == 1:
                 constants[node.output[0]] = attribute.t
         for name in node.input:
             if name in constants and constants[name].data_type != TensorProto.FLOAT16:
-                yield from _wrong_as_shape(node, name, constants[name])
+                yield from _find_shape_defects(node, name, constants[name])
 
 
-def _wrong_in_tensor(tensor: TensorProto) -> Iterator[str]:
+def _find_tensor_defects(tensor: TensorProto) -> Iterator[str]:
     size = _ITEM_SIZES.get(tensor.data_type)
     if size is None or tensor.data_location == TensorProto.EXTERNAL:
         yield f"tensor {tensor.name!r:.60} is of a type, or in a place, that none has"
@@ -143,12 +143,12 @@ def _wrong_in_tensor(tensor: TensorProto) -> Iterator[str]:
     else:
         count = math.prod(tensor.dims)
         values = (tensor.float_data, tensor.int32_data, tensor.int64_data)
-        found = len(tensor.raw_data) // size or max(map(len, values))
-        if found != count or len(tensor.raw_data) % size:
-            yield f"tensor {tensor.name!r:.60} holds {found} values of {count}"
+        held = len(tensor.raw_data) // size or max(map(len, values))
+        if held != count or len(tensor.raw_data) % size:
+            yield f"tensor {tensor.name!r:.60} holds {held} values of {count}"
 
 
-def _wrong_in_attribute(attribute: AttributeProto) -> Iterator[str]:
+def _find_attribute_defects(attribute: AttributeProto) -> Iterator[str]:
     kind = attribute.type
     if kind in (AttributeProto.INT, AttributeProto.INTS):
         values = attribute.ints if kind == AttributeProto.INTS else (attribute.i,)
@@ -160,12 +160,12 @@ def _wrong_in_attribute(attribute: AttributeProto) -> Iterator[str]:
         if len(values) > 8 or not all(low <= value <= high for value in values):
             yield f"{attribute.name!r:.60} is {list(values)!r:.60}"
     elif kind == AttributeProto.TENSOR:
-        yield from _wrong_in_tensor(attribute.t)
+        yield from _find_tensor_defects(attribute.t)
     elif kind not in (AttributeProto.FLOAT, AttributeProto.FLOATS, AttributeProto.STRING):
         yield f"{attribute.name!r:.60} is of a type that none has"
 
 
-def _wrong_as_shape(node: onnx.NodeProto, name: str, tensor: TensorProto) -> Iterator[str]:
+def _find_shape_defects(node: onnx.NodeProto, name: str, tensor: TensorProto) -> Iterator[str]:
     """Constants that say how large a map becomes."""
     place = list(node.input).index(name)
     if node.op_type == "Pad" and place == 1:

@@ -30,7 +30,7 @@ PROVIDERS = {
 }
 """Name for --provider to ONNX Runtime's, best first."""
 
-_NOT_BY_ITSELF = ("tensorrt",)
+_ONLY_BY_NAME = ("tensorrt",)
 """Chosen only by name: it compiles for minutes at the first start."""
 
 _LIBRARY = (
@@ -66,15 +66,15 @@ def open_session(
         FileNotFoundError: no such file.
         ValueError: no ONNX file of ours, or another network; the provider is not to be had.
     """
-    names = _choose(provider)
-    read = read_model(model)
-    card, half = read.card, read.card.get("precision") == "fp16"
+    names = _providers_to_try(provider)
+    model_file = read_model(model)
+    card, half = model_file.card, model_file.card.get("precision") == "fp16"
     with explained(card):
-        _check_ends(model, read.model.graph, output, holds)
+        _check_signature(model, model_file.model.graph, output, holds)
     for name in names:
         try:
             widened = name == "cpu" and half
-            data = as_float32(read.model).SerializeToString() if widened else read.data
+            data = as_float32(model_file.model).SerializeToString() if widened else model_file.data
             session = start(data, name, threads)
             break
         except ValueError as error:
@@ -87,7 +87,7 @@ def open_session(
     return Session(session, name, card, session.get_inputs()[0].type == "tensor(uint8)")
 
 
-def _check_ends(model: Path, graph: onnx.GraphProto, output: str, holds: str) -> None:
+def _check_signature(model: Path, graph: onnx.GraphProto, output: str, holds: str) -> None:
     """Raise ValueError where what goes in or comes out is not as in an exported network."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [i for i in graph.input if i.name not in constants]
@@ -131,7 +131,7 @@ def start(
     except Exception as error:  # ONNX Runtime's own types share no base but Exception
         raise ValueError(str(error).partition("\n")[0]) from error
     if session.get_providers()[0] != PROVIDERS[provider]:
-        raise ValueError(_why_not(provider))
+        raise ValueError(_load_failure(provider))
     return session
 
 
@@ -169,22 +169,22 @@ def _provider_options(provider: str) -> dict[str, str]:
     folder = Path(platformdirs.user_cache_dir("fststyle"), provider)
     if provider in ("tensorrt", "coreml", "openvino"):
         folder.mkdir(parents=True, exist_ok=True)
-    kept = str(folder)
+    cache = str(folder)
     return {
         "tensorrt": {
             "trt_engine_cache_enable": "True",
-            "trt_engine_cache_path": kept,
+            "trt_engine_cache_path": cache,
             "trt_timing_cache_enable": "True",
-            "trt_timing_cache_path": kept,
+            "trt_timing_cache_path": cache,
         },
         # An exhaustive search takes seconds for every new size.
         "cuda": {"cudnn_conv_algo_search": "HEURISTIC"},
-        "coreml": {"ModelFormat": "MLProgram", "ModelCacheDirectory": kept},
-        "openvino": {"cache_dir": kept},
+        "coreml": {"ModelFormat": "MLProgram", "ModelCacheDirectory": cache},
+        "openvino": {"cache_dir": cache},
     }.get(provider, {})
 
 
-def _why_not(provider: str) -> str:
+def _load_failure(provider: str) -> str:
     """ONNX Runtime goes on without a provider that fails and keeps the reason to its log; mostly
     it is a library that the provider's own needs."""
     library = Path(onnxruntime.__file__).parent / "capi" / _LIBRARY.format(provider)
@@ -195,26 +195,26 @@ def _why_not(provider: str) -> str:
     return "ONNX Runtime does not say why"
 
 
-def _choose(provider: str) -> list[str]:
+def _providers_to_try(provider: str) -> list[str]:
     """Providers to try, best first."""
     if provider not in ("auto", *PROVIDERS):
         raise ValueError(f"--provider {provider}: unknown; use auto, {', '.join(PROVIDERS)}")
     built_in = onnxruntime.get_available_providers()
-    here = [name for name, theirs in PROVIDERS.items() if theirs in built_in]
+    names = [name for name, ort_name in PROVIDERS.items() if ort_name in built_in]
     if provider != "auto":
-        if provider not in here:
+        if provider not in names:
             raise ValueError(
                 f"--provider {provider}: not in this build of ONNX Runtime, which has"
-                f" {', '.join(here)}"
+                f" {', '.join(names)}"
             )
-        here = [provider]
+        names = [provider]
     else:
-        here = [name for name in here if name not in _NOT_BY_ITSELF]
+        names = [name for name in names if name not in _ONLY_BY_NAME]
         if not _has_nvidia_gpu():
-            here = [name for name in here if name != "cuda"]
-    if {"cuda", "tensorrt"} & set(here) and hasattr(onnxruntime, "preload_dlls"):
+            names = [name for name in names if name != "cuda"]
+    if {"cuda", "tensorrt"} & set(names) and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # finds CUDA and cuDNN where pip put them
-    return here
+    return names
 
 
 def _has_nvidia_gpu() -> bool:

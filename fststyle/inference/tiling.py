@@ -43,7 +43,7 @@ class Tiles:
         self,
         picture: np.ndarray,
         pixels: int,
-        given: Mapping[str, np.ndarray],
+        scalars: Mapping[str, np.ndarray],
         *,
         folder: Path | None = None,
         progress: Callable[[float], None] = lambda done: None,
@@ -65,17 +65,17 @@ class Tiles:
             cached: dict[str, Rows] = {}
             for number, segment in enumerate(graph.segments):
                 last, moments = segment is graph.segments[-1], Moments()
-                strips = self._strips(segment, picture, pixels, {**fixed, **given}, cached)
-                for begin, end, found in strips:
+                strips = self._strips(segment, picture, pixels, {**fixed, **scalars}, cached)
+                for begin, end, outputs in strips:
                     for name in segment.cached:
                         if name not in cached:
-                            cached[name] = stack.enter_context(Rows(rows, found[name], folder))
-                        cached[name].write(begin, found[name])
+                            cached[name] = stack.enter_context(Rows(rows, outputs[name], folder))
+                        cached[name].write(begin, outputs[name])
                     if last:
-                        stylized = found[graph.output][0].transpose(1, 2, 0)
+                        stylized = outputs[graph.output][0].transpose(1, 2, 0)
                         output[STRIDE * begin : STRIDE * end] = stylized
                     else:
-                        moments.add(found[segment.outputs[0]])
+                        moments.add(outputs[segment.outputs[0]])
                     progress((end - begin) / rows / len(graph.segments))
                 if not last:
                     fixed |= graph.norm(number, moments.mean, moments.variance)
@@ -89,51 +89,51 @@ class Tiles:
         segment: Segment,
         picture: np.ndarray,
         pixels: int,
-        given: Mapping[str, np.ndarray],
+        scalars: Mapping[str, np.ndarray],
         cached: Mapping[str, "Rows"],
     ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
         """(begin, end, outputs of ``segment`` by name, 1×C×H×W) of each strip, in units of
         ``STRIDE`` rows of the picture."""
         height, width, _ = picture.shape
         rows = -(-height // STRIDE)
-        run = self._starter(segment, given)
-        each = max(2 * segment.halo, round(pixels / (STRIDE * width)), 1)
-        for begin, end in spans(rows, each):
+        run = self._starter(segment, scalars)
+        rows_at_once = max(2 * segment.halo, round(pixels / (STRIDE * width)), 1)
+        for begin, end in spans(rows, rows_at_once):
             low, high = max(0, begin - segment.halo), min(rows, end + segment.halo)
-            fed = {name: cached[name].read(low, high) for name in segment.sources}
-            found = run(picture[STRIDE * low : STRIDE * high], fed)
-            for name, values in found.items():
+            inputs = {name: cached[name].read(low, high) for name in segment.sources}
+            outputs = run(picture[STRIDE * low : STRIDE * high], inputs)
+            for name, values in outputs.items():
                 # What lies beyond the strip lacks what lies beyond it in turn.
                 scale = STRIDE // self._graph.stride(name)
                 last = None if end == rows else (end - low) * scale
-                found[name] = values[:, :, (begin - low) * scale : last]
-            yield begin, end, found
+                outputs[name] = values[:, :, (begin - low) * scale : last]
+            yield begin, end, outputs
 
     def _starter(
-        self, segment: Segment, given: Mapping[str, np.ndarray]
+        self, segment: Segment, scalars: Mapping[str, np.ndarray]
     ) -> Callable[[np.ndarray, dict[str, np.ndarray]], dict[str, np.ndarray]]:
         """``segment`` as a function of the picture's rows, H×W×3 uint8, and its sources, to its
         outputs by name, all N×C×H×W."""
         session = start(self._graph.model(segment), self._provider, self._threads)
         needed = {i.name for i in (*session.get_inputs(), *session.get_overridable_initializers())}
-        fixed = {name: value for name, value in given.items() if name in needed}
+        fixed = {name: value for name, value in scalars.items() if name in needed}
 
-        def run(rows: np.ndarray, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            fed = {**fixed, **fed}
+        def run(rows: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            inputs = {**fixed, **inputs}
             if self._graph.input in needed:
-                fed[self._graph.input] = as_fed(rows[None], self._graph.uint8)
-            found = dict(zip(segment.outputs, session.run(segment.outputs, fed), strict=True))
-            if self._graph.output in found:
-                pixels = as_frames(found[self._graph.output])
-                found[self._graph.output] = pixels.transpose(0, 3, 1, 2)
-            return found
+                inputs[self._graph.input] = as_fed(rows[None], self._graph.uint8)
+            outputs = dict(zip(segment.outputs, session.run(segment.outputs, inputs), strict=True))
+            if self._graph.output in outputs:
+                pixels = as_frames(outputs[self._graph.output])
+                outputs[self._graph.output] = pixels.transpose(0, 3, 1, 2)
+            return outputs
 
         return run
 
 
-def spans(rows: int, each: int) -> Iterator[tuple[int, int]]:
-    """(begin, end) of stretches of nearly equal length, at most ``each``."""
-    count = -(-rows // each)
+def spans(rows: int, rows_at_once: int) -> Iterator[tuple[int, int]]:
+    """(begin, end) of stretches of nearly equal length, at most ``rows_at_once``."""
+    count = -(-rows // rows_at_once)
     edges = [rows * i // count for i in range(count + 1)]
     return itertools.pairwise(edges)
 
@@ -149,12 +149,12 @@ class Moments:
         flat = maps.reshape(maps.shape[1], -1)
         count = flat.shape[1]
         mean = flat.mean(1)
-        centred = flat - mean[:, None]
-        squares = np.einsum("cp,cp->c", centred, centred).astype(np.float64)
-        apart = mean.astype(np.float64) - self.mean
+        centered = flat - mean[:, None]
+        squares = np.einsum("cp,cp->c", centered, centered).astype(np.float64)
+        difference = mean.astype(np.float64) - self.mean
         total = self.count + count
-        self.squares = self.squares + squares + apart**2 * (self.count * count / total)
-        self.mean = self.mean + apart * (count / total)
+        self.squares = self.squares + squares + difference**2 * (self.count * count / total)
+        self.mean = self.mean + difference * (count / total)
         self.count = total
 
     @property

@@ -12,7 +12,14 @@ from PIL import Image
 
 from fststyle.config import InferConfig
 from fststyle.images.io import WRITERS, check_writable
-from fststyle.inference.inputs import Found, Named, check_sources, distinct, picture_name, search
+from fststyle.inference.inputs import (
+    InputFiles,
+    Named,
+    check_sources,
+    distinct,
+    picture_name,
+    search,
+)
 from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.formats import CONTAINERS, check_video_name, output_name
 from fststyle.inference.video.media import is_called_video, is_video
@@ -28,19 +35,19 @@ class Job(NamedTuple):
 
 
 @dataclass
-class Work(Found):
+class Work(InputFiles):
     """All there is to do.
 
     Attributes:
         pictures, videos: as their names say.
         total: inputs of all shards.
-        there: inputs whose results all exist already, and that are left out.
+        existing: inputs whose results all exist already, and that are left out.
     """
 
     pictures: list[Job] = field(default_factory=list)
     videos: list[Job] = field(default_factory=list)
     total: int = 0
-    there: int = 0
+    existing: int = 0
 
 
 def plan_work(config: InferConfig, failures: Failures) -> Work:
@@ -51,29 +58,29 @@ def plan_work(config: InferConfig, failures: Failures) -> Work:
     write would be overwritten unasked, ValueError where files cannot be written as they should.
     """
     moves = cache(is_video)
-    films = [Path(name) for name in config.media if config.fps and os.path.isdir(name)]
-    rest = [name for name in config.media if Path(name) not in films]
+    frame_folders = [Path(name) for name in config.media if config.fps and os.path.isdir(name)]
+    rest = [name for name in config.media if Path(name) not in frame_folders]
     into_folder = output_is_folder(config)
-    found = search(
+    inputs = search(
         rest,
         also=lambda file: moves(file) or is_called_video(file),  # it may be a picture even so
         without=Path(config.output) if into_folder else None,
     )
-    for name, reason in found.missing.items():
+    for name, reason in inputs.missing.items():
         failures.add(name, reason)
-    if not found.files and not films:
-        found.tell_passed()
+    if not inputs.files and not frame_folders:
+        inputs.report_passed()
         raise FileNotFoundError("\n".join(failures.reasons.values()) or "nothing to stylize")
-    photos = [named for named in found.files.items() if not moves(named[0])]
-    clips = [named for named in found.files.items() if moves(named[0])]
-    clips += [(folder, Path(f"{folder.resolve().name}.mp4")) for folder in films]
+    photos = [named for named in inputs.files.items() if not moves(named[0])]
+    clips = [named for named in inputs.files.items() if moves(named[0])]
+    clips += [(folder, Path(f"{folder.resolve().name}.mp4")) for folder in frame_folders]
     if config.crossfade:
         if not clips:
             raise ValueError("--crossfade changes from style to style in time: it takes videos")
         for file, _ in photos:
             failures.add(file, "--crossfade takes videos only")
         photos = []
-    work = Work(found.files, found.missing, found.passed)
+    work = Work(inputs.files, inputs.missing, inputs.passed)
     targets = _in_folders if into_folder else _in_one_file
     pictures, videos = targets(config, photos, clips)
     sources = [job.source for job in (*pictures, *videos)]
@@ -109,8 +116,8 @@ def _file_suffixes() -> frozenset[str]:
     """Of pictures and of what FFmpeg knows."""
     Image.init()
     formats = [av.format.ContainerFormat(name).extensions for name in av.formats_available]
-    theirs = (f".{suffix}" for suffixes in formats for suffix in suffixes)
-    return frozenset((*WRITERS, *Image.registered_extensions(), *theirs))
+    extensions = (f".{suffix}" for suffixes in formats for suffix in suffixes)
+    return frozenset((*WRITERS, *Image.registered_extensions(), *extensions))
 
 
 def output_is_folder(config: InferConfig) -> bool:
@@ -128,14 +135,14 @@ def _in_folders(
         folders = [Path(config.output, path.stem) for path in config.models]
         if len({folder.name.casefold() for folder in folders}) < len(folders):
             raise ValueError("two of the styles have one name: rename one, it names a folder")
-    given = [name for _, name in (*pictures, *videos)]
+    originals = [name for _, name in (*pictures, *videos)]
     names = [picture_name(name) for _, name in pictures]
     for _, name in videos:
-        made = output_name(name)
-        names.append(made.with_suffix("") if config.frames else made)
+        video_name = output_name(name)
+        names.append(video_name.with_suffix("") if config.frames else video_name)
     jobs = [
         Job(source, {number: folder / name for number, folder in enumerate(folders)})
-        for (source, _), name in zip((*pictures, *videos), distinct(names, given), strict=True)
+        for (source, _), name in zip((*pictures, *videos), distinct(names, originals), strict=True)
     ]
     return jobs[: len(pictures)], jobs[len(pictures) :]
 
@@ -170,12 +177,12 @@ def _check_targets(
     None of ``sources``, those of other shards included, is overwritten in any case."""
     if config.skip_existing:
         for jobs in (work.pictures, work.videos):
-            left = [
+            remaining = [
                 Job(source, {n: t for n, t in targets.items() if not _exists(t)})
                 for source, targets in jobs
             ]
-            jobs[:] = [job for job in left if job.targets]
-            work.there += len(left) - len(jobs)
+            jobs[:] = [job for job in remaining if job.targets]
+            work.existing += len(remaining) - len(jobs)
     jobs = [*work.pictures, *work.videos]
     check_sources(sources, [target for job in jobs for target in job.targets.values()])
     films = {job.source for job in work.videos}

@@ -109,7 +109,7 @@ def test_what_is_fed_is_contiguous() -> None:
 def test_a_worse_provider_is_taken_when_a_better_one_fails(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(session, "_choose", lambda provider: ["openvino", "cpu"])
+    monkeypatch.setattr(session, "_providers_to_try", lambda provider: ["openvino", "cpu"])
     assert Stylizer(models["uint8"]).provider == "cpu"
     assert re.search(r"openvino provider failed to start \(.+\)", capsys.readouterr().err)
 

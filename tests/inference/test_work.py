@@ -72,7 +72,7 @@ def test_what_exists_leaves_shards_as_they_are(mixed: Path, tmp_path: Path) -> N
     first[done].parent.mkdir(parents=True)
     first[done].touch()
     work = plan(mixed, output=out, shard="1/2", skip_existing=True)
-    assert list(targets(work)) == rest and (work.there, work.total) == (1, 11)
+    assert list(targets(work)) == rest and (work.existing, work.total) == (1, 11)
     second = targets(plan(mixed, output=out, shard="2/2", skip_existing=True))
     assert not second.keys() & first.keys() and len(second) + len(first) == 11
 

@@ -137,12 +137,12 @@ class Converter:
         elif self._color.matrix == _RGB:
             primaries, transfer = (1 if n == 2 else n for n in self._color[2:])
             self.color = ColorSpace(1, False, primaries, transfer)
-        self.notes += [text for kind, text in _LEFT_OUT.items() if kind in _kinds(first)]
+        self.notes += [text for kind, text in _LEFT_OUT.items() if kind in _side_data_types(first)]
 
     def __call__(self, frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """(H×W×3 uint8 RGB, H×W uint8 alpha or None)."""
         if (frame.width, frame.height) != self._from:
-            self._say_resized(frame)
+            self._note_resizing(frame)
         if self._tone_mapped is not None:
             pixels, alpha = self._tone_mapped(self._scaled(frame, "rgb48")), None
             if self.has_alpha:
@@ -182,7 +182,7 @@ class Converter:
             )
         return turn
 
-    def _say_resized(self, frame: Any) -> None:
+    def _note_resizing(self, frame: Any) -> None:
         note = (
             f"changes its size from {self._from[0]}×{self._from[1]}; all frames are scaled to that"
         )
@@ -199,12 +199,12 @@ _LEFT_OUT = {
 """What frames say and pictures cannot."""
 
 
-def _kinds(frame: Any) -> set[Any]:
-    kinds = {data.type for data in frame.side_data}
+def _side_data_types(frame: Any) -> set[Any]:
+    types = {data.type for data in frame.side_data}
     eyes = frame.side_data.get(Type.STEREO3D)
     if eyes is not None and struct.unpack_from("=i", bytes(eyes)) == (0,):
-        kinds.discard(Type.STEREO3D)  # it says: for one
-    return kinds
+        types.discard(Type.STEREO3D)  # it says: for one
+    return types
 
 
 def _has_alpha(frame: Any) -> bool:
@@ -214,16 +214,16 @@ def _has_alpha(frame: Any) -> bool:
 def _color_space_of(frame: Any, context: Any) -> ColorSpace:
     """As the frame says it, or else the stream; 2 stands for what neither does."""
 
-    def said(name: str, unknown: int) -> int:
+    def declared(name: str, unknown: int) -> int:
         return next(
             (n for n in (int(getattr(o, name)) for o in (frame, context)) if n != unknown), unknown
         )
 
     form = frame.format.name
     # Grey is in the full range where nothing is said, as FFmpeg's scaler has it.
-    unsaid = 2 if form.startswith(("gray", "ya8", "ya16")) else 0
-    full = (said("color_range", 0) or unsaid) == 2 or form.startswith("yuvj")
-    matrix = said("colorspace", 2)
+    unspecified = 2 if form.startswith(("gray", "ya8", "ya16")) else 0
+    full = (declared("color_range", 0) or unspecified) == 2 or form.startswith("yuvj")
+    matrix = declared("colorspace", 2)
     if frame.format.is_rgb or form in ("pal8", "monow", "monob"):
         matrix = _RGB
-    return ColorSpace(matrix, full, said("color_primaries", 2), said("color_trc", 2))
+    return ColorSpace(matrix, full, declared("color_primaries", 2), declared("color_trc", 2))

@@ -106,5 +106,5 @@ def on_white(frame: Frame) -> np.ndarray:
     """The pixels; where they are transparent, white shows through."""
     if frame.alpha is None:
         return frame.pixels
-    part = frame.alpha[..., None].astype(np.uint16)
-    return ((frame.pixels * part + 255 * (255 - part) + 127) // 255).astype(np.uint8)
+    opacity = frame.alpha[..., None].astype(np.uint16)
+    return ((frame.pixels * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)

@@ -89,7 +89,7 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def choose(
+def choose_encoding(
     name: Path, container: Container, source: Any, codec: str | None, quality: int
 ) -> tuple[Encoding, list[str]]:
     """(what fits the container and the source, what is to be said of it).
@@ -122,15 +122,15 @@ def choose(
                     )
                 return encoding, notes
             reasons.append(f"{encoder} refuses {encoding.pix_fmt} ({trouble})")
-    given = f"codec {codec}" if codec else "any codec"
-    raise ValueError(f"{name}: cannot be written with {given} ({'; '.join(reasons)})")
+    request = f"codec {codec}" if codec else "any codec"
+    raise ValueError(f"{name}: cannot be written with {request} ({'; '.join(reasons)})")
 
 
 def _refused(container: Container, encoder: str) -> str:
     """Why the container cannot have it; empty where it can."""
     try:
-        found = av.Codec(encoder, "w")
-        if found.type != "video":
+        codec = av.Codec(encoder, "w")
+        if codec.type != "video":
             return f"{encoder} encodes no video"
         with av.open(io.BytesIO(), "w", format=container.muxer) as scratch:
             scratch.add_stream(encoder)
@@ -138,7 +138,7 @@ def _refused(container: Container, encoder: str) -> str:
         return f"this build of FFmpeg has no encoder {encoder}"
     except (av.error.FFmpegError, ValueError) as error:
         return reason(error)
-    if container.takes and found.canonical_name not in container.takes:
+    if container.takes and codec.canonical_name not in container.takes:
         return f"{container.muxer!r} format does not support {encoder!r} codec"
     return ""
 
@@ -151,9 +151,9 @@ def _encodings(container: Container, encoder: str, source: Any, quality: int) ->
     wanted: Sequence[str] = _ODD if odd else _OPAQUE
     if encoder == "libwebp_anim":
         wanted = ("bgra",)  # the library makes its own of it
-    beside = encoder in _ALPHA_BESIDE and container.muxer not in ("matroska", "webm")
-    clear = _ALPHA if source.has_alpha and not beside and wanted != ("bgra",) else ()
-    formats = [form for form in (*clear, *wanted) if form in offered] or offered[:1]
+    alpha_beside = encoder in _ALPHA_BESIDE and container.muxer not in ("matroska", "webm")
+    with_alpha = _ALPHA if source.has_alpha and not alpha_beside and wanted != ("bgra",) else ()
+    formats = [form for form in (*with_alpha, *wanted) if form in offered] or offered[:1]
     steady = container.steady or bool(codec.frame_rates)
     rate = _nearest(_rate(source, steady), codec.frame_rates)
     for pix_fmt in dict.fromkeys(formats):

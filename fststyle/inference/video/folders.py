@@ -95,11 +95,11 @@ def by_number(file: Path) -> tuple[list[list[Part]], Path]:
     """Sorts paths by their names' parts, digits as the numbers that they are, of any length."""
 
     def parts(name: str) -> list[Part]:
-        found: list[Part] = []
+        key: list[Part] = []
         for place, part in enumerate(re.split(r"([0-9]+)", name)):  # text and digits in turn
             digits = part.lstrip("0")
-            found.append((len(digits), digits) if place % 2 else part)
-        return found
+            key.append((len(digits), digits) if place % 2 else part)
+        return key
 
     return [parts(name) for name in file.with_suffix("").parts], file
 
@@ -128,8 +128,8 @@ class FolderTarget:
 
     def __init__(self, folder: Path) -> None:
         self.path, self.frames = folder, 0
-        self._beside = Path(os.path.realpath(folder)).with_name(f".{secrets.token_hex(6)}.tmp")
-        self._beside.mkdir(parents=True)
+        self._temporary = Path(os.path.realpath(folder)).with_name(f".{secrets.token_hex(6)}.tmp")
+        self._temporary.mkdir(parents=True)
 
     def put(self, item: Any) -> None:
         """Write a frame."""
@@ -138,22 +138,22 @@ class FolderTarget:
             image = Image.fromarray(item.pixels)
             if item.alpha is not None:
                 image.putalpha(Image.fromarray(item.alpha))
-            write_image(image, self._beside / f"{self.frames:06d}.png")
+            write_image(image, self._temporary / f"{self.frames:06d}.png")
 
     def close(self) -> None:
         """Let the folder appear."""
         folder = Path(os.path.realpath(self.path))
         if not folder.exists():
-            self._beside.rename(folder)
+            self._temporary.rename(folder)
             return
-        before = folder.with_name(f".{secrets.token_hex(6)}.tmp")
+        replaced = folder.with_name(f".{secrets.token_hex(6)}.tmp")
         for file in folder.iterdir():
             if not self.FRAME.fullmatch(file.name):
-                file.rename(self._beside / file.name)
-        folder.rename(before)
-        self._beside.rename(folder)
-        shutil.rmtree(before)
+                file.rename(self._temporary / file.name)
+        folder.rename(replaced)
+        self._temporary.rename(folder)
+        shutil.rmtree(replaced)
 
     def abandon(self) -> None:
         """Remove what was written; after ``close`` nothing happens."""
-        shutil.rmtree(self._beside, ignore_errors=True)
+        shutil.rmtree(self._temporary, ignore_errors=True)

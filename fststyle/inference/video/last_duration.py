@@ -19,23 +19,23 @@ def set_last_duration(path: Path, seconds: Fraction) -> None:
 
 def _set_in_png(file: BinaryIO, seconds: Fraction) -> None:
     """fcTL: number, width, height, x, y (4 bytes each), delay as a fraction (2 and 2), and more."""
-    found = [(at, size) for name, at, size in _chunks(file, 8, ">I4s", 4) if name == b"fcTL"]
-    if not found:
+    chunks = [(at, size) for name, at, size in _chunks(file, 8, ">I4s", 4) if name == b"fcTL"]
+    if not chunks:
         return
-    at, size = found[-1]
-    part = seconds.limit_denominator(1000)
+    at, size = chunks[-1]
+    fraction = seconds.limit_denominator(1000)
     file.seek(at)
     data = bytearray(file.read(size))
-    data[20:24] = struct.pack(">HH", min(part.numerator, 65535), part.denominator)
+    data[20:24] = struct.pack(">HH", min(fraction.numerator, 65535), fraction.denominator)
     file.seek(at)
     file.write(data + struct.pack(">I", zlib.crc32(b"fcTL" + data)))
 
 
 def _set_in_webp(file: BinaryIO, seconds: Fraction) -> None:
     """ANMF: x, y, width, height and milliseconds (3 bytes each), and more."""
-    found = [at for name, at, _ in _chunks(file, 12, "<4sI", 0) if name == b"ANMF"]
-    if found:
-        file.seek(found[-1] + 12)
+    chunks = [at for name, at, _ in _chunks(file, 12, "<4sI", 0) if name == b"ANMF"]
+    if chunks:
+        file.seek(chunks[-1] + 12)
         file.write(min(round(1000 * seconds), (1 << 24) - 1).to_bytes(3, "little"))
 
 

@@ -119,10 +119,10 @@ class Latest:
                     self._changed.notify()
         finally:
             source.close()
-        self.failure = self._what_is_missing()
+        self.failure = self._describe_failure()
         return came
 
-    def _what_is_missing(self) -> str:
+    def _describe_failure(self) -> str:
         """Of a source that has ended."""
         source = self._current
         if source.failure and not source.live:

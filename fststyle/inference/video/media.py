@@ -67,11 +67,11 @@ def _refused(source: str, error: Exception) -> ValueError:
     return ValueError(f"{source}: not a video that can be read ({reason})")
 
 
-def films(container: Any) -> list[Any]:
+def film_streams(container: Any) -> list[Any]:
     """The video streams of a container that are films, and neither covers nor thumbnails, in the
     order in which ffmpeg would choose them: what moves, the default one, the largest."""
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
-    found = [
+    streams = [
         stream
         for stream in container.streams.video
         if not stream.disposition & covers and stream.codec_context is not None
@@ -82,7 +82,7 @@ def films(container: Any) -> list[Any]:
         marked = bool(stream.disposition & Disposition.default)
         return stream.frames == 1, -(context.width * context.height + 5_000_000 * marked)
 
-    return sorted(found, key=rank)
+    return sorted(streams, key=rank)
 
 
 def is_video(file: Path) -> bool:
@@ -106,11 +106,11 @@ def is_video(file: Path) -> bool:
     try:
         with open_container(str(file)) as container:
             name = container.format.name
-            if name in _NO_FILMS or name.endswith("_pipe") or _is_something_else(file, name):
+            if name in _NO_FILMS or name.endswith("_pipe") or _is_photo_or_document(file, name):
                 return False
-            if not films(container):
+            if not film_streams(container):
                 return is_called_video(file)
-            return is_called_video(file) or _shows_something(container)
+            return is_called_video(file) or _has_decodable_frame(container)
     except (ValueError, OSError):
         return is_called_video(file)
 
@@ -121,7 +121,7 @@ def moves(image: Any) -> bool:
     return getattr(image, "n_frames", 1) - still > 1
 
 
-def _is_something_else(file: Path, form: str) -> bool:
+def _is_photo_or_document(file: Path, form: str) -> bool:
     """A photo in a film's container, or a document or an archive that holds pictures."""
     with file.open("rb") as opened:
         head = opened.read(12)
@@ -135,9 +135,9 @@ def is_called_video(file: Path) -> bool:
     return (mimetypes.guess_type(file.name)[0] or "").startswith("video/")
 
 
-def _shows_something(container: Any) -> bool:
+def _has_decodable_frame(container: Any) -> bool:
     """Whether a frame can be decoded: FFmpeg takes much for raw video that is something else."""
     try:
-        return next(container.decode(films(container)[0]), None) is not None
+        return next(container.decode(film_streams(container)[0]), None) is not None
     except (av.error.FFmpegError, StopIteration):
         return False

@@ -17,7 +17,7 @@ from fststyle.inference.video.media import is_live
 from fststyle.inference.video.moving_pictures import GifTarget
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
-from fststyle.inference.video.writer import VideoTarget, copied
+from fststyle.inference.video.writer import VideoTarget, copy_packet
 from fststyle.utils.console import printable
 from fststyle.utils.files import atomic_write
 from fststyle.utils.threads import BackgroundWriter, prefetch
@@ -28,7 +28,7 @@ size for every file that is written."""
 
 
 @dataclass
-class Done:
+class VideoResult:
     """What became of a video; ``failure``, ``corrupt``, ``notes`` as ``VideoSource`` has them.
     ``files``: what was written."""
 
@@ -80,13 +80,13 @@ def open_target(
         folder = FolderTarget(path)
         return folder, folder
     file = atomic_write(path)
-    beside = stack.enter_context(file)
+    temporary = stack.enter_context(file)
     if path.suffix.lower() == ".gif":
-        return GifTarget(beside, path, source), file
-    return VideoTarget(beside, path, source, codec, quality), file
+        return GifTarget(temporary, path, source), file
+    return VideoTarget(temporary, path, source, codec, quality), file
 
 
-def unfinished(path: Path, *, folder: bool) -> Path:
+def unfinished_name(path: Path, *, folder: bool) -> Path:
     """A free name for what was done of a film when it was stopped, so that nobody, least of all
     ``--skip-existing``, takes it for the whole: ``film.unfinished.mp4``."""
     stem, suffix = (path.name, "") if folder else (path.stem, path.suffix)
@@ -106,7 +106,7 @@ def stylize_video(
     batch_size: int = 1,
     frames: bool = False,
     timed: bool = False,
-) -> Done:
+) -> VideoResult:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
     stylized at once, with ``grain`` levels of ``add_noise``.
@@ -120,7 +120,7 @@ def stylize_video(
 
     Raises ValueError where a frame or a file is refused, OSError where the disk does.
     """
-    done = Done(files=targets)
+    result = VideoResult(files=targets)
     with contextlib.ExitStack() as stack:
         stack.callback(source.close)
         first, last = source.span() if timed else (0, 0)
@@ -142,11 +142,11 @@ def stylize_video(
         def stylize() -> None:
             times = np.array([frame.pts for frame in waiting])
             places = (times - first) / max(1, last - first)
-            made = effect(np.stack([frame.pixels for frame in waiting]), places.clip(max=1))
-            for encoder, frames in zip(encoders, made, strict=True):
+            stylized = effect(np.stack([frame.pixels for frame in waiting]), places.clip(max=1))
+            for encoder, frames in zip(encoders, stylized, strict=True):
                 for pixels, frame in zip(frames, waiting, strict=True):
                     encoder.put(frame._replace(pixels=pixels))
-            done.frames += len(waiting)
+            result.frames += len(waiting)
             bar.update(len(waiting))
             waiting.clear()
 
@@ -158,21 +158,21 @@ def stylize_video(
             else:
                 # Writing a packet takes it up: every file but the last has one of its own.
                 for encoder in encoders[:-1]:
-                    encoder.put(copied(item))
+                    encoder.put(copy_packet(item))
                 encoders[-1].put(item)
             if stopped():
-                done.stopped = True
+                result.stopped = True
                 break
         if waiting:
             stylize()
-        if done.stopped and not is_live(source.source):
+        if result.stopped and not is_live(source.source):
             for name in named:
-                name.path = unfinished(name.path, folder=frames)
-            done.files = [name.path for name in named]
+                name.path = unfinished_name(name.path, folder=frames)
+            result.files = [name.path for name in named]
         for encoder in encoders:
             encoder.close()
-    done.corrupt, done.failure, done.notes = source.corrupt, source.failure, source.notes
-    return done
+    result.corrupt, result.failure, result.notes = source.corrupt, source.failure, source.notes
+    return result
 
 
 def with_noise(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
@@ -186,17 +186,17 @@ def with_noise(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"
         yield item
 
 
-def report(done: Done, source: str) -> str:
+def report(result: VideoResult, source: str) -> str:
     """Say what became of a video; returns a line on why it is not whole, where it is not."""
-    names = ", ".join(printable(file) for file in done.files)
-    print(f"{names}: {done.frames} frames")
-    for note in done.notes:
+    names = ", ".join(printable(file) for file in result.files)
+    print(f"{names}: {result.frames} frames")
+    for note in result.notes:
         print(f"{printable(source)}: {note}", file=sys.stderr)
-    if done.stopped:
+    if result.stopped:
         print(f"stopped; {names} holds what was done", file=sys.stderr)
-    reasons = [f"{done.corrupt} corrupt frame(s) passed over"] * bool(done.corrupt)
-    if done.failure:
+    reasons = [f"{result.corrupt} corrupt frame(s) passed over"] * bool(result.corrupt)
+    if result.failure:
         reasons.append(
-            f"cannot be read to its end ({done.failure}); {names} holds what comes before"
+            f"cannot be read to its end ({result.failure}); {names} holds what comes before"
         )
     return f"{source}: {'; '.join(reasons)}" if reasons else ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from fststyle.inference.video.conversion import ColorSpace, Converter
 from fststyle.inference.video.deinterlace import Deinterlacer
-from fststyle.inference.video.media import films, is_live, open_container
+from fststyle.inference.video.media import film_streams, is_live, open_container
 from fststyle.inference.video.timeline import MICRO, Timeline
 
 EARLY = 32_000_000
@@ -80,10 +80,10 @@ class VideoSource:
         self._converter: Converter | None = None
         self._items: Iterator[Frame | av.Packet[Any]]
         self._begin()
-        self.live = is_live(source) and not _ends(self.container)
+        self.live = is_live(source) and not _is_finite(self.container)
         self.rate = _rate(self.stream)
         self.count = self._count()
-        self._items = self._first_of()
+        self._items = self._from_first_frame()
         assert self._converter is not None
         self.width: int = self._converter.width
         self.height: int = self._converter.height
@@ -96,22 +96,22 @@ class VideoSource:
         """Open it, before the first packet."""
         self.container: Any = open_container(self.source)
         try:
-            found = films(self.container)
-            if not found:
-                raise ValueError(f"{self.source}: {_nothing_in(self.container)}")
-            self.stream = found[0]
+            streams = film_streams(self.container)
+            if not streams:
+                raise ValueError(f"{self.source}: {_describe_missing_film(self.container)}")
+            self.stream = streams[0]
             self._decoder, self._notes = _decoder(self.stream), list[str]()
         except ValueError:
             self.close()
             raise
-        if len(found) > 1:
-            self._notes.append(f"{len(found) - 1} more video stream(s) in it are left out")
+        if len(streams) > 1:
+            self._notes.append(f"{len(streams) - 1} more video stream(s) in it are left out")
         self.time_base: Fraction = self.stream.time_base or Fraction(1, 1000)
         self._timeline = Timeline(self.container)
         self.start = self._timeline.start
-        self._turns: deque[int | None] | None = deque() if self._order_only else None
+        self._decode_times: deque[int | None] | None = deque() if self._order_only else None
         self.corrupt, self.failure, self._end, self._partial = 0, "", 0.0, False
-        self._items = self._numbered()
+        self._items = self._timed_frames()
 
     @property
     def _order_only(self) -> bool:
@@ -162,7 +162,7 @@ class VideoSource:
             return min(known) - begin, max(known) - begin
         return 0, round((len(times) - 1) / self.rate / self.time_base)
 
-    def _first_of(self) -> Iterator[Any]:
+    def _from_first_frame(self) -> Iterator[Any]:
         """Everything, once there is a frame.
 
         Raises ValueError where there is none.
@@ -178,15 +178,15 @@ class VideoSource:
                 early.append(item)
         else:
             self.close()
-            why = f" ({self.failure})" if self.failure else ""
-            raise ValueError(f"{self.source}: no frame of it can be decoded{why}")
+            reason = f" ({self.failure})" if self.failure else ""
+            raise ValueError(f"{self.source}: no frame of it can be decoded{reason}")
         if size > EARLY and not self.live:
             self.close()
             self._begin()
             return self._items
-        return _chained(early, items)
+        return _emptied_then(early, items)
 
-    def _numbered(self) -> Iterator["Frame | av.Packet[Any]"]:
+    def _timed_frames(self) -> Iterator["Frame | av.Packet[Any]"]:
         """Packets, and frames with their pixels, later than the ones before."""
         number, last, begin = 0, None, 0
         for item in self._progressive():
@@ -236,7 +236,7 @@ class VideoSource:
                 self.failure, packet = str(error), None
                 yield from self._frames_of(None)
             if packet is None:
-                self.failure = self.failure or self._cut_short()
+                self.failure = self.failure or self._describe_truncation()
                 return
             if packet.is_corrupt and self._whole_packets:
                 # FFmpeg's threads would lose frames before it that wait to be shown.
@@ -256,16 +256,16 @@ class VideoSource:
             if packet.dts is not None:
                 yield packet
 
-    def _cut_short(self) -> str:
+    def _describe_truncation(self) -> str:
         """What to say of a file that ends within a packet, or before the time that it says; empty
         where it does not."""
-        alone = len(films(self.container)) == 1  # else another film may be longer
-        seconds = self._said_end()
+        alone = len(film_streams(self.container)) == 1  # else another film may be longer
+        seconds = self._declared_end()
         if not seconds or not alone or self._end > seconds - CUT_SHORT:
             return "it is cut off" if self._partial else ""
         return f"it ends after {self._end:.1f} of {float(seconds):.1f} s"
 
-    def _said_end(self) -> Fraction:
+    def _declared_end(self) -> Fraction:
         """Seconds after which it is over, sound included; 0 where the file does not say."""
         if self.container.duration is None or not self._whole_packets:
             return Fraction(0)
@@ -274,23 +274,23 @@ class VideoSource:
     def _duration(self, frame: Any, pts: int) -> int:
         """How long a frame is shown, which FFmpeg guesses by the average where the file does not
         say it; the last one not longer than the film."""
-        left = round(self._said_end() / self.time_base) - pts
+        remaining = round(self._declared_end() / self.time_base) - pts
         duration = frame.duration or 0
-        return min(duration, left) if left > 0 else duration
+        return min(duration, remaining) if remaining > 0 else duration
 
     def _frames_of(self, packet: Any) -> Iterator[Any]:
-        if self._turns is not None and packet is not None and packet.size:
-            self._turns.append(packet.dts)
+        if self._decode_times is not None and packet is not None and packet.size:
+            self._decode_times.append(packet.dts)
         try:
             decoded = self._decoder.decode(packet)
         except av.error.FFmpegError:
             self.corrupt += 1
-            if self._turns:
-                self._turns.popleft()
+            if self._decode_times:
+                self._decode_times.popleft()
             return
         for frame in decoded:
-            if self._turns:
-                frame.pts = self._turns.popleft()
+            if self._decode_times:
+                frame.pts = self._decode_times.popleft()
             if frame.is_corrupt:
                 self.corrupt += 1
             else:
@@ -306,13 +306,13 @@ class VideoSource:
         return max(0, round(seconds * self.rate))
 
 
-def _chained(early: list[Any], items: Iterator[Any]) -> Iterator[Any]:
+def _emptied_then(early: list[Any], items: Iterator[Any]) -> Iterator[Any]:
     while early:  # nothing is kept that is passed on
         yield early.pop(0)
     yield from items
 
 
-def _nothing_in(container: Any) -> str:
+def _describe_missing_film(container: Any) -> str:
     """Why there is no film."""
     unknown = [stream for stream in container.streams.video if stream.codec_context is None]
     if unknown:
@@ -340,7 +340,7 @@ def _rate(stream: Any) -> Fraction:
     return min(rates, default=Fraction(25))
 
 
-def _ends(container: Any) -> bool:
+def _is_finite(container: Any) -> bool:
     """Whether what is behind an address is a file."""
     if container.duration is not None:
         return True

@@ -17,7 +17,7 @@ _OF_THE_FILE = re.compile(
 """Tags that tell how a file was written, and are not true of another."""
 
 
-def kept(tags: dict[str, str]) -> dict[str, str]:
+def lasting_tags(tags: dict[str, str]) -> dict[str, str]:
     """Tags that are true of the stylized film, too."""
     return {key: value for key, value in tags.items() if not _OF_THE_FILE.fullmatch(key)}
 
@@ -47,13 +47,13 @@ def timecode(source: Any) -> str | None:
 
 def describe(container: Any, video: Any, source: Any, with_timecode: bool) -> None:
     """Give the container that is written the source's tags, and its video stream the source's."""
-    given = source.container
-    if given is None:
+    source_container = source.container
+    if source_container is None:
         return
-    container.metadata.update(kept(given.metadata))
+    container.metadata.update(lasting_tags(source_container.metadata))
     film = source.stream
     if film is not None:
-        video.metadata.update(kept(film.metadata))
+        video.metadata.update(lasting_tags(film.metadata))
         video.disposition = int(film.disposition)
     for tags in (container.metadata, video.metadata):
         for key in [key for key in tags if key.lower() == "timecode"]:

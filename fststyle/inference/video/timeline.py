@@ -83,8 +83,8 @@ class Clock:
 
     def set(self, packet: Any, base: Fraction) -> bool:
         """Let a packet be in units of ``base``; False where nothing tells when it is due."""
-        given = packet.time_base or base
-        scale = Fraction(given) / Fraction(base)
+        unit = packet.time_base or base
+        scale = Fraction(unit) / Fraction(base)
 
         def rescaled(value: int | None) -> int | None:
             return None if value is None else round(value * scale)

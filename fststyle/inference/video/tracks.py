@@ -30,7 +30,7 @@ class Track(Protocol):
         """What is left."""
 
 
-class Way(NamedTuple):
+class TrackOption(NamedTuple):
     """How a stream can become a track.
 
     ``add`` puts it into a container that is written; it raises ValueError or FFmpegError where that
@@ -41,11 +41,11 @@ class Way(NamedTuple):
     encoder: str = ""
 
 
-def ways(stream: Any, form: Container) -> Iterator[Way]:
+def track_options(stream: Any, form: Container) -> Iterator[TrackOption]:
     """How a source's stream can become a track, the best first."""
     codec = stream.codec_context.codec if stream.codec_context else None
     if not form.takes or _codec_name(stream) in form.takes:
-        yield Way(partial(Copied, template=stream))
+        yield TrackOption(partial(Copied, template=stream))
     if not codec:
         return
     kinds: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -54,12 +54,23 @@ def ways(stream: Any, form: Container) -> Iterator[Way]:
     }
     kind, encoders = kinds.get(stream.type, (None, ()))
     for encoder in encoders:
-        yield Way(partial(kind, template=stream, encoder=encoder), encoder)
+        yield TrackOption(partial(kind, template=stream, encoder=encoder), encoder)
         if kind is Sound:  # MXF has no other rate
-            yield Way(partial(Sound, template=stream, encoder=encoder, rate=BROADCAST), encoder)
+            yield TrackOption(
+                partial(Sound, template=stream, encoder=encoder, rate=BROADCAST), encoder
+            )
 
 
-_USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_USUAL_LAYOUTS = {
+    1: "mono",
+    2: "stereo",
+    3: "2.1",
+    4: "4.0",
+    5: "5.0",
+    6: "5.1",
+    7: "6.1",
+    8: "7.1",
+}
 """Layouts of so many channels, as FFmpeg guesses them."""
 
 
@@ -71,8 +82,8 @@ class Copied:
         if template.type == "audio":
             context = self.stream.codec_context
             count = context.layout.nb_channels
-            if context.layout.name == f"{count} channels" and count in _USUAL:
-                context.layout = _USUAL[count]  # muxers fail where it is not said
+            if context.layout.name == f"{count} channels" and count in _USUAL_LAYOUTS:
+                context.layout = _USUAL_LAYOUTS[count]  # muxers fail where it is not said
 
     def packets(self, packet: Any) -> Iterator[Any]:
         """See ``Track``; the packet is taken up."""
@@ -117,11 +128,11 @@ class Sound:
 
     def __init__(self, container: Any, template: Any, encoder: str, rate: int = 0) -> None:
         self._decoder = _Decoder(template)
-        given = template.codec_context
-        rate, layout, bit_rate = _sound_settings(encoder, given.layout, rate or given.sample_rate)
+        source = template.codec_context
+        rate, layout, bit_rate = _sound_settings(encoder, source.layout, rate or source.sample_rate)
         self.stream = container.add_stream(encoder, rate=rate, layout=layout, bit_rate=bit_rate)
         self._resampler: Any = None
-        self._heard: Any = None
+        self._format: Any = None
 
     def packets(self, packet: Any) -> Iterator[Any]:
         """See ``Track``; damaged packets give nothing."""
@@ -134,15 +145,15 @@ class Sound:
 
     def flush(self) -> Iterator[Any]:
         """See ``Track``."""
-        for frame in self._decoder.rest():
+        for frame in self._decoder.flush():
             yield from self._encode(frame)
         yield from self._resampled(None)
-        if self._heard is not None:
+        if self._format is not None:
             yield from self.stream.encode(None)
 
     def _encode(self, frame: Any) -> Iterator[Any]:
-        heard = frame.format.name, frame.layout.name, frame.sample_rate
-        if heard != self._heard:  # sound may change in mid-film, as television's does
+        sound_format = frame.format.name, frame.layout.name, frame.sample_rate
+        if sound_format != self._format:  # sound may change in mid-film, as television's does
             yield from self._resampled(None)
             context = self.stream.codec_context
             if not context.is_open:
@@ -150,7 +161,7 @@ class Sound:
             self._resampler = av.AudioResampler(
                 context.format, context.layout, context.sample_rate, context.frame_size or 1024
             )
-            self._heard = heard
+            self._format = sound_format
         yield from self._resampled(frame)
 
     def _resampled(self, frame: Any) -> Iterator[Any]:
@@ -160,17 +171,17 @@ class Sound:
             yield from self.stream.encode(part)
 
 
-def _sound_settings(encoder: str, given: Any, rate: int) -> tuple[int, str, int]:
+def _sound_settings(encoder: str, source: Any, rate: int) -> tuple[int, str, int]:
     """(samples per second, channels, bits per second) that the encoder takes, as near as possible
-    to what is given.
+    to the layout and rate of the source.
 
     Raises ValueError where there is no such encoder, or where it takes nothing.
     """
     codec = av.Codec(encoder, "w")
     rates = sorted(codec.audio_rates or [rate])
     rate = next((one for one in rates if one >= rate), rates[-1])
-    count = given.nb_channels
-    layouts = [given.name, *(["5.1"] if count >= 6 else []), "stereo", "mono"]
+    count = source.nb_channels
+    layouts = [source.name, *(["5.1"] if count >= 6 else []), "stereo", "mono"]
     if count < 2:
         layouts = ["mono"]
     for layout in dict.fromkeys(layouts):
@@ -184,7 +195,7 @@ def _sound_settings(encoder: str, given: Any, rate: int) -> tuple[int, str, int]
             except (av.error.FFmpegError, ValueError):
                 continue
             return rate, layout, bit_rate
-    raise ValueError(f"{encoder} does not take {given.name} at {rate} Hz")
+    raise ValueError(f"{encoder} does not take {source.name} at {rate} Hz")
 
 
 class Text:
@@ -203,20 +214,20 @@ class Text:
             return
         context = self.stream.codec_context
         try:
-            shown = self._decoder.context.decode2(packet)
-            if shown is None or not len(shown):
+            subtitles = self._decoder.context.decode2(packet)
+            if subtitles is None or not len(subtitles):
                 return
-            late, lasts = shown.start_display_time, shown.end_display_time
-            shown.start_display_time = 0
-            made = context.encode_subtitle(shown)
+            late, lasts = subtitles.start_display_time, subtitles.end_display_time
+            subtitles.start_display_time = 0
+            encoded = context.encode_subtitle(subtitles)
         except (av.error.FFmpegError, ValueError):
             return
-        made.time_base = Fraction(1, 1000)
-        made.pts = made.dts = round(packet.pts * packet.time_base * 1000) + late
+        encoded.time_base = Fraction(1, 1000)
+        encoded.pts = encoded.dts = round(packet.pts * packet.time_base * 1000) + late
         duration = round((packet.duration or 0) * packet.time_base * 1000)
-        made.duration = duration or max(0, lasts - late)
-        made.stream = self.stream
-        yield made
+        encoded.duration = duration or max(0, lasts - late)
+        encoded.stream = self.stream
+        yield encoded
 
     def flush(self) -> Iterator[Any]:
         """See ``Track``."""
@@ -234,7 +245,7 @@ class _Decoder:
         # With it the decoder sets the time right after what it is told to cut off.
         self.context.options = {"pkt_timebase": str(template.time_base)}
 
-    def rest(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         """What was held back."""
         try:
             return list(self.context.decode(None)) if self.context.is_open else []
@@ -247,8 +258,8 @@ def label(stream: Any) -> str:
     name = _codec_name(stream)
     kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
     language = stream.metadata.get("language", "und")
-    told = [name or "of unknown kind"] + [language] * (language != "und")
-    return f"{kind} ({', '.join(told)})"
+    words = [name or "of unknown kind"] + [language] * (language != "und")
+    return f"{kind} ({', '.join(words)})"
 
 
 def _codec_name(stream: Any) -> str | None:

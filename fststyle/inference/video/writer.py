@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from fststyle.inference.video.encoder import VideoEncoder
-from fststyle.inference.video.encoding import choose, reason
+from fststyle.inference.video.encoding import choose_encoding, reason
 from fststyle.inference.video.formats import CONTAINERS
 from fststyle.inference.video.last_duration import set_last_duration
 from fststyle.inference.video.reader import Frame
@@ -26,7 +26,7 @@ from fststyle.inference.video.tags import (
     timecode,
 )
 from fststyle.inference.video.timeline import Clock
-from fststyle.inference.video.tracks import Cover, Track, Way, label, ways
+from fststyle.inference.video.tracks import Cover, Track, TrackOption, label, track_options
 from fststyle.utils.console import printable
 
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EPIPE)
@@ -60,7 +60,7 @@ class VideoTarget:
     ) -> None:
         self._name, self._source = name, source
         self._form = CONTAINERS[name.suffix.lower()]
-        self._encoding, notes = choose(name, self._form, source, codec, quality)
+        self._encoding, notes = choose_encoding(name, self._form, source, codec, quality)
         self._file = path
         self._timecode = timecode(source) is not None
         self._refused: Counter[str] = Counter()
@@ -119,33 +119,33 @@ class VideoTarget:
         with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
             self._container.close()
 
-    def _plan(self, notes: list[str]) -> list[tuple[Any, Way]]:
+    def _plan(self, notes: list[str]) -> list[tuple[Any, TrackOption]]:
         """How each of the source's streams becomes a track; what does not is noted."""
-        given = self._source.container
+        container = self._source.container
         suffix = self._name.suffix
-        attached = given.streams.attachments if given is not None else ()
-        planned: list[tuple[Any, Way]] = []
+        attached = container.streams.attachments if container is not None else ()
+        planned: list[tuple[Any, TrackOption]] = []
         for stream in [*self._source.others, *attached]:
             if stream.type == "data" and _is_made_anew(stream):
                 continue
             full = self._form.single and any(s.type == stream.type for s, _ in planned)
-            for way in () if full else ways(stream, self._form):
-                if self._takes([*planned, (stream, way)]):
-                    planned.append((stream, way))
-                    if way.encoder:
-                        notes.append(f"{label(stream)} is converted by {way.encoder}")
+            for option in () if full else track_options(stream, self._form):
+                if self._takes([*planned, (stream, option)]):
+                    planned.append((stream, option))
+                    if option.encoder:
+                        notes.append(f"{label(stream)} is converted by {option.encoder}")
                     break
             else:
                 notes.append(f"{label(stream)} is left out, which {suffix} does not take")
         for stream, picture in covers(self._source):
-            cover = (stream, Way(partial(Cover, template=stream, picture=picture)))
+            cover = (stream, TrackOption(partial(Cover, template=stream, picture=picture)))
             if self._form.muxer in _WITH_COVER and self._takes([*planned, cover]):
                 planned.append(cover)
             else:
                 notes.append(f"the cover picture is left out, which {suffix} does not take")
         return planned
 
-    def _takes(self, planned: list[tuple[Any, Way]]) -> bool:
+    def _takes(self, planned: list[tuple[Any, TrackOption]]) -> bool:
         """Whether the container can be begun with these tracks."""
         try:
             container, *_ = self._open(io.BytesIO(), planned)
@@ -156,7 +156,7 @@ class VideoTarget:
         return True
 
     def _open(
-        self, where: Any, planned: list[tuple[Any, Way]]
+        self, where: Any, planned: list[tuple[Any, TrackOption]]
     ) -> tuple[Any, VideoEncoder, dict[int, tuple[Any, Track]]]:
         """(container, the film's stream, the source's streams and their tracks by index), with the
         header written: whatever is refused is refused here."""
@@ -171,8 +171,8 @@ class VideoTarget:
         if self._form.muxer not in _CHAPTERS_LAST:
             container.set_chapters(chapters(self._source))
         tracks = {}
-        for stream, way in planned:
-            track = way.add(container)
+        for stream, option in planned:
+            track = option.add(container)
             tracks[stream.index] = stream, track
             if not isinstance(track, Cover):
                 describe_track(track.stream, stream)
@@ -222,7 +222,7 @@ def _is_made_anew(stream: Any) -> bool:
     return "timecode" in stream.metadata or stream.discard == av.stream.Discard.all
 
 
-def copied(packet: Any) -> Any:
+def copy_packet(packet: Any) -> Any:
     """An ``av.Packet`` with the same data, side data, time and stream."""
     copy: Any = av.Packet(bytes(packet))
     for name in ("pts", "dts", "duration", "time_base", "is_keyframe", "stream"):

@@ -16,8 +16,8 @@ from fststyle.inference.video.formats import Container
 from fststyle.inference.video.pipeline import stylize_video
 from fststyle.inference.video.reader import VideoSource
 from fststyle.inference.video.tags import chapters
-from fststyle.inference.video.tracks import label, ways
-from fststyle.inference.video.writer import copied
+from fststyle.inference.video.tracks import label, track_options
+from fststyle.inference.video.writer import copy_packet
 
 TEXT = ((80, 120, "Hello"), (240, 160, "Bye"))
 """Milliseconds from the start, milliseconds long, what is said."""
@@ -266,7 +266,7 @@ def test_copies_have_the_side_data(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "clip.mp4")) as container:
         packet = next(container.demux(audio=0))
         assert packet.has_sidedata("skip_samples")
-        copy = copied(packet)
+        copy = copy_packet(packet)
     assert copy.has_sidedata("skip_samples") and bytes(copy) == bytes(packet)
     assert (copy.pts, copy.duration) == (packet.pts, packet.duration)
 
@@ -296,7 +296,9 @@ class UnknownSound:
 
 def test_sound_of_an_unknown_codec_can_only_be_copied() -> None:
     assert label(UnknownSound()) == "sound (of unknown kind)"
-    assert [way.encoder for way in ways(UnknownSound(), Container("matroska"))] == [""]
+    assert [option.encoder for option in track_options(UnknownSound(), Container("matroska"))] == [
+        ""
+    ]
 
 
 def test_covers_go_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fststyle.inference.video.conversion import SDR
-from fststyle.inference.video.encoding import choose
+from fststyle.inference.video.encoding import choose_encoding
 from fststyle.inference.video.formats import CONTAINERS, Container, check_video_name, output_name
 from fststyle.inference.video.pipeline import open_target, stylize_video
 from fststyle.inference.video.reader import Frame, VideoSource
@@ -155,7 +155,7 @@ def test_a_codec_that_does_not_fit_is_refused_at_once(
 
 def test_what_a_build_lacks_is_replaced_by_the_next_best() -> None:
     container = Container("mp4", ("libmissing", "mpeg4"))
-    encoding, notes = choose(Path("film.mp4"), container, source(), None, 16)
+    encoding, notes = choose_encoding(Path("film.mp4"), container, source(), None, 16)
     assert encoding.codec == "mpeg4" and "no encoder libmissing: mpeg4" in notes[0]
 
 
