@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 
 import fststyle
-from fststyle.checkpoints.style import load_transform
+from fststyle.checkpoints import STYLE, load
 from tests.conftest import ROOT, picture, run_here
 
 EXAMPLES = ROOT / "examples"
-STYLE = "starry_night_live"
+LIVE = "starry_night_live"
 
 
 def run(
@@ -74,13 +74,13 @@ WITHOUT_US = "import sys, runpy; sys.modules['fststyle'] = sys.modules['torch'] 
 
 
 def test_a_host_program_needs_neither_fststyle_nor_torch(album: Path, tmp_path: Path) -> None:
-    model, photo = ROOT / f"checkpoints/styles/{STYLE}.onnx", album / "a.jpg"
+    model, photo = ROOT / f"checkpoints/styles/{LIVE}.onnx", album / "a.jpg"
     script = EXAMPLES / "onnx_host.py"
     code = WITHOUT_US + f"runpy.run_path({str(script)!r}, run_name='__main__')"
     done = run(sys.executable, "-c", code, model, photo, tmp_path / "made.png")
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert done.stdout == "transform The Starry Night\n"
-    expected = fststyle.load_style(STYLE, provider="cpu")(photo, strength=0.8, grain=0)
+    expected = fststyle.load_style(LIVE, provider="cpu")(photo, strength=0.8, grain=0)
     assert_same(tmp_path / "made.png", expected)
 
 
@@ -114,7 +114,7 @@ def ray_folder() -> Iterator[str]:
 def test_ray_stylizes_a_folder(album: Path, tmp_path: Path, ray_folder: str) -> None:
     target = tmp_path / "made"
     (album / "broken.png").write_bytes(b"nothing")
-    whole = [str(album), str(target), "--style", STYLE, "--keep-color"]
+    whole = [str(album), str(target), "--style", LIVE, "--keep-color"]
     runs = [whole, whole, [*whole, "--strength", "2"], [*whole[:1], str(album / "in"), *whole[2:]]]
     done = run(
         *(sys.executable, "-c", RAY, ray_folder, EXAMPLES / "ray_stylize.py", json.dumps(runs)),
@@ -135,7 +135,7 @@ def test_ray_stylizes_a_folder(album: Path, tmp_path: Path, ray_folder: str) -> 
     assert "Traceback" not in done.stderr
     names = [path.relative_to(album) for path in album.rglob("*.*") if path.stem != "broken"]
     assert files(target).keys() == {name.as_posix() for name in names}
-    stylize = fststyle.load_style(STYLE, provider="cpu")
+    stylize = fststyle.load_style(LIVE, provider="cpu")
     for name in names:
         with Image.open(target / name) as made, Image.open(album / name) as original:
             assert (made.format, made.size) == (original.format, original.size)
@@ -158,7 +158,7 @@ def test_an_array_stylizes_each_picture_once(album: Path, tmp_path: Path) -> Non
     def task(number: int, count: int, **env: object) -> subprocess.CompletedProcess[str]:
         slurm = {"SLURM_ARRAY_TASK_ID": number, "SLURM_ARRAY_TASK_COUNT": count, **env}
         script = EXAMPLES / "slurm_infer.sh"
-        return run("bash", script, STYLE, album, target, "--provider", "cpu", env=slurm)
+        return run("bash", script, LIVE, album, target, "--provider", "cpu", env=slurm)
 
     made: list[set[str]] = []
     for number in (1, 2, 3):
@@ -209,9 +209,8 @@ def test_a_training_on_two_nodes_matches_one_process(
     one = tmp_path / "one"
     status, error = run_here(capsys, "train", *train_options, "--run-dir", one)
     assert status == 0, error
-    on_one, card_of_one = load_transform(one / "tiny.safetensors")
-    on_two, card_of_two = load_transform(tmp_path / "run" / "tiny.safetensors")
+    alone, together = (load(run / "tiny.safetensors", STYLE) for run in (one, tmp_path / "run"))
     # Adam makes steps of one size out of gradients of any, rounding errors included.
-    assert card_of_two["losses"] == pytest.approx(card_of_one["losses"], rel=2e-3)
+    assert together.card["losses"] == pytest.approx(alone.card["losses"], rel=2e-3)
     content = torch.rand(1, 3, 64, 64)
-    torch.testing.assert_close(on_two(content), on_one(content), atol=5e-3, rtol=0)
+    torch.testing.assert_close(together.network(content), alone.network(content), atol=5e-3, rtol=0)
