@@ -38,11 +38,11 @@ what stands in them, and the test that runs such a one. Here they are only parse
 ALIKE = "72x64 RGB"  # the photos' size
 
 
-def run(name: str) -> dict[str, str]:
+def run(name: str, sheet: str = "530x332 RGB") -> dict[str, str]:
     return {
         f"runs/{name}/state.safetensors": "training_state",
         f"runs/{name}/{name}.safetensors": "transform",
-        f"runs/{name}/validation.png": "530x332 RGB",
+        f"runs/{name}/validation.png": sheet,
         f"runs/{name}/tensorboard": "",
     }
 
@@ -73,8 +73,9 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     ("--output gallery.jpg", {"gallery.jpg": "568x204 RGB"}, "gallery.jpg"),
     ("--output live.jpg", {"live.jpg": "488x204 RGB"}, "live.jpg"),
     (r"train --style painting.jpg --content photos/ --name my_style$", RUN, TRAINED),
-    ("train .*--loss-network (small|mine)", RUN, TRAINED),
-    ("train .*--method weighted", RUN, r"1 steps; content \S+, style \S+\n"),
+    ("train .*--loss-network mine", RUN, TRAINED),
+    ("train .*--loss-network small", run("my_style", "398x332 RGB"), TRAINED),
+    ("train .*--method weighted", run("my_style", "530x200 RGB"), r"1 steps; content \S+, style \S+\n"),
     ("train .*--style-blend", run("blend"), "runs/blend/blend.safetensors: 1 steps"),
     ("--stability-weight", RUN, TRAINED + r", stability \S+"),
     (r"export runs\S+$", exported_as(f"{FLOATS} fp32"), AGREES),
@@ -189,3 +190,10 @@ MADE: list[tuple[str, dict[str, str], str]] = [
 ]
 """Of each command, found by what stands in it alone: the files that it makes, as ``describe`` sees
 them, and what it prints."""
+
+MADE_BY_PYTHON: list[tuple[str, dict[str, str], str]] = [
+    ("wave.png", {"wave.png": ALIKE}, ""),
+    ("mild.png", {"mild.png": ALIKE}, ""),
+    ("list_styles", {}, "great_wave: Katsushika Hokusai, .*, width 32, 1200 steps"),
+]
+"""The same of each piece of Python. What makes nothing ends with an assertion."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fststyle.__main__ import COMMANDS
+from fststyle.__main__ import COMMANDS, Command
 from tests.conftest import ROOT
 
 PAGES = [
@@ -16,9 +16,9 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
 ]
 NAMES = [
-    f"{name} {below}" if below else name
+    f"{name} {below}".strip()
     for name, command in COMMANDS.items()
-    for below in (command if isinstance(command, dict) else ("",))
+    for below in ([""] if isinstance(command, Command) else command)
 ]
 """Of every command, as ``fststyle`` takes it."""
 PROGRAMS = "fststyle|python3?|sh|make|pip|torchrun|tensorboard"
@@ -53,7 +53,7 @@ def is_mention(inline: str) -> bool:
     """Whether ``fststyle train`` in the text only names the command. Benchmarks need no
     arguments: what names one is one that can be run."""
     name = " ".join(inline.split()).removeprefix("fststyle ")
-    return name in NAMES and not name.startswith("bench ")
+    return name in (*NAMES, *COMMANDS) and not name.startswith("bench ")
 
 
 def without_blocks(text: str) -> str:
