@@ -75,7 +75,11 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     (r"train --style painting.jpg --content photos/ --name my_style$", RUN, TRAINED),
     ("train .*--loss-network mine", RUN, TRAINED),
     ("train .*--loss-network small", run("my_style", "398x332 RGB"), TRAINED),
-    ("train .*--method weighted", run("my_style", "530x200 RGB"), r"1 steps; content \S+, style \S+\n"),
+    (
+        "train .*--method weighted",
+        run("my_style", "530x200 RGB"),
+        r"1 steps; content \S+, style \S+\n",
+    ),
     ("train .*--style-blend", run("blend"), "runs/blend/blend.safetensors: 1 steps"),
     ("--stability-weight", RUN, TRAINED + r", stability \S+"),
     (r"export runs\S+$", exported_as(f"{FLOATS} fp32"), AGREES),

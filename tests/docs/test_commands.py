@@ -109,7 +109,7 @@ def test_every_expectation_is_of_a_command() -> None:
 @pytest.mark.parametrize("command", OTHERS)
 def test_the_other_commands_are_known(command: str) -> None:
     in_ci = ("python3 -m venv .venv", "python -m pytest", "pre-commit")  # what make and .ci/run do
-    program, *rest = shlex.split(command.removeprefix("FSTSTYLE_ASSETS=folder "))
+    program, *rest = shlex.split(command)
     if program == "make":
         done = subprocess.run(["make", "-n", *rest], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
