@@ -1,5 +1,7 @@
 """What makes each command of the pages small, and what it is to make."""
 
+from typing import Any
+
 SMALL = {
     "train": "--steps 1 --image-size 64 --width 4 --batch-size 1 --style-size 48 --workers 0"
     " --vgg-weights narrow.safetensors --depth-cache cache --device cpu",
@@ -198,6 +200,19 @@ them, and what it prints."""
 MADE_BY_PYTHON: list[tuple[str, dict[str, str], str]] = [
     ("wave.png", {"wave.png": ALIKE}, ""),
     ("mild.png", {"mild.png": ALIKE}, ""),
+    (
+        "fststyle.train(",
+        run("waves") | {"runs/waves/waves.onnx": f"{BYTES} fp32", "waves.png": ALIKE},
+        AGREES,
+    ),
+    ("fststyle.optimize(", {"result.png": "40x36 RGB"}, "'style': "),
     ("list_styles", {}, "great_wave: Katsushika Hokusai, .*, width 32, 1200 steps"),
 ]
 """The same of each piece of Python. What makes nothing ends with an assertion."""
+_SMALL_CALL = {"style_size": 48, "vgg_weights": "narrow.safetensors", "device": "cpu", "steps": 1}
+SMALL_CALLS: dict[str, dict[str, Any]] = {
+    "train": _SMALL_CALL
+    | {"image_size": "64", "width": 4, "batch_size": 1, "workers": 0, "depth_cache": "cache"},
+    "optimize": _SMALL_CALL | {"size": 40},
+}
+"""What makes a function's work small."""

@@ -1,11 +1,13 @@
 """Every piece of Python in README and docs, as it stands there, on small files."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.docs.expected import MADE_BY_PYTHON
+import fststyle
+from tests.docs.expected import MADE_BY_PYTHON, SMALL_CALLS
 from tests.docs.made import describe, files_now
 from tests.docs.markdown import blocks
 
@@ -14,7 +16,15 @@ PYTHON = {block.text: block.page for block in reversed([*blocks()]) if block.lan
 
 
 @pytest.mark.parametrize("text", PYTHON, ids=lambda text: f"{PYTHON[text]}: {text[-40:]!r}")
-def test_python_runs(text: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_runs(
+    text: str,
+    here: Path,
+    traced_once: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, options in SMALL_CALLS.items():
+        monkeypatch.setattr(fststyle, name, partial(getattr(fststyle, name), **options))
     before = files_now()
     exec(compile(text, PYTHON[text], "exec"), {"__name__": "__main__"})
     expected, output = {}, ""
