@@ -33,7 +33,7 @@ from fststyle.networks.hourglass import HourglassDepth
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
-from fststyle.utils.figures import check_free_options
+from fststyle.utils.files import check_free_options
 
 SAMPLED = (8, 224, 288)
 """Batch, height and width where pairs are sampled: those of ``depth train``."""

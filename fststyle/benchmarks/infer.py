@@ -31,7 +31,7 @@ from fststyle.images.find import find_images
 from fststyle.inference.stylizer import Stylizer
 from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNet
 from fststyle.utils.device import find_device
-from fststyle.utils.figures import check_free_options
+from fststyle.utils.files import check_free_options
 
 
 @from_settings(BenchInferConfig)

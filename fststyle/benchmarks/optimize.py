@@ -25,7 +25,7 @@ from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.calibration import calibration_images
 from fststyle.optimization.lbfgs import LBFGS
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
-from fststyle.utils.figures import check_free_options
+from fststyle.utils.files import check_free_options
 from fststyle.utils.tensors import as_tensor
 
 WEIGHTS = {"content": 1.0, "style": 4.0}

@@ -16,8 +16,8 @@ import psutil
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-import fststyle
 from fststyle.utils import figures
+from fststyle.utils.versions import versions
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
@@ -110,8 +110,6 @@ def hardware() -> dict[str, Any]:
         "cpu": cpu,
         "cores": os.cpu_count(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        **versions(),
         "onnxruntime": onnxruntime.__version__,
-        "fststyle": fststyle.__version__,
     }

@@ -25,7 +25,7 @@ from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
-from fststyle.utils.figures import check_free_options
+from fststyle.utils.files import check_free_options
 
 
 @from_settings(BenchTrainConfig)

@@ -22,7 +22,7 @@ from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source, open_source
 from fststyle.inference.video.writer import VideoTarget
 from fststyle.networks.transform import TransformNet
-from fststyle.utils.figures import check_free_options
+from fststyle.utils.files import check_free_options
 
 SAMPLED = 48
 """Decoded frames with which stylizing and encoding are timed."""

@@ -130,7 +130,7 @@ def converted(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
 
 
 def _lower(model: onnx.ModelProto, opset: int) -> None:
-    """In place; ONNX's own converter goes up only (it has no way back for Pad).
+    """In place; ONNX's own converter goes up only: it has no way back for Pad and ReduceMean.
 
     What 18 brought that our graphs have: Resize's antialias and aspect policy, which stand at what
     it did before, and axes of ReduceMean as an input. Pad's new input is optional, and not given.

@@ -10,9 +10,9 @@ import onnxruntime
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from fststyle.images.geometry import centre_box, crop
 from fststyle.images.io import read_image
 
 CALIBRATED, HELD_OUT = 24, 4
@@ -43,7 +43,7 @@ def to_int8(
     count = min(len(photos), CALIBRATED + HELD_OUT)
     chosen = [photos[i * len(photos) // count] for i in range(count)]
     crops = [_crop(path, size or SIZE) for path in chosen]
-    fed = crops if uint8 else [_floats(frame) for frame in crops]
+    inputs = crops if uint8 else [_floats(frame) for frame in crops]
     convs = [node.name for node in model.graph.node if node.op_type == "Conv"]
     with tempfile.TemporaryDirectory() as folder:
         plain, prepared, quantized = (Path(folder, f"{i}.onnx") for i in range(3))
@@ -54,7 +54,7 @@ def to_int8(
             quantize_static(
                 prepared,
                 quantized,
-                _Reader(fed[HELD_OUT:]),
+                _Reader(inputs[HELD_OUT:]),
                 quant_format=QuantFormat.QOperator,
                 op_types_to_quantize=["Conv"],
                 nodes_to_exclude=[convs[0], convs[-1]],
@@ -64,16 +64,15 @@ def to_int8(
             )
         finally:
             onnxruntime.set_default_logger_severity(2)
-        found = onnx.load(quantized)
-    found.ir_version = model.ir_version
-    return found, torch.from_numpy(np.concatenate([_floats(f) for f in crops[:HELD_OUT]]))
+        result = onnx.load(quantized)
+    result.ir_version = model.ir_version
+    return result, torch.from_numpy(np.concatenate([_floats(f) for f in crops[:HELD_OUT]]))
 
 
 def _crop(path: Path, size: tuple[int, int]) -> np.ndarray:
     """1×H×W×3 uint8 of the middle."""
     image = read_image(path, at_least=min(size), srgb=True)
-    height, width = size
-    return crop(image, centre_box(*image.size, width / height), size)[None]
+    return np.asarray(ImageOps.fit(image, size[::-1], Image.Resampling.BICUBIC))[None]
 
 
 def _floats(frames: np.ndarray) -> np.ndarray:
@@ -81,9 +80,9 @@ def _floats(frames: np.ndarray) -> np.ndarray:
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, fed: Sequence[np.ndarray]) -> None:
-        self._fed = iter(fed)
+    def __init__(self, inputs: Sequence[np.ndarray]) -> None:
+        self._inputs = iter(inputs)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        content = next(self._fed, None)
+        content = next(self._inputs, None)
         return None if content is None else {"content": content}

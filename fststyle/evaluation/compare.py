@@ -20,7 +20,8 @@ from fststyle.images.io import check_writable, read_image, to_uint8, write_image
 from fststyle.images.noise import NOISE_LEVELS, add_noise
 from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.failures import Failures, open_all
-from fststyle.utils.figures import check_free_options, distinct
+from fststyle.utils.figures import distinct
+from fststyle.utils.files import check_free_options
 from fststyle.utils.pretrained import style_file
 from fststyle.utils.signals import watch_signals
 

@@ -29,7 +29,8 @@ from fststyle.images.io import check_writable, write_image
 from fststyle.losses.depth import at_area
 from fststyle.utils.device import find_device, find_precision
 from fststyle.utils.failures import Failures, open_all
-from fststyle.utils.figures import check_free_options, distinct, write_json
+from fststyle.utils.figures import distinct, write_json
+from fststyle.utils.files import check_free_options
 from fststyle.utils.signals import Stop, watch_signals
 
 SHOWN = 8

@@ -37,8 +37,8 @@ from fststyle.losses.perceptual import MARGIN, StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.device import find_device
 from fststyle.utils.failures import Failures, open_all
-from fststyle.utils.figures import check_free_options, distinct, write_json
-from fststyle.utils.files import sha256
+from fststyle.utils.figures import distinct, write_json
+from fststyle.utils.files import check_free_options, sha256
 from fststyle.utils.signals import Stop, watch_signals
 from fststyle.utils.tensors import as_tensor
 

@@ -1,4 +1,8 @@
-"""L-BFGS for pictures: inside a box, with few passes over memory."""
+"""L-BFGS for pictures: inside a box, with few passes over memory.
+
+``torch.optim.LBFGS`` remembers the step before it is clamped, and does not settle at the bounds;
+made to, by its private state, it finds the same pictures with more memory.
+"""
 
 import math
 

@@ -1,14 +1,13 @@
 """How large a picture memory allows, told before hours are spent on it."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
-import psutil
 import torch
 from torch import Tensor
 
 from fststyle.optimization.descent import LossFunction
+from fststyle.utils.memory import free_memory
 
 PROBES = (128, 256)
 """Sides of the pictures whose memory is counted."""
@@ -29,7 +28,7 @@ def measure_need(
 ) -> Need:
     """What a step needs, from what autograd saves for two small pictures.
 
-    ``loss_fn_of``: a content image to the judge of its pictures.
+    ``loss_fn_of``: a content image to the loss of its pictures.
     """
     saved = []
     for side in PROBES:
@@ -66,18 +65,4 @@ def available(device: torch.device) -> float:
     if device.type == "cuda":
         unused, _ = torch.cuda.mem_get_info(device)
         return unused + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    free = float(psutil.virtual_memory().available)
-    for limit, used in CGROUPS.items():
-        try:
-            free = min(free, int(limit.read_text()) - int(used.read_text()))
-        except (OSError, ValueError):  # none, or "max"
-            continue
-    return free
-
-
-_ROOT = Path("/sys/fs/cgroup")
-CGROUPS: Mapping[Path, Path] = {
-    _ROOT / "memory.max": _ROOT / "memory.current",
-    _ROOT / "memory/memory.limit_in_bytes": _ROOT / "memory/memory.usage_in_bytes",
-}
-"""Files of Linux's control groups, versions 2 and 1: limit and use in bytes."""
+    return free_memory()

@@ -78,14 +78,14 @@ def writable_jobs(
 
     Raises what ``check_free`` does where none would be left to do.
     """
-    left = []
+    writable = []
     for job in jobs:
         with failures.noting(job[0]):
             check_free(written(job), overwrite)
-            left.append(job)
-    if jobs and not left:
+            writable.append(job)
+    if jobs and not writable:
         check_free((file for job in jobs for file in written(job)), overwrite)
-    return left
+    return writable
 
 
 def open_all(
@@ -97,13 +97,13 @@ def open_all(
     """
     if len(sources) == 1:
         return [open_one(sources[0])]
-    found = []
+    opened = []
     for source in sources:
         with failures.noting(source):
-            found.append(open_one(source))
-    if sources and not found:
+            opened.append(open_one(source))
+    if sources and not opened:
         raise ValueError("\n".join(failures.reasons.values()))
-    return found
+    return opened
 
 
 def is_about_memory(error: Exception) -> bool:

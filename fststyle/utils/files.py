@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def sha256(path: Path) -> str:
@@ -17,10 +18,10 @@ def sha256(path: Path) -> str:
 
 
 class atomic_write:
-    """``with atomic_write(path) as beside:`` write to ``beside``; it becomes ``path`` at the end.
+    """``with atomic_write(path) as temporary:`` ``temporary`` becomes ``path`` at the end.
 
     The file is on the disk before it takes the name, so that after a crash or a power cut ``path``
-    is the old file or the new one, whole. On an exception ``beside`` is removed, ``path`` stays.
+    is the old file or the new one, whole. On an exception ``temporary`` is removed, ``path`` stays.
     As when a file is opened for writing, what a link points to is replaced and not the link,
     permissions stay, and a pipe or device (``/dev/stdout``) is given the bytes.
 
@@ -35,35 +36,36 @@ class atomic_write:
         self._stream = _is_stream(path)
         folder = Path(tempfile.gettempdir()) if self._stream else self.path.parent
         # A short name: one made of the file's would be too long where that is as long as it may be.
-        self.beside = folder / f".{secrets.token_hex(6)}.tmp"
+        # (What tempfile.mkstemp makes is private, whatever the umask says.)
+        self.temporary = folder / f".{secrets.token_hex(6)}.tmp"
 
     def __enter__(self) -> Path:
         if os.path.isdir(self.path):
             raise IsADirectoryError(f"{self.path} is a folder, and a file was to be written there")
-        self.beside.parent.mkdir(parents=True, exist_ok=True)
-        return self.beside
+        self.temporary.parent.mkdir(parents=True, exist_ok=True)
+        return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self._finish()
         finally:
-            self.beside.unlink(missing_ok=True)
+            self.temporary.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         if self._stream:
-            with open(self.beside, "rb") as made, open(self.path, "wb") as stream:
-                shutil.copyfileobj(made, stream)
+            with open(self.temporary, "rb") as written, open(self.path, "wb") as stream:
+                shutil.copyfileobj(written, stream)
             return
-        with open(self.beside, "rb+") as file:
+        with open(self.temporary, "rb+") as file:
             os.fsync(file.fileno())
         if self.path.exists():
-            shutil.copymode(self.path, self.beside)
-        os.replace(self.beside, self.path)
-        _keep_names(self.path.parent)
+            shutil.copymode(self.path, self.temporary)
+        os.replace(self.temporary, self.path)
+        _sync_names(self.path.parent)
 
 
-def _keep_names(folder: Path) -> None:
+def _sync_names(folder: Path) -> None:
     """Put on the disk what files of ``folder`` are called; Windows and some networks cannot."""
     with suppress(OSError):
         opened = os.open(folder, os.O_RDONLY)
@@ -111,21 +113,30 @@ def check_free(paths: Iterable[Path], overwrite: bool, option: str = "--output")
     Raises FileExistsError for files that exist (links to nowhere are files, too) unless
     ``overwrite``, and for folders in a file's place; NotADirectoryError for a file in a folder's.
     """
-    found = []
+    existing = []
     for path in paths:
         if os.path.isdir(path):  # where Path.is_dir raises for a name that is too long
             raise FileExistsError(f"{path} is a folder: choose another {option}")
         if os.path.lexists(path) and not _is_stream(path):
-            found.append(path)
+            existing.append(path)
         above = next((p for p in path.parents if os.path.lexists(p)), None)
         if above and not os.path.isdir(above):
             raise NotADirectoryError(f"{above} is a file, not a folder: choose another {option}")
-    if found and not overwrite:
-        more = f" (and {len(found) - 1} more)" * (len(found) > 1)
+    if existing and not overwrite:
+        more = f" (and {len(existing) - 1} more)" * (len(existing) > 1)
         raise FileExistsError(
-            f"{found[0]} exists already{more}: add --overwrite to replace, or choose another"
+            f"{existing[0]} exists already{more}: add --overwrite to replace, or choose another"
             f" {option}"
         )
+
+
+def check_free_options(config: Any, *options: str) -> None:
+    """Refuse the files that ``options`` of a command name where they are there already and its
+    ``overwrite`` is not set; raises as ``check_free``. Those not given are passed over."""
+    for option in options:
+        path = getattr(config, option)
+        if path is not None:
+            check_free([path], config.overwrite, f"--{option}")
 
 
 def names_folder(output: str, suffixes: Collection[str]) -> bool:

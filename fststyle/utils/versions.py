@@ -1,4 +1,4 @@
-"""What a network was made with."""
+"""What networks and figures were made with."""
 
 import platform
 
@@ -8,7 +8,7 @@ import fststyle
 
 
 def versions() -> dict[str, str]:
-    """What the card says a network was made with."""
+    """Of this package, torch and Python, as cards and benchmarks have them."""
     return {
         "fststyle": fststyle.__version__,
         "torch": torch.__version__,

@@ -60,7 +60,7 @@ def test_names_with_line_breaks_stay_in_one_line() -> None:
 def test_what_files_cause_is_one_line(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(config: object) -> int:
+    def fail(**_: object) -> int:
         raise error
 
     monkeypatch.setattr("fststyle.inference.infer.run", fail)

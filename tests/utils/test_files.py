@@ -9,30 +9,30 @@ from fststyle.utils.files import atomic_write, check_free, names_folder
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_write(path) as beside:
-        beside.write_text("half")
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
+        temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    with atomic_write(path) as beside:
-        beside.write_text("new")
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
     assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_written_is_an_ordinary_file(tmp_path: Path) -> None:
     (tmp_path / "ordinary").touch()
-    with atomic_write(tmp_path / "new") as beside:
-        beside.touch()
+    with atomic_write(tmp_path / "new") as temporary:
+        temporary.touch()
     assert (tmp_path / "new").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
     (tmp_path / "new").chmod(0o640)
-    with atomic_write(tmp_path / "new") as beside:
-        beside.touch()
+    with atomic_write(tmp_path / "new") as temporary:
+        temporary.touch()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 
 def test_the_longest_names_are_written(tmp_path: Path) -> None:
     path = tmp_path / ("日" * 85)  # 255 bytes
-    with atomic_write(path) as beside:
-        beside.touch()
+    with atomic_write(path) as temporary:
+        temporary.touch()
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -40,8 +40,8 @@ def test_links_stay_links(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/file").write_text("old")
     (tmp_path / "link").symlink_to("deep/file")
-    with atomic_write(tmp_path / "link") as beside:
-        beside.write_text("new")
+    with atomic_write(tmp_path / "link") as temporary:
+        temporary.write_text("new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "deep/file").read_text() == "new"
 
 
@@ -51,8 +51,8 @@ def test_pipes_are_given_what_is_written(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     check_free([pipe], overwrite=False)
-    with atomic_write(pipe) as beside:
-        beside.write_text("text")
+    with atomic_write(pipe) as temporary:
+        temporary.write_text("text")
     assert os.read(reader, 9) == b"text" and list(tmp_path.iterdir()) == [pipe]
     os.close(reader)
 

@@ -32,7 +32,7 @@ from fststyle.benchmarks.robustness.kills import Kill, Reference, kill_and_resum
 from fststyle.benchmarks.timing import print_table, write_json
 from fststyle.config import BenchRobustnessConfig, check
 from fststyle.config.calls import from_settings
-from fststyle.utils.figures import check_free_options
+from fststyle.utils.files import check_free_options
 
 T = TypeVar("T")
 Work = Callable[[Server], T]
