@@ -1,14 +1,9 @@
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from fststyle.images import opening
-from fststyle.images.find import find_images
-from fststyle.images.grid import sheet
 from fststyle.images.io import read_image, write_image
 from tests.conftest import picture
 
@@ -73,22 +68,6 @@ def test_damaged_files_give_one_line_with_their_name(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
-def test_folders_are_searched_recursively(tmp_path: Path) -> None:
-    for name in ("b/c/2.JPG", "1.png", ".hidden.png", ".trash/3.png", "notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        picture(0).save(tmp_path / name, format="PNG")
-    (tmp_path / "b" / "loop").symlink_to(tmp_path)
-    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
-    assert found == ["1.png", "b/c/2.JPG"]
-
-
-def test_missing_and_empty_folders_are_clear_errors(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no such folder"):
-        find_images(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="no picture in it"):
-        find_images(tmp_path)
-
-
 def test_pictures_are_written_in_the_format_of_their_suffix(tmp_path: Path) -> None:
     rgba = picture(0).convert("RGBA")
     rgba.putalpha(128)
@@ -99,12 +78,6 @@ def test_pictures_are_written_in_the_format_of_their_suffix(tmp_path: Path) -> N
             assert written.has_transparency_data == (name != "JPEG")
     with pytest.raises(ValueError, match="cannot write .xyz"):
         write_image(rgba, tmp_path / "x.xyz")
-
-
-def test_a_sheet_aligns_its_columns() -> None:
-    drawn = sheet([[picture(0, 64, 64), picture(1, 32, 64)]] * 2, height=64, titles=["a", "b"])
-    assert drawn.size == (8 + 64 + 8 + 32 + 8, 28 + 2 * (64 + 8) + 8)
-    assert same(drawn.crop((8, 36, 72, 100)), picture(0, 64, 64))
 
 
 def test_colors_of_another_profile_become_srgb(tmp_path: Path) -> None:
@@ -123,46 +96,3 @@ def test_colors_of_another_profile_become_srgb(tmp_path: Path) -> None:
     assert np.array(read_image(path, srgb=True, alpha=True))[0, 0, 3] == 128
     Image.new("RGB", (4, 4), (255, 0, 0)).save(path, icc_profile=b"nonsense")
     assert read_image(path, srgb=True).getpixel((0, 0)) == (255, 0, 0)
-
-
-def header_only(width: int, height: int) -> bytes:
-    """A PNG that says it is so large, and holds next to nothing."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        ends = struct.pack(">I", len(data)), struct.pack(">I", zlib.crc32(kind + data))
-        return ends[0] + kind + data + ends[1]
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + data
-
-
-def test_a_file_that_cannot_hold_its_pixels_takes_no_memory(tmp_path: Path) -> None:
-    (tmp_path / "short.png").write_bytes(header_only(20_000, 10_000))
-    with pytest.raises(ValueError, match="short.png: .*too short a file for 20000x10000 pixels"):
-        read_image(tmp_path / "short.png")
-    for mode in ("1", "L", "RGB"):  # as far as plain colours are made smaller
-        Image.new(mode, (4000, 3000)).save(tmp_path / "plain.png", optimize=True)
-        assert read_image(tmp_path / "plain.png").size == (4000, 3000)
-
-
-def test_the_bound_of_size_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "bomb.png").write_bytes(header_only(200_000, 200_000))
-    with pytest.raises(ValueError, match="too large to be read into memory .200000x200000 pixels"):
-        read_image(tmp_path / "bomb.png")
-    picture(0, 800, 600).save(tmp_path / "a.jpg")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow's own refuses twice as much
-    assert read_image(tmp_path / "a.jpg").size == (800, 600)
-    assert Image.MAX_IMAGE_PIXELS == 100
-    monkeypatch.setattr(opening, "memory_limit", lambda: 4_000_000)
-    with pytest.raises(ValueError, match="too large to be read into memory"):
-        read_image(tmp_path / "a.jpg")
-    assert read_image(tmp_path / "a.jpg", max_size=100).size == (100, 75)  # decoded reduced
-
-
-def test_heic_and_empty_files_are_called_so(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
-    (tmp_path / "b.jpg").touch()
-    for name, message in {"a.jpg": "HEIC|heic|decoded", "b.jpg": "the file is empty"}.items():
-        with pytest.raises(ValueError, match=message):
-            read_image(tmp_path / name)

@@ -1,7 +1,4 @@
-import re
-import sys
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +8,8 @@ import pytest
 from PIL import Image
 
 from fststyle.images.noise import add_noise
-from fststyle.inference import session
 from fststyle.inference.stylizer import Stylizer
 from tests.conftest import picture, run_here
-
-BUILDS = {dist.name.replace("-", "_") for dist in metadata.distributions()}
 
 
 @pytest.fixture
@@ -63,20 +57,6 @@ def test_files_without_strength_are_told(models: dict[str, Path], tmp_path: Path
         stylizer.run(frames, strength=0.5)
 
 
-def test_files_and_providers_that_cannot_be_used(models: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no such file"):
-        Stylizer(tmp_path / "none.onnx")
-    (tmp_path / "bad.onnx").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="damaged, or no ONNX file"):
-        Stylizer(tmp_path / "bad.onnx")
-    with pytest.raises(ValueError, match="--provider abacus: unknown; use auto"):
-        Stylizer(models["float"], "abacus")
-    with pytest.raises(ValueError, match="--provider coreml: not in this build|failed to start"):
-        Stylizer(models["float"], "coreml" if sys.platform != "darwin" else "cuda")
-    with pytest.raises(ValueError, match="20x15 pixels; at least 16x16"):
-        Stylizer(models["float"]).run(np.zeros((1, 15, 20, 3), np.uint8))
-
-
 def test_pictures_are_the_callers_own(models: dict[str, Path]) -> None:
     """Buffers are used again from picture to picture; what was returned stays."""
     first, second = (np.asarray(picture(seed, 50, 37))[None] for seed in (0, 1))
@@ -86,32 +66,6 @@ def test_pictures_are_the_callers_own(models: dict[str, Path]) -> None:
         before = output.copy()
         assert not np.array_equal(stylizer.run(second), before)
         assert np.array_equal(output, before)
-
-
-@pytest.mark.skipif("onnxruntime_gpu" not in BUILDS, reason="needs ONNX Runtime's GPU build")
-def test_a_provider_that_fails_says_why(models: dict[str, Path]) -> None:
-    """TensorRT is in the build, its libraries are not on the machine."""
-    with pytest.raises(
-        ValueError, match="tensorrt provider failed to start .*(libnvinfer|TensorRT)"
-    ):
-        Stylizer(models["uint8"], "tensorrt")
-
-
-def test_what_is_fed_is_contiguous() -> None:
-    frames = np.asarray(picture(0, 50, 37))[None]
-    for uint8 in (False, True):
-        fed = session.as_fed(frames[:, :, 3:], uint8)
-        assert fed.flags.c_contiguous and np.shape(fed) == (
-            (1, 37, 47, 3) if uint8 else (1, 3, 37, 47)
-        )
-
-
-def test_a_worse_provider_is_taken_when_a_better_one_fails(
-    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(session, "_providers_to_try", lambda provider: ["openvino", "cpu"])
-    assert Stylizer(models["uint8"]).provider == "cpu"
-    assert re.search(r"openvino provider failed to start \(.+\)", capsys.readouterr().err)
 
 
 @pytest.fixture(scope="module")
