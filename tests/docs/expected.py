@@ -109,6 +109,11 @@ MADE: list[tuple[str, dict[str, str], str]] = [
         },
         "5 of 5 stylized into out",
     ),
+    (
+        "--shard 3/16",
+        {"out/2.jpg": ALIKE},
+        "stylized into out",
+    ),
     ("--output mild.jpg", {"mild.jpg": ALIKE}, "1 of 1 stylized into mild.jpg"),
     (
         "fststyle publish",
