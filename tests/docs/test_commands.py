@@ -1,16 +1,19 @@
 """Every command in README and docs, as it stands there, on small files of the names it uses."""
 
+import argparse
 import glob
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from fststyle.__main__ import _parser, main
+from fststyle import config
+from fststyle.__main__ import COMMANDS, _parser, main
 from fststyle.checkpoints.files import save_tensors
 from fststyle.data.demo import write_demo
 from tests.checkpoints.test_convert import as_torch7, published
@@ -19,7 +22,7 @@ from tests.conftest import ROOT
 from tests.docs.conftest import narrow_vgg
 from tests.docs.expected import ELSEWHERE, MADE, SMALL
 from tests.docs.made import describe, files_now
-from tests.docs.markdown import NAMES, blocks
+from tests.docs.markdown import NAMES, PAGES, blocks, without_blocks
 
 
 def command_blocks() -> tuple[dict[str, list[str]], list[str]]:
@@ -104,6 +107,26 @@ def test_every_expectation_is_of_a_command() -> None:
     assert not [part for part, *_ in MADE if not any(re.search(part, c) for c in commands)]
     assert not [sign for sign in ELSEWHERE if not any(sign in c for c in commands + OTHERS)]
     assert all((ROOT / "tests" / test).exists() for test in ELSEWHERE.values())
+
+
+def options() -> set[str]:
+    """Those of all commands."""
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    for name in NAMES:
+        command: Any = COMMANDS
+        for word in name.split():
+            command = command[word]
+        config.add_arguments(parser, command.settings)
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+def test_every_option_that_is_named_exists() -> None:
+    named = set[str]()
+    for page in PAGES:
+        for code in re.findall(r"`(--[^`]*)`", without_blocks(page.read_text())):
+            named.update(re.findall(r"(?:^| )(--[a-z][a-z0-9-]*)", code))
+    assert len(named) > 50
+    assert not named - options()
 
 
 @pytest.mark.parametrize("command", OTHERS)
