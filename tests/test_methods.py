@@ -270,7 +270,7 @@ def test_a_network_is_measured_on_its_own_painting(
 
 
 def test_content_by_thirds_follows_depth() -> None:
-    from fststyle.evaluation.style import content_by_thirds
+    from fststyle.evaluation.photo import content_by_thirds
 
     content = torch.zeros(1, 2, 6, 6)
     output = content.clone()

@@ -54,8 +54,8 @@ class ExportWrapper(nn.Module):
         if self.stylizes:
             output = output.clamp(0, 1)
             if keep_colour is not None:
-                own = with_luma(image, luma(output))
-                output = output * (1 - keep_colour) + own * keep_colour
+                original_color = with_luma(image, luma(output))
+                output = output * (1 - keep_colour) + original_color * keep_colour
             if strength is not None:
                 output = image * (1 - strength) + output * strength
             if self.uint8:
@@ -137,15 +137,15 @@ def _lower(model: onnx.ModelProto, opset: int) -> None:
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        kept = [a for a in node.attribute if a.name not in _SINCE_18.get(node.op_type, ())]
+        attributes = [a for a in node.attribute if a.name not in _SINCE_18.get(node.op_type, ())]
         if node.op_type == "ReduceMean" and len(node.input) == 2:
             axes = onnx.numpy_helper.to_array(constants[node.input.pop()])
-            kept.append(onnx.helper.make_attribute("axes", axes.tolist()))
+            attributes.append(onnx.helper.make_attribute("axes", axes.tolist()))
         for a in node.attribute:
-            if a not in kept and (a.i or a.s not in (b"", b"stretch")):
+            if a not in attributes and (a.i or a.s not in (b"", b"stretch")):
                 raise ValueError(f"{node.op_type} has {a.name}")
         del node.attribute[:]
-        node.attribute.extend(kept)
+        node.attribute.extend(attributes)
     for imported in model.opset_import:
         if imported.domain == "":
             imported.version = opset

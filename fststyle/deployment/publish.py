@@ -52,12 +52,12 @@ def _figures(file: Path, name: str) -> dict[str, Any]:
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
         groups = result["paintings"].values()
-        found = next(group[name]["mean"] for group in groups if name in group)
-        found = {"photos": result["photos"], "size": result["size"], **found}
+        means = next(group[name]["mean"] for group in groups if name in group)
+        figures = {"photos": result["photos"], "size": result["size"], **means}
         if "videos" in result:
             clips = result["videos"]["clips"].values()
-            found["warping error"] = sum(clip["errors"][name] for clip in clips) / len(clips)
-        return found
+            figures["warping error"] = sum(clip["errors"][name] for clip in clips) / len(clips)
+        return figures
     except StopIteration:
         raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None
     except (

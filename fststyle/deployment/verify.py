@@ -78,7 +78,7 @@ def compare(
 ) -> Parity:
     """``run`` beside ``network`` in torch: at ``COMPARED_SIZES``, or one picture of ``size``, or
     ``photos``, N×3×H×W in [0,1]. Raises ValueError where either gives what is not finite, ``run``
-    also on ``_hard`` pictures."""
+    also on ``_hard_pictures`` pictures."""
     sizes = ((1, *size),) if size else COMPARED_SIZES
     if photos is not None:
         pictures, sizes = photos, ((len(photos), *photos.shape[2:]),)
@@ -90,24 +90,24 @@ def compare(
     for count, height, width in sizes:
         smallest = 0 if wrapper.stylizes else MIN_SIZE
         content = pictures[:count, :, : max(smallest, height), : max(smallest, width)]
-        fed, content = _fed(wrapper, content)
+        fed, content = _as_input(wrapper, content)
         expected = network(content).numpy()
         _check_finite(expected, "the network itself gives", "train it anew, or take another file")
-        found = run(fed.numpy())
-        _check_finite(found, "the exported network gives", "no file was written")
+        output = run(fed.numpy())
+        _check_finite(output, "the exported network gives", "no file was written")
         peak = 1.0
         if wrapper.stylizes:
             expected = expected.clip(0, 1)
             if wrapper.uint8:
-                found = found.transpose(0, 3, 1, 2).astype(np.float32) / 255
+                output = output.transpose(0, 3, 1, 2).astype(np.float32) / 255
                 expected = np.floor(expected * 255 + 0.5) / 255
         else:
             # A network that sees no depth in a picture has no range there.
             peak = max(float(np.ptp(expected)), 1e-3 * float(np.abs(expected).max()), 1e-6)
-        if found.shape != expected.shape:
-            raise ValueError(f"the engine gave {found.shape} where torch gave {expected.shape}")
-        differences.append(np.abs(found.astype(np.float64) - expected) / peak)
-    for fed in _hard(wrapper, size):
+        if output.shape != expected.shape:
+            raise ValueError(f"the engine gave {output.shape} where torch gave {expected.shape}")
+        differences.append(np.abs(output.astype(np.float64) - expected) / peak)
+    for fed in _hard_pictures(wrapper, size):
         _check_finite(run(fed.numpy()), "the exported network gives", "no file was written")
     # NumPy's maximum of numbers with NaN among them is NaN; Python's is whatever came first.
     errors = np.array([np.square(difference).mean() for difference in differences])
@@ -116,7 +116,7 @@ def compare(
         return Parity(float(largest), float(-10 * np.log10(errors.max())))
 
 
-def _fed(wrapper: ExportWrapper, content: Tensor) -> tuple[Tensor, Tensor]:
+def _as_input(wrapper: ExportWrapper, content: Tensor) -> tuple[Tensor, Tensor]:
     """(what the graph is given, the N×3×H×W floats it stands for), of floats in [0,1]."""
     if not wrapper.uint8:
         return content, content
@@ -124,7 +124,7 @@ def _fed(wrapper: ExportWrapper, content: Tensor) -> tuple[Tensor, Tensor]:
     return frames, frames.permute(0, 3, 1, 2).float() / 255
 
 
-def _hard(wrapper: ExportWrapper, size: tuple[int, int] | None) -> Iterator[Tensor]:
+def _hard_pictures(wrapper: ExportWrapper, size: tuple[int, int] | None) -> Iterator[Tensor]:
     """Pictures on which networks get out of hand sooner than on photos, as the graph takes them:
     black, white, a chessboard of pixels, noise."""
     height, width = size or (64, 64)
@@ -132,7 +132,7 @@ def _hard(wrapper: ExportWrapper, size: tuple[int, int] | None) -> Iterator[Tens
     noise = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
     board = ((rows + columns) % 2).float().expand(3, -1, -1)
     for picture in (torch.zeros_like(board), torch.ones_like(board), board, noise):
-        yield _fed(wrapper, picture[None])[0]
+        yield _as_input(wrapper, picture[None])[0]
 
 
 def _check_finite(values: np.ndarray, what: str, then: str) -> None:
@@ -167,17 +167,17 @@ class _HalfArithmetic(TorchDispatchMode):
         halves = [a for a in args if isinstance(a, Tensor) and a.dtype == torch.float16]
         if func in self.SUMS and halves:
             args = [a.float() if isinstance(a, Tensor) else a for a in args]
-        found = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         if func in self.SUMS and halves:
-            found = found.half()
-        half = isinstance(found, Tensor) and found.dtype == torch.float16
-        if half and not found.isfinite().all():
+            result = result.half()
+        half = isinstance(result, Tensor) and result.dtype == torch.float16
+        if half and not result.isfinite().all():
             raise ValueError(
                 "half precision is too small for this network: it computes values above"
                 f" {torch.finfo(torch.float16).max:.0f}; export it without --fp16 (and give it"
                 " away so, where it was to be published); no file was written"
             )
-        return found
+        return result
 
 
 def check_parity(parity: Parity, *, rounded: bool, lowest_psnr: float | None) -> None:

@@ -57,9 +57,9 @@ def compare(config: CompareConfig) -> int:
     failures = Failures()
     paintings = open_all(config.style, lambda path: (path, read_image(path)), failures)
     models: list[Model] = []
-    opened = open_all(config.models, lambda given: (given, _open(given, config)), failures)
-    for given, model in opened:
-        stem = distinct(model.stem, str(given), [other.stem for other in models])
+    opened = open_all(config.models, lambda path: (path, _open(path, config)), failures)
+    for path, model in opened:
+        stem = distinct(model.stem, str(path), [other.stem for other in models])
         models.append(model._replace(stem=stem))
     weight_maps = _weight_maps(models) if config.depth else []
     depth = _depth(config, models, weight_maps)
@@ -97,19 +97,19 @@ def _row(
     content = resize(content, (config.stylize_height or config.height) / content.height)
     row = [content, *paintings]
     if depth is not None:
-        found = depth(content)
-        row.append(colorize(found))
+        depth_map = depth(content)
+        row.append(colorize(depth_map))
     for weights in weight_maps:
         if weights.kind == "depth":
-            weight_map = weight_map_from_depth(found)
+            weight_map = weight_map_from_depth(depth_map)
         else:
             weight_map = _weight_map(weights.kind, path, content.size)
         row.append(Image.fromarray(to_uint8(weight_map)).resize(content.size))
     return [*row, *(model.stylize(path, content) for model in models)]
 
 
-def _open(given: Path, config: CompareConfig) -> Model:
-    path = style_file(given)
+def _open(source: Path, config: CompareConfig) -> Model:
+    path = style_file(source)
     if path.is_dir():
         folder = PictureFolder(path, config.content)
         return Model(
@@ -143,13 +143,13 @@ def _open(given: Path, config: CompareConfig) -> Model:
 
 def _weight_maps(models: Sequence[Model]) -> list[WeightMap]:
     """Those that the models were trained with, each once, as far as their cards say."""
-    found = {
+    weight_maps = {
         WeightMap(s["weight_map"], s["alpha_min"], s["alpha_max"]): None
         for s in (model.settings for model in models)
         if s.get("method") in ("weighted", "combined")
         and s.keys() >= {"weight_map", "alpha_min", "alpha_max"}
     }
-    return list(found)
+    return list(weight_maps)
 
 
 def _depth(

@@ -66,7 +66,7 @@ def evaluate(config: DepthEvalConfig) -> int:
             )
     measured = {name: table for name, table in tables.items() if table.pictures}
     if measured:
-        _tell(config, measured, list(networks), failures)
+        _report(config, measured, list(networks), failures)
     if measured and config.sheet:
         titles = ["photo", "depth", *(name for name in networks if name not in BASELINES)]
         write_image(sheet(rows, height=160, titles=titles), config.sheet)
@@ -78,7 +78,7 @@ def evaluate(config: DepthEvalConfig) -> int:
     return status
 
 
-def _tell(
+def _report(
     config: DepthEvalConfig,
     tables: Mapping[str, "Table"],
     networks: Sequence[str],
@@ -107,7 +107,7 @@ def _tell(
 def _open(config: DepthEvalConfig, device: torch.device, source: str) -> tuple[str, DepthModel]:
     model = load(source, DEPTH, vgg_weights=config.vgg_weights)
     network = model.network.to(device)
-    # Each sees pictures at the size it was trained for; all are judged at one size.
+    # Each sees pictures at the size it was trained for; all are compared at one size.
     return source, DepthModel(at_area(network, training_size(model.card)), model.card)
 
 
@@ -138,8 +138,8 @@ def measure(
                 networks, picture, table.pictures, config, device, precision, metric=data.metric
             )
             # All or nothing, so that every network is measured on the same pictures.
-            for name, found in figures.items():
-                table.rows.setdefault(name, []).append(found)
+            for name, values in figures.items():
+                table.rows.setdefault(name, []).append(values)
             if config.sheet and table.pictures % every == 0 and shown < SHOWN:
                 image, depth = fitted(picture, parse_size(config.size))
                 maps = [shaded(d) for name, d in predicted.items() if name not in BASELINES]

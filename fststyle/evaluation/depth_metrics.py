@@ -50,7 +50,7 @@ class DepthModel(NamedTuple):
     card: Mapping[str, Any] = {}
 
     def __call__(self, picture: DepthPicture, small: np.ndarray, device: torch.device) -> Tensor:
-        """1×1×H×W depth of a picture that is ``small``, uint8 H×W×3, where all are judged."""
+        """1×1×H×W depth of a picture that is ``small``, uint8 H×W×3, where it is compared."""
         image = small
         if (
             "shorter_side" in self.card
@@ -129,19 +129,19 @@ def measure_picture(
     for name, model in networks.items():
         with autocast(device, precision):
             pred = model(picture, image, device)
-        found: dict[str, float] = {}
-        for prefix, some in pairs.items():
-            if some.valid.any():
-                d = differences(pred, some)
-                right = (d * some.order > 0)[some.valid].float().mean()
-                found[f"{prefix}accuracy"] = right.item()
-                found[f"{prefix}loss"] = ranking_loss(d, some.order, some.valid).item()
+        values: dict[str, float] = {}
+        for prefix, sampled in pairs.items():
+            if sampled.valid.any():
+                d = differences(pred, sampled)
+                right = (d * sampled.order > 0)[sampled.valid].float().mean()
+                values[f"{prefix}accuracy"] = right.item()
+                values[f"{prefix}loss"] = ranking_loss(d, sampled.order, sampled.valid).item()
         predicted[name] = pred.numpy()[0, 0]
         if pred.isfinite().all():
-            found |= aligned_errors(predicted[name], depth, metric=metric)
+            values |= aligned_errors(predicted[name], depth, metric=metric)
         else:
-            found = dict.fromkeys(found, math.nan) | {"ssi_mae": math.nan}
-        figures[name] = found
+            values = dict.fromkeys(values, math.nan) | {"ssi_mae": math.nan}
+        figures[name] = values
     return figures, predicted
 
 

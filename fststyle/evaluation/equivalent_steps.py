@@ -41,7 +41,7 @@ class EquivalentSteps(NamedTuple):
 def equivalent_steps(group: Sequence[ModelResult], places: Sequence[Path]) -> list[EquivalentSteps]:
     """For every network and every recorded optimization of one size with an unweighted content
     loss: content and style loss, by the weights of the optimization."""
-    found = []
+    comparisons = []
     for folder in group:
         records = [folder.folder.record(place) for place in places] if folder.folder else [None]
         if any(r is None or not _comparable(r) for r in records):
@@ -59,7 +59,7 @@ def equivalent_steps(group: Sequence[ModelResult], places: Sequence[Path]) -> li
                     )
                     for number, record in enumerate(known)
                 ]
-                found.append(
+                comparisons.append(
                     EquivalentSteps(
                         network.name,
                         folder.name,
@@ -68,7 +68,7 @@ def equivalent_steps(group: Sequence[ModelResult], places: Sequence[Path]) -> li
                         statistics.median(seconds),
                     )
                 )
-    return found
+    return comparisons
 
 
 def _comparable(record: Mapping[str, Any]) -> bool:

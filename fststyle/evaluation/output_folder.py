@@ -27,7 +27,9 @@ class PictureFolder:
         self.folder = folder
         self._fits: Counter[Path] = Counter()
         for photo in set(photos):
-            self._fits.update({name for end in _ends(photo) for name in (end, _bare(end))})
+            self._fits.update(
+                {name for end in _place_ends(photo) for name in (end, _without_suffix(end))}
+            )
 
     def picture(self, photo: Path) -> Image.Image:
         """That of the photo so named; raises FileNotFoundError where there is none."""
@@ -36,27 +38,27 @@ class PictureFolder:
     def record(self, photo: Path) -> dict[str, Any] | None:
         """How it was made; None where that is not known."""
         picture = self._find(photo)
-        return _read(picture.with_name(f"{picture.name}.json"))
+        return _read_record(picture.with_name(f"{picture.name}.json"))
 
     @cached_property
     def card(self) -> Mapping[str, Any]:
         """The record of one of the pictures; where there is none, one that knows nothing."""
         for file in sorted(self.folder.rglob("*.json")):
-            if record := _read(file):
+            if record := _read_record(file):
                 return record
         return {"style": [{"name": self.folder.name}]}
 
     def _find(self, photo: Path) -> Path:
         several = False
-        for end in _ends(photo):
+        for end in _place_ends(photo):
             exact = self.folder / end
             if exact.is_file():
                 if self._fits[end] <= 1:
                     return exact
                 several = True
-            elif found := find_named(self.folder, end):
-                if self._fits[_bare(end)] <= 1:
-                    return found
+            elif picture := find_named(self.folder, end):
+                if self._fits[_without_suffix(end)] <= 1:
+                    return picture
                 several = True
         raise FileNotFoundError(
             f"{self.folder}: no picture named as the photo {photo}"
@@ -64,13 +66,13 @@ class PictureFolder:
         )
 
 
-def _ends(photo: Path) -> Iterator[Path]:
+def _place_ends(photo: Path) -> Iterator[Path]:
     """The path without its first folders: all of it, then less and less, at last the name."""
     parts = [part for part in photo.parts if part not in ("..", photo.anchor)]
     return (Path(*parts[start:]) for start in range(len(parts)))
 
 
-def _bare(name: Path) -> Path:
+def _without_suffix(name: Path) -> Path:
     return name.with_suffix("")
 
 
@@ -78,7 +80,7 @@ KEYS = {"settings", "style", "levels", "seconds"}
 """What every record holds; JSON without them is something else."""
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def _read_record(file: Path) -> dict[str, Any] | None:
     try:
         record = json.loads(file.read_text())
     except (OSError, ValueError):

@@ -20,7 +20,7 @@ def interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> tupl
     sample is not finite."""
     if not all(np.isfinite(sample).all() for sample in samples):
         return np.nan, np.nan
-    found = bootstrap(
+    resampled = bootstrap(
         samples,
         statistic,
         paired=True,
@@ -29,7 +29,7 @@ def interval(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> tupl
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
 
 
 def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -40,16 +40,16 @@ def table(group: Sequence[ModelResult]) -> str:
     """Means with their intervals, Markdown."""
     names = list(group[0].values)
     lines = [f"| network | method | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
-    for measured in group:
+    for result in group:
         cells = []
         for name in names:
-            low, high = interval(_mean, measured.values[name])
-            cells.append(f"{measured.mean(name):.3f} [{low:.3f}, {high:.3f}]")
-        lines.append(f"| {measured.name} | {measured.method} | {' | '.join(cells)} |")
+            low, high = interval(_mean, result.values[name])
+            cells.append(f"{result.mean(name):.3f} [{low:.3f}, {high:.3f}]")
+        lines.append(f"| {result.name} | {result.method} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def changes(measured: ModelResult, base: ModelResult) -> dict[str, tuple[float, float, float]]:
+def changes(result: ModelResult, base: ModelResult) -> dict[str, tuple[float, float, float]]:
     """Relative change of each figure's mean against ``base``'s, and of the ratio of content loss
     near to far, each with its interval over the same photos resampled."""
 
@@ -60,14 +60,14 @@ def changes(measured: ModelResult, base: ModelResult) -> dict[str, tuple[float, 
         near, far, base_near, base_far = (values.mean(axis) for values in ends)
         return near / far / (base_near / base_far) - 1
 
-    ours, theirs = measured.values, base.values
+    ours, theirs = result.values, base.values
     ends = [m[f"content {end}"] for m in (ours, theirs) for end in ("near", "far")]
-    found = {}
+    relative_changes = {}
     for name in ours:
         pair = ours[name], theirs[name]
-        found[name] = (float(relative(*pair)), *interval(relative, *pair))
-    found[NEAR_TO_FAR] = (float(near_to_far(*ends)), *interval(near_to_far, *ends))
-    return found
+        relative_changes[name] = (float(relative(*pair)), *interval(relative, *pair))
+    relative_changes[NEAR_TO_FAR] = (float(near_to_far(*ends)), *interval(near_to_far, *ends))
+    return relative_changes
 
 
 def comparison(group: Sequence[ModelResult]) -> str:
@@ -78,13 +78,13 @@ def comparison(group: Sequence[ModelResult]) -> str:
         f"| against {base.name}, % | {' | '.join(names)} |",
         "|---" * (len(names) + 1) + "|",
     ]
-    for measured in group:
-        if measured is not base:
-            found = changes(measured, base)
+    for result in group:
+        if result is not base:
+            change = changes(result, base)
             cells = [
-                "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * v for v in found[n])) for n in names
+                "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * v for v in change[n])) for n in names
             ]
-            lines.append(f"| {measured.name} | {' | '.join(cells)} |")
+            lines.append(f"| {result.name} | {' | '.join(cells)} |")
     return "\n".join(lines) if len(lines) > 2 else ""
 
 
@@ -111,8 +111,8 @@ def _base(group: Sequence[ModelResult]) -> ModelResult:
 
 def by_painting(networks: Sequence[ModelResult]) -> dict[str, list[ModelResult]]:
     groups: dict[str, list[ModelResult]] = {}
-    for measured in networks:
-        groups.setdefault(measured.painting, []).append(measured)
+    for result in networks:
+        groups.setdefault(result.painting, []).append(result)
     return groups
 
 

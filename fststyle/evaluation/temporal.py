@@ -40,8 +40,8 @@ def optical_flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def warped(after: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """H×W×C of the same type: the values to which ``flow`` leads from every pixel."""
     across, down = (flow[..., i] + grid for i, grid in enumerate(_grid(flow)))
-    found = cv2.remap(after, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found)
+    values = cv2.remap(after, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(values)
 
 
 def followed(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
@@ -117,18 +117,18 @@ def measure_videos(
 ) -> dict[str, ClipFigures]:
     """Figures by the clips' names; of clips that cannot be measured ``failures`` has the reasons.
 
-    Frames are reduced to a shorter side of ``shorter`` pixels and have the grain that ``infer``
+    Frames are reduced to a shorter side of ``shorter`` pixels and have the noise that ``infer``
     adds. The first ``count`` frames of each clip are taken. Only pixels are compared that can be
     followed from frame to frame in the clip.
     """
-    found: dict[str, ClipFigures] = {}
+    clip_figures: dict[str, ClipFigures] = {}
     for clip in clips:
         if stop.requested:
             break
         with failures.noting(clip):
             figures = _measure_clip(networks, clip, shorter, count, failures, stop)
-            found[distinct(clip.stem, str(clip), found)] = figures
-    return found
+            clip_figures[distinct(clip.stem, str(clip), clip_figures)] = figures
+    return clip_figures
 
 
 def _measure_clip(
@@ -141,8 +141,8 @@ def _measure_clip(
 ) -> ClipFigures:
     """Raises ValueError where no frames can be compared."""
     own: list[float] = []
-    errors: dict[str, list[float]] = {measured.name: [] for measured in networks}
-    styles: dict[str, list[float]] = {measured.name: [] for measured in networks}
+    errors: dict[str, list[float]] = {result.name: [] for result in networks}
+    styles: dict[str, list[float]] = {result.name: [] for result in networks}
     frames = _shown(networks, clip, shorter, count, styles, failures)
     shown = tqdm(frames, clip.name, total=count, unit="frame")
     for (before, ours), (after, theirs) in pairwise(shown):
@@ -186,12 +186,12 @@ def video_table(networks: Sequence[ModelResult], videos: Mapping[str, ClipFigure
             line("the clip itself", "", [clip.own for clip in clips], []),
             *(
                 line(
-                    measured.name,
-                    measured.painting,
-                    [clip.errors[measured.name] for clip in clips],
-                    [clip.styles[measured.name] for clip in clips],
+                    result.name,
+                    result.painting,
+                    [clip.errors[result.name] for clip in clips],
+                    [clip.styles[result.name] for clip in clips],
                 )
-                for measured in networks
+                for result in networks
             ),
         ]
     )
@@ -212,15 +212,15 @@ def _shown(
             image = Image.fromarray(pixels)
             frame = np.asarray(resize(image, min(1.0, shorter / min(image.size))))
             with_noise = Image.fromarray(add_noise(frame[None], NOISE_LEVELS)[0])
-            made = {}
-            for measured in networks:
-                output = measured.output(clip, with_noise)
+            outputs = {}
+            for result in networks:
+                output = result.output(clip, with_noise)
                 assert isinstance(output, torch.Tensor)
                 if number % STYLED == 0:
-                    loss = style_of(measured.objective, measured.objective.maps(output))
-                    styles[measured.name].append(loss)
-                made[measured.name] = output[0].permute(1, 2, 0).float().cpu().numpy()
-            yield frame, made
+                    loss = style_of(result.objective, result.objective.maps(output))
+                    styles[result.name].append(loss)
+                outputs[result.name] = output[0].permute(1, 2, 0).float().cpu().numpy()
+            yield frame, outputs
         for note in source.notes:
             print(f"{clip}: {note}", file=sys.stderr)
         if source.corrupt:

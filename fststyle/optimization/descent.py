@@ -26,7 +26,7 @@ class Descent:
     """Pictures of falling loss, in [0,1].
 
     Args:
-        judge: as ``LossFunction`` says.
+        loss_fn: of a picture.
         start: N×C×H×W, with which it begins; not changed.
         optimizer, lr, history: as ``config.OptimizeConfig`` has them.
     """
@@ -55,16 +55,16 @@ class Descent:
 
     def run(self, steps: int) -> Iterator[int]:
         """Take ``steps`` steps; yields how many are taken, from 0 on, whenever the picture that
-        they led to has been judged.
+        they led to has a loss.
 
         A loss or a gradient that is not finite leads back to the best picture and on with half the
         step. Raises NonFiniteError where that does not help; ``best`` stands.
         """
         for step in range(steps + 1):
-            gradient = self._look()
+            gradient = self._gradient()
             if gradient is None:
                 self._turn_back(step)
-                gradient = self._look()
+                gradient = self._gradient()
                 if gradient is None:
                     raise NonFiniteError(
                         f"step {step}: the loss of the picture, or its gradient, is not finite: try"
@@ -76,7 +76,7 @@ class Descent:
                     self.optimizer.part = decay(step, steps, ADAM_DECAY)
                 self.optimizer.step(gradient)
 
-    def _look(self) -> Tensor | None:
+    def _gradient(self) -> Tensor | None:
         """The gradient; None where the picture is no use to go on from."""
         image = self.image.detach().requires_grad_()
         loss, terms = self.loss_fn(image)
@@ -87,11 +87,11 @@ class Descent:
             return None
         if value > ASTRAY * self.best_loss:
             return None
-        found = {name: term.item() for name, term in terms.items()}
-        self.curve.append({"loss": value, **found})
+        values = {name: term.item() for name, term in terms.items()}
+        self.curve.append({"loss": value, **values})
         if value < self.best_loss:
             self.best.copy_(self.image)
-            self.best_loss, self.best_terms = value, found
+            self.best_loss, self.best_terms = value, values
         return gradient
 
     def _turn_back(self, step: int) -> None:

@@ -125,7 +125,7 @@ class ImageOptimizer:
         """
         image = read_image(photo, srgb=True)
         try:
-            sizes = _sizes(image, self.config.size, self._least())
+            sizes = _sizes(image, self.config.size, self._smallest_side())
         except ValueError as error:
             raise ValueError(f"{photo}: {error}") from error
         self._check_memory(photo, image, sizes)
@@ -157,11 +157,11 @@ class ImageOptimizer:
             )
         return written
 
-    def _least(self) -> int:
+    def _smallest_side(self) -> int:
         """Pixels; both sides of a picture have more. The mirror image needs more than itself, VGG
         16 and a depth network 32, if it is not given enlarged pictures."""
-        sees_all = self.config.depth_full_size and self.config.needs_depth
-        return max(self.margin, (32 if sees_all else 16) * self.config.loss_downscale - 1)
+        sees_full_size = self.config.depth_full_size and self.config.needs_depth
+        return max(self.margin, (32 if sees_full_size else 16) * self.config.loss_downscale - 1)
 
     def _steps(self, size: int) -> int:
         steps = self.config.steps
@@ -274,10 +274,10 @@ class ImageOptimizer:
     def _folder(self, photo: Path, other: Path) -> Path:
         """Of the folders that were named that below which the photo has the place that a picture
         has below ``other``, or the photo's own: there its bare name counts."""
-        named = (Path(given) for given in self.config.inputs)
+        named = (Path(source) for source in self.config.inputs)
         below = (folder for folder in named if folder.is_dir() and photo.is_relative_to(folder))
-        found = (folder for folder in below if find_named(other, photo.relative_to(folder)))
-        return next(found, photo.parent)
+        holding = (folder for folder in below if find_named(other, photo.relative_to(folder)))
+        return next(holding, photo.parent)
 
     def _objective(self, grey: Tensor | None, scale: float) -> StyleObjective:
         """Strokes are as large in a coarse picture, in proportion, as in the fine one."""
@@ -306,8 +306,8 @@ class ImageOptimizer:
             )
             assert named is not None
             path = named
-        given = as_tensor(read_image(path, srgb=True)).to(content)
-        return F.interpolate(given, content.shape[-2:], mode="bicubic", antialias=True)
+        start = as_tensor(read_image(path, srgb=True)).to(content)
+        return F.interpolate(start, content.shape[-2:], mode="bicubic", antialias=True)
 
     def _descend(
         self,

@@ -50,12 +50,12 @@ class LBFGS:
     def step(self, gradient: Tensor) -> None:
         """Move ``x``, where the gradient is ``gradient``; finite, of the shape of ``x``."""
         x, g = self.x.view(-1), gradient.reshape(-1)
-        stuck = ((x <= self.low) & (g > 0)) | ((x >= self.high) & (g < 0))
-        g = g.masked_fill(stuck, 0)
+        at_bound = ((x <= self.low) & (g > 0)) | ((x >= self.high) & (g < 0))
+        g = g.masked_fill(at_bound, 0)
         if self.before is not None:
             self._remember(x - self.before[0], g - self.before[1])
         self.before = x.clone(), g
-        direction = self._direction(g).masked_fill_(stuck, 0)
+        direction = self._direction(g).masked_fill_(at_bound, 0)
         x.add_(direction).clamp_(self.low, self.high)
 
     def _remember(self, s: Tensor, y: Tensor) -> None:
@@ -74,8 +74,8 @@ class LBFGS:
     def _direction(self, g: Tensor) -> Tensor:
         if not self.order:
             return g * (-self.first * self.lr / g.square().mean().sqrt().clamp(min=1e-30))
-        kept = self.pairs.view(-1, g.numel())
-        sg, yg = (kept @ g).view(2, -1).double().cpu()
+        pairs = self.pairs.view(-1, g.numel())
+        sg, yg = (pairs @ g).view(2, -1).double().cpu()
         # H g = Σ a_i s_i + γ (g − Σ b_j y_j)
         a, b = torch.zeros(2, self.history, dtype=torch.float64)
         for i in reversed(self.order):
@@ -86,4 +86,4 @@ class LBFGS:
             along = gamma * (yg[i] - self.yy[i] @ b) + self.sy[:, i] @ a
             a[i] = b[i] - along / self.sy[i, i]
         weights = torch.cat([a, -gamma * b]).to(g)
-        return torch.addmv(g, kept.T, weights, beta=-gamma * self.lr, alpha=-self.lr)
+        return torch.addmv(g, pairs.T, weights, beta=-gamma * self.lr, alpha=-self.lr)

@@ -1,0 +1,105 @@
+"""Networks and folders of pictures, opened to be measured, each with the painting it follows."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fststyle.checkpoints import STYLE
+from fststyle.checkpoints import load as load_network
+from fststyle.checkpoints.style import training_settings
+from fststyle.config import EvaluateConfig, ObjectiveConfig
+from fststyle.evaluation.model_result import ModelResult, Output
+from fststyle.evaluation.output_folder import PictureFolder
+from fststyle.losses.build import build_objective
+from fststyle.losses.perceptual import MARGIN, StyleObjective
+from fststyle.networks.transform import TransformNet
+from fststyle.utils.failures import Failures, open_all
+from fststyle.utils.figures import distinct
+from fststyle.utils.files import sha256
+from fststyle.utils.tensors import as_tensor
+
+
+def open_networks(
+    config: EvaluateConfig, files: Sequence[Path], device: torch.device, failures: Failures
+) -> list[ModelResult]:
+    """What is to be measured, each of a name of its own, with nothing measured yet.
+
+    ``files`` are the photos. Raises as ``open_all``.
+    """
+    styles = {sha256(path): path for path in config.style}
+    places = [file.relative_to(config.photos) for file in files if config.photos]
+    objectives: dict[tuple[Path, ...], StyleObjective] = {}
+
+    def load(path: Path) -> ModelResult:
+        folder = PictureFolder(path, places) if path.is_dir() else None
+        if folder:
+            output, card = _from_folder(folder), folder.card
+        else:
+            model = load_network(path, STYLE)
+            output, card = _through(model.network.to(device), device), model.card
+        paintings = _paintings(path, card, styles)
+        if paintings not in objectives:
+            plain = ObjectiveConfig(
+                style=paintings,
+                style_size=config.style_size,
+                method="plain",
+                loss_network=config.loss_network,
+            )
+            objectives[paintings], _ = build_objective(
+                plain, config.vgg_weights, None, device, torch.float32, MARGIN
+            )
+        return ModelResult(
+            path.stem,
+            card.get("settings", {}).get("method", "–"),
+            output,
+            objectives[paintings],
+            " + ".join(painting.stem for painting in paintings),
+            folder,
+        )
+
+    opened = open_all(config.networks, lambda path: (path, load(path)), failures)
+    names: list[str] = []
+    for path, result in opened:
+        result.name = distinct(result.name, str(path), names)
+        names.append(result.name)
+    return [result for _, result in opened]
+
+
+def _through(network: TransformNet, device: torch.device) -> Output:
+    @torch.inference_mode()
+    def output(_: Path, photo: Image.Image) -> Tensor:
+        return network(as_tensor(photo).to(device)).clamp(0, 1)
+
+    return output
+
+
+def _from_folder(folder: PictureFolder) -> Output:
+    return lambda place, _: folder.picture(place)
+
+
+def _paintings(path: Path, card: Mapping[str, Any], given: Mapping[str, Path]) -> tuple[Path, ...]:
+    """The paintings that a network was trained on, out of those ``given`` by their hash, or where
+    its card says they lay. A network without hashes was trained on all that are given."""
+    styles = card["style"]
+    if not all("sha256" in style for style in styles):
+        if not given:
+            raise ValueError(f"{path} does not say what it was trained on: add --style PAINTING")
+        return tuple(given.values())
+    lay = training_settings(path, card).get("style", [])
+    paintings = []
+    for number, style in enumerate(styles):
+        painting = given.get(style["sha256"])
+        if painting is None and number < len(lay) and Path(lay[number]).is_file():
+            file = Path(lay[number])
+            painting = file if sha256(file) == style["sha256"] else None
+        if painting is None:
+            raise ValueError(
+                f"{path} was trained on {style['name']}, which is not at hand as it was then:"
+                " add --style with the very file"
+            )
+        paintings.append(painting)
+    return tuple(paintings)
