@@ -3,26 +3,18 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from fststyle.config import InferConfig
 from fststyle.config.calls import from_settings
 from fststyle.images.io import read_image, write_image
-from fststyle.images.noise import add_noise
 from fststyle.inference.stylizer import Stylizer
-from fststyle.inference.video.formats import check_video_name
-from fststyle.inference.video.live import Latest, TkWindow, show
 from fststyle.inference.video.media import is_live
-from fststyle.inference.video.pipeline import Effect, report, stylize_video
-from fststyle.inference.video.sources import open_source
-from fststyle.inference.work import Job, output_is_folder, plan_work
+from fststyle.inference.work import Job, plan_work
 from fststyle.utils.console import printable
 from fststyle.utils.failures import Failures
-from fststyle.utils.files import check_free
 from fststyle.utils.signals import watch_signals
 
 
@@ -38,7 +30,9 @@ def run(config: InferConfig) -> int:
             print_styles()
         return 0
     if config.show or any(map(is_live, config.media)):
-        return _live(config)
+        from fststyle.inference.video_jobs import show_or_record
+
+        return show_or_record(config)
     failures = Failures("try a smaller --max-size, and of pictures a smaller --tile")
     work = plan_work(config, failures)
     missing = len(failures.reasons)
@@ -117,86 +111,21 @@ class _Batch:
 
     def _stylize_video(self, job: Job, stopped: Callable[[], bool]) -> None:
         try:
-            self._stylize_into(job, stopped)
+            self._stylize_clip(job, stopped)
         except Exception:
             if len(job.targets) == 1:
                 raise
             # One style may do what another one cannot.
             for number, target in job.targets.items():
                 with self._failures.noting(job.source):
-                    self._stylize_into(Job(job.source, {number: target}), stopped)
+                    self._stylize_clip(Job(job.source, {number: target}), stopped)
 
-    def _stylize_into(self, job: Job, stopped: Callable[[], bool]) -> None:
-        config, source = self._config, str(job.source)
-        targets = list(job.targets.values())
-        stylizers = self._stylizers
-        if not config.crossfade:
-            stylizers = [stylizers[number] for number in job.targets]
-        result = stylize_video(
-            open_source(source, config.max_size, config.fps),
-            targets,
-            _effect(stylizers, config),
-            codec=config.codec,
-            quality=config.quality,
-            stopped=stopped,
-            grain=config.noise,
-            batch_size=config.batch_size,
-            timed=config.crossfade,
-            frames=config.frames,
-        )
-        reason = report(result, source)
+    def _stylize_clip(self, job: Job, stopped: Callable[[], bool]) -> None:
+        from fststyle.inference.video_jobs import stylize_clip
+
+        reason = stylize_clip(job, self._stylizers, self._config, stopped)
         if reason:
-            self._failures.add(source, reason)
-
-
-def _live(config: InferConfig) -> int:
-    """A camera or a stream, or whatever is shown instead of written."""
-    if len(config.media) != 1 or len(config.models) != 1:
-        raise ValueError("a camera, a stream and --show go alone, in one style")
-    if config.shard:
-        raise ValueError("--shard parts files that are written, not a camera, a stream or --show")
-    (source,) = config.media
-    stylizer = Stylizer(config.models[0], config.provider, config.threads)
-    effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_colour)
-    if not config.show:
-        output = Path(config.output)
-        if output_is_folder(config):
-            raise ValueError(f"{source}: add --show, or --output FILE.mp4 to write it")
-        check_video_name(output)
-        check_free([output], config.overwrite)
-    with watch_signals() as stop:
-        if config.show:
-            window = TkWindow()
-            print(f"provider {stylizer.provider}; q, Escape or Ctrl-C ends", flush=True)
-            frames = Latest(source, config.max_size)
-            try:
-                show(
-                    frames,
-                    lambda frame: effect(add_noise(frame[None], config.noise))[0],
-                    window,
-                    lambda: stop.requested,
-                )
-                broken = frames.failure if frames.ended else ""
-            finally:
-                frames.close()
-                window.close()
-            for line in [*frames.notes, *([broken] if broken else [])]:
-                print(f"{source}: {line}", file=sys.stderr)
-            return 130 if stop.requested else int(bool(broken))
-        print(f"provider {stylizer.provider}; Ctrl-C ends", flush=True)
-        done = stylize_video(
-            open_source(source, config.max_size),
-            [output],
-            lambda frames, _: [effect(frames)],
-            codec=config.codec,
-            quality=config.quality,
-            stopped=lambda: stop.requested,
-            grain=config.noise,
-        )
-        reason = report(done, source)
-        if reason:
-            print(reason, file=sys.stderr)
-        return 130 if stop.requested else int(bool(reason))
+            self._failures.add(job.source, reason)
 
 
 @contextlib.contextmanager
@@ -212,23 +141,3 @@ def _tile_progress(stopped: Callable[[], bool]) -> Iterator[Callable[[float], No
                 raise KeyboardInterrupt
 
         yield progress
-
-
-def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
-    """Of frames: every style's, or the mixture of two, the second's part rising with time."""
-    applied: list[Callable[[np.ndarray], np.ndarray]] = [
-        partial(stylizer.run, strength=config.strength, keep_color=config.keep_colour)
-        for stylizer in stylizers
-    ]
-
-    def in_every_style(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
-        return [style(frames) for style in applied]
-
-    def crossfaded(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
-        if places.max() == 0 or places.min() == 1:
-            return [applied[round(places[0])](frames)]
-        first, second = (style(frames).astype(np.float32) for style in applied)
-        part = places.astype(np.float32)[:, None, None, None]
-        return [(first + (second - first) * part + 0.5).astype(np.uint8)]
-
-    return crossfaded if config.crossfade else in_every_style

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fststyle.inference import infer
+from fststyle.inference import video_jobs
 from fststyle.inference.video import live
 from fststyle.inference.video.live import Latest, Pace, show
 from fststyle.inference.video.reader import Frame, VideoSource
@@ -241,7 +241,7 @@ def test_show_of_a_damaged_file_ends_with_a_word_and_status_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(infer, "TkWindow", Window)
+    monkeypatch.setattr(video_jobs, "TkWindow", Window)
     clip = tmp_path / "clip.mkv"
     write_clip(clip, [50 * i for i in range(60)])
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
