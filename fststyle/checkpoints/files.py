@@ -22,10 +22,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, A
     Raises OSError where the disk refuses; what stood at ``path`` is then still there.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # Its own way to files leaves them unreadable to others.
+    # save_file of the library leaves files that only their owner can read.
     data = save(contiguous, {KEY: json.dumps(card, sort_keys=True)})
-    with atomic_write(path) as beside:
-        beside.write_bytes(data)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -95,27 +95,27 @@ def load_strictly(
     Raises ValueError that names the tensor that is missing, left over or misshapen.
     """
 
-    def called(name: str) -> str:
-        theirs = (aliases or {}).get(name)
-        return f"{name!r} ({theirs!r} in the file)" if theirs else repr(name)
+    def quoted(name: str) -> str:
+        alias = (aliases or {}).get(name)
+        return f"{name!r} ({alias!r} in the file)" if alias else repr(name)
 
     expected = network.state_dict()
     for name in sorted(expected.keys() - tensors.keys()):
-        raise ValueError(f"{source}: tensor {called(name)} is missing")
+        raise ValueError(f"{source}: tensor {quoted(name)} is missing")
     for name in sorted(tensors.keys() - expected.keys()):
         raise ValueError(f"{source}: tensor {name!r} belongs to no network of this kind")
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise ValueError(
-                f"{source}: tensor {called(name)} should be {tuple(expected[name].shape)},"
+                f"{source}: tensor {quoted(name)} should be {tuple(expected[name].shape)},"
                 f" found {tuple(tensor.shape)}"
             )
         if not expected[name].is_floating_point():
             continue
         if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-            raise ValueError(f"{source}: tensor {called(name)} is of type {tensor.dtype}")
+            raise ValueError(f"{source}: tensor {quoted(name)} is of type {tensor.dtype}")
         if not tensor.isfinite().all():
-            raise ValueError(f"{source}: tensor {called(name)} holds values that are not finite")
+            raise ValueError(f"{source}: tensor {quoted(name)} holds values that are not finite")
     network.load_state_dict(dict(tensors))
 
 

@@ -43,9 +43,9 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     except Exception as error:  # of the library, of zip files, of damaged pickles: many types
         raise ValueError(f"{file}: cannot be read as tensors ({_first_line(error)})") from error
     if names - _PLAIN:
-        found = ".".join(min(names - _PLAIN))
+        other = ".".join(min(names - _PLAIN))
         raise ValueError(
-            f"{file}: holds more than tensors ({found:.80}), which is not loaded since it could run"
+            f"{file}: holds more than tensors ({other:.80}), which is not loaded since it could run"
             " code; save its state_dict() instead"
         )
     try:

@@ -33,18 +33,18 @@ def from_published_order(
         for state in (network.state_dict(), tensors)
     )
     counts = f"an hourglass network has {len(ours)}, this has {len(theirs)}"
-    for place, (expected, found) in enumerate(zip_longest(ours, theirs), 1):
+    for place, (expected, actual) in enumerate(zip_longest(ours, theirs), 1):
         if expected is None:
             raise ValueError(
-                f"{source}: tensor {found[0]!r} of shape {tuple(found[1].shape)} is left over:"
+                f"{source}: tensor {actual[0]!r} of shape {tuple(actual[1].shape)} is left over:"
                 f" {counts}"
             )
-        if found is None:
+        if actual is None:
             raise ValueError(f"{source}: tensor {expected[0]!r} is missing: {counts}")
-        if expected[1].shape != found[1].shape:
+        if expected[1].shape != actual[1].shape:
             raise ValueError(
                 f"{source}: tensor {expected[0]!r} should be {tuple(expected[1].shape)},"
-                f" found {tuple(found[1].shape)} in its place, {found[0]!r}, number {place}"
+                f" found {tuple(actual[1].shape)} in its place, {actual[0]!r}, number {place}"
             )
     with torch.no_grad():
         for (_name, tensor), (_theirs, values) in zip(ours, theirs, strict=True):

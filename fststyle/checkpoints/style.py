@@ -28,10 +28,10 @@ def build_transform(
     first, built = tensors.get(FIRST), card.get("network", {})
     # What the file asks for must be what it holds, before memory is taken for it.
     if first is None or first.ndim != 4 or built != {"width": len(first)}:
-        found = "none" if first is None else f"one of shape {tuple(first.shape)}"
+        shape = "none" if first is None else f"one of shape {tuple(first.shape)}"
         raise ValueError(
             f"{path}: its card asks for the network {built}, and its first kernel,"
-            f" {FIRST!r}, is {found}"
+            f" {FIRST!r}, is {shape}"
         )
     network = TransformNet(len(first))
     load_strictly(network, tensors, path)

@@ -80,8 +80,8 @@ def module_tensors(root: Any) -> Iterator[tuple[str, Tensor]]:
     comes once. Raises ValueError where ``root`` is no module.
     """
     if not isinstance(root, TorchObject) or not isinstance(root.contents, dict):
-        found = root.name if isinstance(root, TorchObject) else type(root).__name__
-        raise ValueError(f"expected a Torch7 module, found a {found}")
+        name = root.name if isinstance(root, TorchObject) else type(root).__name__
+        raise ValueError(f"expected a Torch7 module, found a {name}")
     return _walk(root, "", set())
 
 

@@ -17,9 +17,10 @@ _COLORS = np.array(
 
 def write_depth_png(depth: np.ndarray, path: Path) -> None:
     """16-bit greyscale, 1 nearest to 65534 farthest: 0 and 65535 mean unknown elsewhere."""
-    values = (1 + _spread(depth) * 65533 + 0.5).astype(np.uint16)
-    with atomic_write(path) as beside:
-        Image.fromarray(values).save(beside, format="PNG")
+    place = _place(depth, float(depth.min()), float(depth.max()))
+    values = (1 + place * 65533 + 0.5).astype(np.uint16)
+    with atomic_write(path) as temporary:
+        Image.fromarray(values).save(temporary, format="PNG")
 
 
 def colorize(depth: np.ndarray) -> Image.Image:
@@ -30,7 +31,7 @@ def colorize(depth: np.ndarray) -> Image.Image:
 def colorize_together(depths: Sequence[np.ndarray]) -> list[Image.Image]:
     """Several maps in the scale of colours that the first fills."""
     low, high = float(depths[0].min()), float(depths[0].max())
-    return [_colorize((depth - low) / max(high - low, 1e-12)) for depth in depths]
+    return [_colorize(_place(depth, low, high)) for depth in depths]
 
 
 def _colorize(place: np.ndarray) -> Image.Image:
@@ -39,9 +40,8 @@ def _colorize(place: np.ndarray) -> Image.Image:
     return Image.fromarray(to_uint8(np.stack(channels, -1) / 255))
 
 
-def _spread(depth: np.ndarray) -> np.ndarray:
-    """The map's range to [0,1]."""
-    low, high = float(depth.min()), float(depth.max())
+def _place(depth: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Where depths lie between ``low``, 0, and ``high``, 1."""
     return (depth - low) / max(high - low, 1e-12)
 
 
@@ -51,7 +51,7 @@ def shaded(depth: np.ndarray) -> Image.Image:
     if not known.any():
         return Image.new("RGB", depth.shape[::-1])
     low, high = np.percentile(depth[known], (1, 99))
-    near = 1 - (np.nan_to_num(depth) - low) / max(high - low, 1e-12)
+    near = 1 - _place(np.nan_to_num(depth), low, high)
     return Image.fromarray(to_uint8(np.repeat((near.clip(0, 1) * known)[..., None], 3, 2)))
 
 

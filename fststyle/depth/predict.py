@@ -102,9 +102,9 @@ def predict(config: DepthPredictConfig) -> int:
             with failures.noting(photo):
                 image = read_image(photo)
                 depth = estimator(image, size=config.size, flip=config.flip)
-                both = sheet([[image, colorize(depth)]], height=min(480, image.height))
+                pair = sheet([[image, colorize(depth)]], height=min(480, image.height))
                 write_depth_png(depth, target)
-                write_image(both, shown)
+                write_image(pair, shown)
                 done += 1
     status = failures.report()
     print(f"{done} of {planned} depth maps in {config.output}")

@@ -17,6 +17,7 @@ from fststyle.depth.estimator import seen_size
 from fststyle.images.geometry import Box, size_of_area
 from fststyle.losses.functional import ranking_loss
 from fststyle.utils.device import autocast
+from fststyle.utils.tensors import as_tensor
 
 Network = Callable[[Tensor], Tensor]
 
@@ -58,7 +59,7 @@ class DepthModel(NamedTuple):
             left, top, right, bottom = kept_box(picture)
             size = seen_size(self.card, right - left, bottom - top)
             image = cut_image(picture, (left, top, right, bottom), size[::-1])
-        pred = self.network(_tensor(image).to(device)).float().cpu()
+        pred = self.network(as_tensor(image).to(device)).float().cpu()
         return F.interpolate(pred, small.shape[:2], mode="bilinear")
 
 
@@ -195,8 +196,3 @@ def aligned_square(pred: np.ndarray, target: np.ndarray) -> float:
 def _standard(values: np.ndarray) -> np.ndarray:
     centred = values - np.median(values)
     return centred / max(np.abs(centred).mean(), 1e-12)
-
-
-def _tensor(image: np.ndarray) -> Tensor:
-    """uint8 H×W×3 to 1×3×H×W in [0,1]."""
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255

@@ -35,7 +35,7 @@ def build_objective(
     it; where the loss network's weights came from).
 
     Args:
-        depth: as ``depth_network.for_loss`` gives it; read where the method has a depth loss.
+        depth: as ``losses.depth.for_loss`` gives it; read where the method has a depth loss.
         dtype: of the frozen convolutions; the style's targets are computed in float32.
         margin: as ``StyleObjective`` has it.
 

@@ -78,10 +78,10 @@ def for_loss(
     shares = loss_network == "vgg19" and (full_size or picture_side <= LARGER * side)
     if isinstance(network, VGGDepth) and shares:
         network = network.head
-    kept = copy.deepcopy(network)
-    fold_norms(kept)
-    for module in kept.modules():
+    frozen = copy.deepcopy(network)
+    fold_norms(frozen)
+    for module in frozen.modules():
         if isinstance(module, nn.Conv2d):
             module.to(dtype)
-    kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return kept if full_size or isinstance(kept, VGGDepthHead) else at_area(kept, side)
+    frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return frozen if full_size or isinstance(frozen, VGGDepthHead) else at_area(frozen, side)

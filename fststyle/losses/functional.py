@@ -67,11 +67,11 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        both = grad[0] + grad[0].transpose(1, 2)
+        symmetric = grad[0] + grad[0].transpose(1, 2)
         with torch.autocast(flat.device.type, enabled=False):
             if flat.dtype == torch.float16:  # in which G' underflows, see _factored
-                return (flat.float() @ both).half()
-            return flat @ both.to(flat.dtype)
+                return (flat.float() @ symmetric).half()
+            return flat @ symmetric.to(flat.dtype)
 
 
 def _per_pixel(x: Tensor) -> Tensor:

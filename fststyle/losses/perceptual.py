@@ -1,4 +1,4 @@
-"""What a stylized picture is judged by: frozen loss networks and the fixed targets of a style."""
+"""The objective: frozen loss networks, the fixed targets of a style, weighted terms."""
 
 import copy
 import math
@@ -27,7 +27,7 @@ or any function from N×3×H×W in [0,1] to N×1×H×W, differentiable. Larger =
 
 
 MARGIN = 16
-"""Pixels; what a finished picture is judged with, see ``StyleObjective``."""
+"""Pixels; with what a finished picture is measured, see ``StyleObjective``."""
 
 
 class Targets(NamedTuple):
@@ -82,16 +82,18 @@ class StyleObjective:
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         assert depth is not None or "depth" not in self.weights
-        self.grams = self._style(paintings, blend)
+        self.grams = self._style_grams(paintings, blend)
 
     def restyled(self, paintings: Sequence[Tensor], blend: Sequence[float] = ()) -> Self:
         """The same objective for other ``paintings``, on the same networks."""
         other = copy.copy(self)
-        other.grams = self._style(paintings, blend)
+        other.grams = self._style_grams(paintings, blend)
         return other
 
     @torch.no_grad()
-    def _style(self, paintings: Sequence[Tensor], blend: Sequence[float]) -> dict[str, Tensor]:
+    def _style_grams(
+        self, paintings: Sequence[Tensor], blend: Sequence[float]
+    ) -> dict[str, Tensor]:
         """Gram matrices by layer."""
         # Σ_k p_k ‖G − S_k‖² and ‖G − Σ_k p_k S_k‖² differ by a constant if Σ p_k = 1: one target
         # does for all.
@@ -158,11 +160,11 @@ class StyleObjective:
         content = self._pool(content)
         features = self._features(content, ("content", "depth") if depth else ("content",))
         alphas: dict[str, Tensor] = {}
-        kept = self.content_layers if "content" in self.weights else ()
+        layers = self.content_layers if "content" in self.weights else ()
         if content_weights is not None:
-            alphas = propagate(self._pool(content_weights), kept)
+            alphas = propagate(self._pool(content_weights), layers)
         return Targets(
-            {layer: self._inside(features[layer], layer) for layer in kept},
+            {layer: self._inside(features[layer], layer) for layer in layers},
             alphas,
             self._depth(content, features) if depth else None,
         )
@@ -196,8 +198,8 @@ class StyleObjective:
     def maps(self, image: Tensor) -> dict[str, Tensor]:
         """Feature maps of the content and style layers as they are compared, without the margin."""
         layers = {*self.content_layers, *self.style_layers}
-        found = self.extractor(self._framed(self._pool(image)), layers)
-        return {layer: self._inside(maps, layer) for layer, maps in found.items()}
+        features = self.extractor(self._framed(self._pool(image)), layers)
+        return {layer: self._inside(maps, layer) for layer, maps in features.items()}
 
     def depth_of(self, image: Tensor) -> Tensor:
         """N×1×H'×W' depth of N×3×H×W images as the depth loss compares it; with a weight for

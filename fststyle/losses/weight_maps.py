@@ -1,6 +1,6 @@
 """Weight maps of the content loss: where a picture is to stay the photo, where the style may come.
 
-An importance map s lies in [0,1], 1 where content matters most; from it follow the weights α.
+A weight map s lies in [0,1], 1 where content matters most; from it follow the weights α.
 """
 
 from collections.abc import Iterable
@@ -42,14 +42,14 @@ def propagate(weights: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
     Source: the thesis, section 4.1; the window as read in reference section 1.
     """
     wanted = set(layers)
-    found: dict[str, Tensor] = {}
+    carried: dict[str, Tensor] = {}
     block = CONVS[0][0]
     for name in CONVS:
-        if len(found) == len(wanted):
+        if len(carried) == len(wanted):
             break
         if name[0] != block:
             weights = F.avg_pool2d(weights, 2)
             block = name[0]
         weights = F.avg_pool2d(weights, 3, stride=1, padding=1, count_include_pad=False)
-        found |= {layer: weights for layer in (f"conv{name}", f"relu{name}") if layer in wanted}
-    return found
+        carried |= {layer: weights for layer in (f"conv{name}", f"relu{name}") if layer in wanted}
+    return carried

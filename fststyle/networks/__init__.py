@@ -1,1 +1,1 @@
-"""The networks: the one that is trained, and the frozen ones that judge it."""
+"""The networks: the one that is trained, and the frozen ones of its losses."""

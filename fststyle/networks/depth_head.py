@@ -28,7 +28,7 @@ class _Conv(nn.Sequential):
         )
 
     def fold_norm(self) -> None:
-        """See ``networks.folding``."""
+        """See ``networks.batch_norm``."""
         self[1] = fold(self[1], self[0])
 
 
@@ -60,7 +60,7 @@ class _Up(nn.Module):
         return self.conv(F.relu(self.norm(up + self.side(side))))
 
     def fold_norm(self) -> None:
-        """See ``networks.folding``."""
+        """See ``networks.batch_norm``."""
         # Upsampling is a mean of pixels: a factor on each channel may come before it.
         self.norm = fold(self.norm, self.coarse, self.side)
 

@@ -3,7 +3,7 @@
 Where paper and code differ, this is the published Torch model (github.com/princeton-vl/
 relative_depth, hourglass3.lua and inception_new.lua), of which MegaDepth's pytorch_DIW_scratch.py
 is a transcript: the weights there are were trained with it, and they convert by order and shape
-(``depth_convert``), so the order in which modules are made here matters, too.
+(``checkpoints.published_hourglass``), so the order in which modules are made here matters, too.
 """
 
 from typing import NamedTuple
@@ -80,7 +80,7 @@ class ConvNorm(nn.Module):
         return F.relu(self.norm(self.conv(x)))
 
     def fold_norm(self) -> None:
-        """See ``networks.folding``."""
+        """See ``networks.batch_norm``."""
         self.norm = fold(self.norm, self.conv)
 
 

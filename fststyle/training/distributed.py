@@ -63,26 +63,26 @@ class DistributedContext:
         """The ``names`` of all processes, in their order."""
         if self.size == 1:
             return list(names)
-        found: list[Any] = [None] * self.size
-        dist.all_gather_object(found, list(names))
-        return [name for part in found for name in part]
+        gathered: list[Any] = [None] * self.size
+        dist.all_gather_object(gathered, list(names))
+        return [name for part in gathered for name in part]
 
 
 @contextmanager
 def distributed_context(device: str) -> Iterator[DistributedContext]:
-    """The world that torchrun's environment describes; a world of one without it."""
+    """The processes that torchrun's environment describes; this one alone without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield DistributedContext(0, 1, find_device(device))
         return
-    found = find_device(device)
-    if found.type == "cuda":
-        found = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(found)
-    dist.init_process_group("nccl" if found.type == "cuda" else "gloo")
+    assigned = find_device(device)
+    if assigned.type == "cuda":
+        assigned = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(assigned)
+    dist.init_process_group("nccl" if assigned.type == "cuda" else "gloo")
     try:
-        here = (int(os.environ.get(f"LOCAL_{name}", 0)) for name in ("RANK", "WORLD_SIZE"))
-        local_rank, local_size = here
-        yield DistributedContext(dist.get_rank(), size, found, local_rank, local_size or size)
+        local_rank = int(os.environ.get("LOCAL_RANK", 0))
+        local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 0))
+        yield DistributedContext(dist.get_rank(), size, assigned, local_rank, local_size or size)
     finally:
         dist.destroy_process_group()

@@ -127,7 +127,7 @@ def train(
                 continue
             for ago, names in passed_over.look(context):
                 if context.is_main_process:
-                    _say_passed_over(state.step - ago, names)
+                    _report_passed_over(state.step - ago, names)
             hopeless = precision == "fp16" and state.scaler.get_scale() < LEAST_SCALE
             if hopeless or passed_over.in_a_row >= min(IN_A_ROW, config.steps):
                 _roll_back(state, good, bar)
@@ -221,7 +221,7 @@ def _local_gradients(network: nn.Module, last: bool):  # type: ignore[no-untyped
     return nullcontext()
 
 
-def _say_passed_over(step: int, photos: Sequence[str]) -> None:
+def _report_passed_over(step: int, photos: Sequence[str]) -> None:
     tqdm.write(
         f"step {step}: the loss or its gradient is not finite, so nothing is learnt from it"
         + named(photos),

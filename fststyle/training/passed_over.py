@@ -33,13 +33,13 @@ class PassedOver:
     def look(self, context: DistributedContext) -> list[tuple[int, list[str]]]:
         """(steps ago, photos in any process) of those passed over; counts those ``in_a_row``."""
         flags = context.any_of(torch.stack(self._flags))
-        found = []
+        passed = []
         for ago, (flag, photos) in enumerate(zip(flags, self._photos, strict=True), 1 - len(flags)):
             self.in_a_row = self.in_a_row + 1 if flag else 0
             if flag:
-                found.append((-ago, context.gather(photos)))
+                passed.append((-ago, context.gather(photos)))
         self._flags, self._photos = [], []
-        return found
+        return passed
 
 
 def named(photos: Sequence[str]) -> str:

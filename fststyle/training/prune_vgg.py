@@ -38,7 +38,7 @@ def run(config: LossTrainConfig) -> None:
     folders = [find_images(folder) for folder in config.data]
     # Every folder is seen equally often, however few pictures it holds.
     most = max(map(len, folders))
-    files = [path for found in folders for path in found * round(most / len(found))]
+    files = [path for photos in folders for path in photos * round(most / len(photos))]
     size = (config.image_size, config.image_size)
     val = validation_images(find_images(config.val), size, VALIDATION_PHOTOS).images.float() / 255
     vgg19 = load("vgg19", LOSS, vgg_weights=config.vgg_weights)

@@ -1,4 +1,4 @@
-"""The importance maps of a style training's photos, made ready before its first step."""
+"""The weight maps of a style training's photos, made ready before its first step."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -46,11 +46,11 @@ def prepare_weight_maps(
         yield train, val
     else:
         assert depth is not None
-        with _shared_folder(config.depth_cache, context) as kept:
+        with _shared_folder(config.depth_cache, context) as folder:
             # Depth in bfloat16 is not float32's.
-            size = _seen(config)
+            size = _side_seen(config)
             name = f"{depth.card['id']}-{size or training_size(depth.card)}-{precision}"
-            cache = DepthCache(kept / name, partial(_on_cpu, config))
+            cache = DepthCache(folder / name, partial(_on_cpu, config))
             estimate = photo_depth(depth, context.device, precision, size)
             samples = range(first_sample, config.steps * config.batch_size)
             shares = (config.batch_size, context.ranks_here, context.size)
@@ -72,16 +72,16 @@ def prepare_weight_maps(
 
 
 @contextmanager
-def _shared_folder(given: str | None, context: DistributedContext) -> Iterator[Path]:
+def _shared_folder(setting: str | None, context: DistributedContext) -> Iterator[Path]:
     """``cache_folder``, the same for all processes of a machine."""
     with ExitStack() as stack:
         own = ""
-        if given != "off" or context.local_rank == 0:
-            own = str(stack.enter_context(cache_folder(given)))
+        if setting != "off" or context.local_rank == 0:
+            own = str(stack.enter_context(cache_folder(setting)))
         yield Path(context.gather([own])[context.ranks_here.start])
 
 
-def _seen(config: StyleTrainConfig) -> int | None:
+def _side_seen(config: StyleTrainConfig) -> int | None:
     """Side of the square that has the area at which the depth network is to see photos, where it is
     not the one it was trained for: as the loss compares them."""
     height, width = config.crop_size
@@ -92,4 +92,4 @@ def _seen(config: StyleTrainConfig) -> int | None:
 def _on_cpu(config: StyleTrainConfig) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
     depth = load_depth_network(config, config.vgg_weights)
-    return photo_depth(depth, torch.device("cpu"), "fp32", _seen(config))
+    return photo_depth(depth, torch.device("cpu"), "fp32", _side_seen(config))

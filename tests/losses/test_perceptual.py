@@ -36,11 +36,12 @@ def brightness(image: torch.Tensor) -> torch.Tensor:
 def test_terms_are_sums_over_layers(vgg_state: dict[str, torch.Tensor]) -> None:
     torch.manual_seed(0)
     painting, output, content = torch.rand(1, 3, 40, 30), *torch.rand(2, 2, 3, 32, 32)
-    judge = objective(vgg_state, [painting])
-    terms = judge(output, content)
+    loss_fn = objective(vgg_state, [painting])
+    terms = loss_fn(output, content)
     layers = ["relu1_2", "relu2_2"]
     of = {
-        k: judge.extractor(v, layers) for k, v in {"o": output, "c": content, "s": painting}.items()
+        k: loss_fn.extractor(v, layers)
+        for k, v in {"o": output, "c": content, "s": painting}.items()
     }
     style = sum(style_loss(of["o"][layer], gram_matrix(of["s"][layer])) for layer in layers)
     torch.testing.assert_close(
@@ -49,20 +50,22 @@ def test_terms_are_sums_over_layers(vgg_state: dict[str, torch.Tensor]) -> None:
     torch.testing.assert_close(terms["style"], style)
     assert terms.keys() == {"content", "style"}, "a term of weight 0 is not computed"
     total = 2 * terms["content"] + 3 * terms["style"]
-    torch.testing.assert_close(judge.weighted_sum(terms), total)
+    torch.testing.assert_close(loss_fn.weighted_sum(terms), total)
 
 
 def test_no_term_hides_what_is_not_finite(vgg_state: dict[str, torch.Tensor]) -> None:
     painting, output, content = torch.rand(3, 1, 3, 32, 32)
     output[0, 1, 5, 5] = torch.nan
-    judge = objective(vgg_state, [painting], depth=brightness)
-    judge.weights["tv"] = 1.0
-    terms = judge(output, content, torch.rand(1, 1, 32, 32))
+    loss_fn = objective(vgg_state, [painting], depth=brightness)
+    loss_fn.weights["tv"] = 1.0
+    terms = loss_fn(output, content, torch.rand(1, 1, 32, 32))
     assert terms.keys() == {"content", "style", "depth", "tv"}
     assert all(term.isnan() for term in terms.values())
     with pytest.raises(NonFiniteError, match="not finite"):
         list(
-            Descent(lambda image: (judge.weighted_sum(terms) + image.sum(), terms), content).run(1)
+            Descent(lambda image: (loss_fn.weighted_sum(terms) + image.sum(), terms), content).run(
+                1
+            )
         )
 
 
@@ -93,10 +96,10 @@ def test_a_margin_is_seen_but_does_not_count(vgg_state: dict[str, torch.Tensor])
     """As the framed pictures themselves, where only features inside the frame are compared."""
     torch.manual_seed(0)
     output, content = torch.rand(2, 1, 3, 37, 42)
-    judge = objective(vgg_state, [content], margin=16, depth=brightness)
-    terms = judge(output, content, torch.rand(1, 1, 37, 42))
+    loss_fn = objective(vgg_state, [content], margin=16, depth=brightness)
+    terms = loss_fn(output, content, torch.rand(1, 1, 37, 42))
     framed = [F.pad(image, (16,) * 4, mode="reflect") for image in (output, content)]
-    of, target = (judge.extractor(image, ["relu1_2", "relu2_2"]) for image in framed)
+    of, target = (loss_fn.extractor(image, ["relu1_2", "relu2_2"]) for image in framed)
     cuts = (("relu1_2", 16), ("relu2_2", 8))
     inside = {
         layer: [maps[layer][..., cut:-cut, cut:-cut] for maps in (of, target)]
@@ -105,10 +108,10 @@ def test_a_margin_is_seen_but_does_not_count(vgg_state: dict[str, torch.Tensor])
     # The painting here is the content.
     style = sum(style_loss(o, gram_matrix(t)) for o, t in inside.values())
     torch.testing.assert_close(terms["style"], style)
-    narrow = judge.restyled([torch.rand(1, 3, 33, 5)])
+    narrow = loss_fn.restyled([torch.rand(1, 3, 33, 5)])
     assert all(gram.isfinite().all() for gram in narrow.grams.values())
     torch.testing.assert_close(terms["depth"], ((output - content).mean(1) ** 2).mean())
-    plain = judge(output, content)["content"]
+    plain = loss_fn(output, content)["content"]
     assert inside["relu2_2"][0].shape[-2:] == (18, 21)
     torch.testing.assert_close(plain, content_loss(*inside["relu2_2"]))
 
@@ -118,18 +121,18 @@ def test_content_stops_at_the_content_layer(
 ) -> None:
     extractor = VGG19Features(vgg_state, ["relu1_2", "relu2_2"])
     image = torch.rand(1, 3, 32, 32)
-    judge = StyleObjective(extractor, [image], ["relu1_2"], ["relu2_2"], WEIGHTS)
+    loss_fn = StyleObjective(extractor, [image], ["relu1_2"], ["relu2_2"], WEIGHTS)
     calls: list[int] = []
     extractor.convs["2_2"].register_forward_hook(lambda *_: calls.append(1))
-    judge(image, image)
+    loss_fn(image, image)
     assert len(calls) == 1, "the output's features alone go as deep as the style's layers"
 
 
 def test_a_map_of_ones_is_the_plain_content_loss(vgg_state: dict[str, torch.Tensor]) -> None:
     torch.manual_seed(0)
     output, content = torch.rand(2, 2, 3, 33, 38)
-    judge = objective(vgg_state, [content[:1]])
-    plain, ones = judge(output, content), judge(output, content, torch.ones(2, 1, 33, 38))
+    loss_fn = objective(vgg_state, [content[:1]])
+    plain, ones = loss_fn(output, content), loss_fn(output, content, torch.ones(2, 1, 33, 38))
     limit = rounding(2 * 128 * 16 * 19)  # the values at relu2_2
     torch.testing.assert_close(ones["content"], plain["content"], rtol=limit, atol=0)
     assert torch.equal(ones["style"], plain["style"])
@@ -143,8 +146,8 @@ def test_weights_follow_their_place_into_the_layer(vgg_state: dict[str, torch.Te
     output[..., 8:16] += 0.2
     weights = torch.ones(1, 1, 48, 48)
     weights[..., :32] = 9
-    judge = objective(vgg_state, [content])
-    plain, weighted = judge(output, content), judge(output, content, weights)
+    loss_fn = objective(vgg_state, [content])
+    plain, weighted = loss_fn(output, content), loss_fn(output, content, weights)
     torch.testing.assert_close(weighted["content"], 9 * plain["content"])
 
 
@@ -152,15 +155,15 @@ def test_depth_is_compared_on_the_first_part_of_a_batch(vgg_state: dict[str, tor
     torch.manual_seed(0)
     output, content = torch.rand(2, 5, 3, 32, 32)
     weights = torch.rand(5, 1, 32, 32)
-    judge = objective(vgg_state, [content[:1]], depth=brightness)
-    whole = judge(output, content, weights)
+    loss_fn = objective(vgg_state, [content[:1]], depth=brightness)
+    whole = loss_fn(output, content, weights)
     expected = (brightness(output) - brightness(content)).square()
     torch.testing.assert_close(whole["depth"], expected.mean())
-    part = judge(output, content, weights, depth_part=0.5)
+    part = loss_fn(output, content, weights, depth_part=0.5)
     torch.testing.assert_close(part["depth"], expected[:3].mean())
     for name in ("content", "style"):
         torch.testing.assert_close(part[name], whole[name])
-    assert "depth" not in judge(output, content, weights, depth_part=0.0)
+    assert "depth" not in loss_fn(output, content, weights, depth_part=0.0)
 
 
 def test_a_head_reads_the_features_that_style_needs(deep_vgg: Path) -> None:
@@ -171,11 +174,11 @@ def test_a_head_reads_the_features_that_style_needs(deep_vgg: Path) -> None:
     layers = ["relu2_2"], ["relu3_3"]
     weights = {"content": 1.0, "style": 1.0, "depth": 1.0}
     painting, output, content = torch.rand(3, 2, 3, 32, 48)
-    judge = StyleObjective(extractor, [painting[:1]], *layers, weights, depth=head)
+    loss_fn = StyleObjective(extractor, [painting[:1]], *layers, weights, depth=head)
     calls: list[int] = []
     extractor.convs["1_1"].register_forward_hook(lambda *_: calls.append(1))
     output.requires_grad_()
-    terms = judge(output, content)
+    terms = loss_fn(output, content)
     assert len(calls) == 2
     alone = VGGDepth(extractor, head)
     torch.testing.assert_close(terms["depth"], (alone(output) - alone(content)).square().mean())
