@@ -268,7 +268,7 @@ def test_depths_that_are_no_numbers_are_told_as_such(
         *(capsys, "depth", "predict", photo, "--network", tmp_path / "nan.safetensors"),
         *("--output", tmp_path / "out", "--device", "cpu"),
     )
-    assert status == 1 and "0.png: its depth is not finite" in error
+    assert status == 1 and "0.png: the depth that nan tells is not finite" in error
     assert not list(tmp_path.glob("out/**/*.*"))
 
 
