@@ -14,8 +14,8 @@ class StyleControls(Settings):
     """What can be set of every picture: by ``infer`` and by ``Stylizer``."""
 
     strength: float = setting("1 for the stylized picture, 0 for the original", default=1.0)
-    keep_colour: bool = setting(
-        "keep the original's colours", default=False, aliases=["--keep-color"]
+    keep_color: bool = setting(
+        "keep the original's colours", default=False, aliases=["--keep-colour"]
     )
     grain: int = setting(
         "levels of 255 by which pixels are made to differ, so that plain surfaces get strokes; 0:"

@@ -47,10 +47,10 @@ class OptimizeConfig(ObjectiveConfig, DeviceSettings):
         "what to begin with: content, noise, a trained network (NAME.safetensors) or a picture",
         default="content",
     )
-    keep_colour: bool = setting(
+    keep_color: bool = setting(
         "the photo's colours; the painting gives light and shade",
         default=False,
-        aliases=["--keep-color"],
+        aliases=["--keep-colour"],
     )
     bits: int = setting("bits per channel of PNG and TIFF, 8 or 16", default=8)
     record: bool = setting(

@@ -79,7 +79,7 @@ def _comparable(record: Mapping[str, Any]) -> bool:
         and settings["calibrate"]
         and settings["loss_downscale"] == 1
         and settings.get("margin", MARGIN) == MARGIN
-        and not settings["keep_colour"]
+        and not settings.get("keep_color", settings.get("keep_colour"))  # as versions spell it
     )
 
 

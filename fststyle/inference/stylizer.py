@@ -130,7 +130,7 @@ class Stylizer:
         """
         controls = StyleControls(
             strength=strength,
-            keep_colour=keep_color,
+            keep_color=keep_color,
             grain=grain,
             tile=tile,
             max_size=max_size,
@@ -177,7 +177,7 @@ class Stylizer:
 
         Raises what ``__call__`` raises, and whatever ``frames`` raises, in its place in the order.
         """
-        StyleControls(strength=strength, keep_colour=keep_color, grain=grain, batch_size=batch_size)
+        StyleControls(strength=strength, keep_color=keep_color, grain=grain, batch_size=batch_size)
         run = partial(self.run, strength=strength, keep_color=keep_color)
         return stream_frames(frames, grain if strength else 0, run, batch_size)
 
@@ -262,7 +262,7 @@ class Stylizer:
         progress: Callable[[float], None] = lambda part: None,
     ) -> np.ndarray:
         """N×H×W×3, with grain, all at once or each in tiles."""
-        strength, keep_color = controls.strength, controls.keep_colour
+        strength, keep_color = controls.strength, controls.keep_color
         frames = add_noise(frames, controls.noise)
         tile = controls.tile
         if tile is None:

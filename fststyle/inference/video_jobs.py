@@ -49,7 +49,7 @@ def stylize_clip(
 def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
     """Of frames: every style's, or the mixture of two, the second's part rising with time."""
     applied: list[Callable[[np.ndarray], np.ndarray]] = [
-        partial(stylizer.run, strength=config.strength, keep_color=config.keep_colour)
+        partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
         for stylizer in stylizers
     ]
 
@@ -74,7 +74,7 @@ def show_or_record(config: InferConfig) -> int:
         raise ValueError("--shard parts files that are written, not a camera, a stream or --show")
     (source,) = config.media
     stylizer = Stylizer(config.models[0], config.provider, config.threads)
-    effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_colour)
+    effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
     if not config.show:
         output = Path(config.output)
         if output_is_folder(config):

@@ -237,7 +237,7 @@ class ImageOptimizer:
     ) -> Work:
         """A size's work, begun with the size before it, or as ``--init`` says."""
         content = as_tensor(image).to(self.device)
-        grey = luma(content) if self.config.keep_colour else None
+        grey = luma(content) if self.config.keep_color else None
         shown = content if grey is None else grey.expand_as(content)
         objective = self._objective(grey, size / self.config.size[-1])
         alphas = None

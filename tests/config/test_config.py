@@ -101,7 +101,7 @@ def test_color_is_spelt_in_either_way() -> None:
     parser = argparse.ArgumentParser()
     config.add_arguments(parser, OptimizeConfig)
     for option in ("--keep-color", "--keep-colour"):
-        assert parser.parse_args(["photo.jpg", option]).keep_colour is True
+        assert parser.parse_args(["photo.jpg", option]).keep_color is True
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
