@@ -54,14 +54,16 @@ def main(out: Path) -> int:
     out.mkdir(parents=True)
     os.chdir(ROOT)
     assets = os.environ.get("FSTSTYLE_ASSETS")
-    miniature = few(Path(assets), out / "assets") if assets else None
+    miniature = link_few(Path(assets), out / "assets") if assets else None
     on_gpu = os.environ.get("PROVIDER", "cuda") != "cpu"
     failed: list[str] = []
     started = time.perf_counter()
-    for arguments in kinds([tiny(arguments, on_gpu) for arguments in noted(out, miniature)]):
-        began = time.perf_counter()
-        reason = carry_out(arguments)
-        seconds = time.perf_counter() - began
+    for arguments in first_of_each_kind(
+        [shrink(arguments, on_gpu) for arguments in record_commands(out, miniature)]
+    ):
+        start = time.perf_counter()
+        reason = run_command(arguments)
+        seconds = time.perf_counter() - start
         print(f"{'FAILED' if reason else 'ok':6} {seconds:5.1f} s  {' '.join(arguments[:4])} …")
         if reason:
             failed.append(f"{' '.join(arguments)}\n    {reason}")
@@ -71,7 +73,7 @@ def main(out: Path) -> int:
     return 1 if failed else 0
 
 
-def noted(out: Path, assets: Path | None) -> list[list[str]]:
+def record_commands(out: Path, assets: Path | None) -> list[list[str]]:
     """The arguments of every call of the interpreter that ``cuda.sh`` makes, in order."""
     plan, recorder = out / "plan.jsonl", out / "python"
     note = "import json, sys; print(json.dumps(sys.argv[1:]), file=open({!r}, 'a'))"
@@ -84,14 +86,14 @@ def noted(out: Path, assets: Path | None) -> list[list[str]]:
         "OUT": str(out),
         "PARTS": PARTS if assets else WITHOUT_DATA,
         "FSTSTYLE_ASSETS": str(assets or ""),
-        "CLIP": str(_clip(out / "clip.mp4")),
+        "CLIP": str(write_clip(out / "clip.mp4")),
         "STYLES": "starry_night",  # of those that styles.sh trains, one after the other, alike
     }
     subprocess.run(["sh", str(ROOT / "experiments/cuda.sh")], env=environment, check=True)
     return [json.loads(line) for line in plan.read_text().splitlines()]
 
 
-def kinds(plan: Sequence[list[str]]) -> list[list[str]]:
+def first_of_each_kind(plan: Sequence[list[str]]) -> list[list[str]]:
     """The first command of each kind: of those with the same options, whatever their values, one;
     precisions are kinds of their own. Of networks that are converted all are needed later."""
     first: dict[tuple[str, ...], list[str]] = {}
@@ -104,7 +106,7 @@ def kinds(plan: Sequence[list[str]]) -> list[list[str]]:
     return list(first.values())
 
 
-def tiny(arguments: Sequence[str], on_gpu: bool) -> list[str]:
+def shrink(arguments: Sequence[str], on_gpu: bool) -> list[str]:
     """The same command with less to do."""
     reduced = [SIZE if re.fullmatch(r"\d+x\d+", a) else a for a in arguments]
     # Parts of data sets, NAME=FOLDER@FROM:TO, are those of whole ones.
@@ -123,12 +125,12 @@ def tiny(arguments: Sequence[str], on_gpu: bool) -> list[str]:
     for option, value in settings.items():
         if option not in reduced:
             reduced += [option, value]
-        for place in (i for i, word in enumerate(reduced) if word == option):
-            reduced[place + 1] = value
+        for index in (i for i, word in enumerate(reduced) if word == option):
+            reduced[index + 1] = value
     return reduced
 
 
-def carry_out(arguments: Sequence[str]) -> str:
+def run_command(arguments: Sequence[str]) -> str:
     """Run ``python ARGUMENTS`` in this process; returns what went wrong, or nothing."""
     from fststyle.__main__ import main as fststyle
 
@@ -151,24 +153,24 @@ def carry_out(arguments: Sequence[str]) -> str:
     return f"exit status {status}" if status else ""
 
 
-def few(whole: Path, small: Path) -> Path:
+def link_few(whole: Path, small: Path) -> Path:
     """A tree of links to the first files of every folder of ``whole``, with a clip of its own."""
     for folder in (whole, *sorted(path for path in whole.rglob("*") if path.is_dir())):
-        place = small / folder.relative_to(whole)
+        target = small / folder.relative_to(whole)
         if "video" in folder.relative_to(whole).parts:
             continue
-        place.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         files = sorted(path for path in folder.iterdir() if path.is_file())
-        most = {"styles": None, "weights": None, "photos": PHOTOS, "pseudo_train": PHOTOS}
-        named = next((n for n in (folder.name, folder.parent.name) if n in most), None)
-        for file in files[: most[named] if named else FILES]:
-            (place / file.name).symlink_to(file)
+        limits = {"styles": None, "weights": None, "photos": PHOTOS, "pseudo_train": PHOTOS}
+        named = next((n for n in (folder.name, folder.parent.name) if n in limits), None)
+        for file in files[: limits[named] if named else FILES]:
+            (target / file.name).symlink_to(file)
     (small / "video/davis").mkdir(parents=True)
-    _clip(small / "video/davis/clip.mp4")
+    write_clip(small / "video/davis/clip.mp4")
     return small
 
 
-def _clip(path: Path) -> Path:
+def write_clip(path: Path) -> Path:
     """Twelve frames of noise that moves."""
     noise = np.random.default_rng(0).integers(0, 256, (48, 88, 3), np.uint8)
     with av.open(str(path), "w") as container:

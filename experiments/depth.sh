@@ -33,7 +33,7 @@ fststyle depth train --resume --name vgg_head --run-dir "$OUT/vgg_head" --networ
 fststyle depth convert "$OUT/vgg_head/vgg_head.safetensors" --half --overwrite \
   --output "$SHIP/vgg_head.safetensors" --note "$NOTE"
 
-# On the same pictures, and not on the head's labels, so that each can judge the other's work.
+# On the same pictures, and not on the head's labels, so that each can measure the other's work.
 fststyle depth train --resume --name hourglass --run-dir "$OUT/hourglass" --network hourglass \
   --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$HOURGLASS_SIZE" \
   --batch-size "$BATCH" --steps $((1050 * STEPS)) --lr 1e-3 --lr-decay 0.8 --near-pairs 0.3 \

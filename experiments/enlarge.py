@@ -11,9 +11,9 @@ from fststyle.utils.files import atomic_write
 def main(source: str, target: str, size: str) -> None:
     width, height = map(int, size.split("x"))
     with (
-        atomic_write(Path(target)) as beside,
+        atomic_write(Path(target)) as temporary,
         av.open(source) as clip,
-        av.open(str(beside), "w", format="mp4") as enlarged,
+        av.open(str(temporary), "w", format="mp4") as enlarged,
     ):
         rate = clip.streams.video[0].average_rate
         assert rate

@@ -1,6 +1,6 @@
 #!/usr/bin/env sh
 # The small loss network in checkpoints/loss, and styles trained against it and against VGG-19 with the
-# same steps, judged by VGG-19. Needs FSTSTYLE_ASSETS, and ONNX files of styles whose pictures it sees, too
+# same steps, measured by VGG-19. Needs FSTSTYLE_ASSETS, and ONNX files of styles whose pictures it sees, too
 # (STYLES). About 25 minutes on 2 CPU cores; can be interrupted and started again.
 set -eu
 cd "$(dirname "$0")/.."

@@ -34,7 +34,7 @@ methods() { # PAINTING and the style weights of weighted, depth and combined
     --depth-weight 8 --style-weight "$4"
 }
 
-judge() { # PAINTING
+measure() { # PAINTING
   networks=""
   for method in plain weighted depth combined; do
     networks="$networks $OUT/$1/$method/$method.safetensors"
@@ -50,5 +50,5 @@ judge() { # PAINTING
 
 methods starry_night 2.3 3.15 3.2
 methods the_scream 2.35 3.2 3.5
-judge starry_night
-judge the_scream
+measure starry_night
+measure the_scream
