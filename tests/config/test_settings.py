@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from fststyle import config
-from fststyle.__main__ import main
 from fststyle.config import OptimizeConfig, StyleTrainConfig, from_json, from_options, to_json
 
 NEEDED: dict[str, Any] = {"style": (Path("a.jpg"),), "content": Path("photos"), "name": "x"}
@@ -82,31 +81,8 @@ def test_what_changed_is_named() -> None:
     assert config.changed(old, new, ignore=["steps"]) == ["lr"]
 
 
-def test_wrong_options_give_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit:
-        main(["train", "--steps", "many"])
-    assert exit.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-@pytest.mark.parametrize("option", ["--grain", "--noise"])
-def test_errors_name_the_option_as_it_was_given(
-    option: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["infer", "udnie", "photo.jpg", f"{option}=99"]) == 2
-    assert capsys.readouterr().err == f"fststyle: {option} must lie in [0, 64], not 99\n"
-
-
 def test_color_is_spelt_in_either_way() -> None:
     parser = argparse.ArgumentParser()
     config.add_arguments(parser, OptimizeConfig)
     for option in ("--keep-color", "--keep-colour"):
         assert parser.parse_args(["photo.jpg", option]).keep_color is True
-
-
-def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["train"], ["export"], ["infer"], ["compare"], ["bench", "train"], ["bench"]):
-        with pytest.raises(SystemExit) as exit:
-            main([*command, "--help"])
-        assert exit.value.code == 0
-    assert "--style-weight" not in capsys.readouterr().err
