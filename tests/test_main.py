@@ -17,7 +17,7 @@ def every_command(commands: Commands = COMMANDS) -> Iterator[Command]:
             yield from every_command(command)
 
 
-@pytest.mark.parametrize("command", every_command(), ids=lambda command: command.function)
+@pytest.mark.parametrize("command", list(every_command()), ids=lambda command: command.function)
 def test_a_commands_function_takes_its_settings(command: Command) -> None:
     module, _, name = command.function.partition(":")
     function = getattr(importlib.import_module(f"fststyle.{module}"), name)
