@@ -1,5 +1,5 @@
 #!/usr/bin/env sh
-# Networks of several widths at equal training, for the table of README: losses on photos not trained
+# Networks of several widths at equal training, for docs/results.md: losses on photos not trained
 # on, multiply-adds, size and speed at 640x360. Needs FSTSTYLE_ASSETS. About 45 minutes on 2 CPU cores;
 # can be interrupted and started again.
 set -eu
