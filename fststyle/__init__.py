@@ -11,7 +11,7 @@ Names are imported on first use: ``import fststyle`` takes no time and has no ef
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from fststyle.utils.version import __version__ as __version__
 
 if TYPE_CHECKING:  # each name a second time, for type checkers
     from fststyle.deployment.export import Exported as Exported

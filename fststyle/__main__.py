@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-import fststyle
 from fststyle import config
 from fststyle.utils.console import console, printable
+from fststyle.utils.version import __version__
 
 
 class Command(NamedTuple):
@@ -144,7 +144,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> _Parser:
     parser = _Parser(prog="fststyle", description="Depth-aware fast style transfer.")
-    parser.add_argument("--version", action="version", version=fststyle.__version__)
+    parser.add_argument("--version", action="version", version=__version__)
     parser.content = COMMANDS
     return parser
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PureWindowsPath
 from typing import Any
 
-import fststyle
 from fststyle.config import parse_size
+from fststyle.utils.version import __version__
 
 KEY = "fststyle"
 """The metadata entry of a file that holds the card."""
@@ -236,7 +236,7 @@ def explained(card: Mapping[str, Any]) -> Iterator[None]:
             raise
         raise type(error)(
             f"{error}; it was written by fststyle {version}, a newer version than this"
-            f" ({fststyle.__version__})"
+            f" ({__version__})"
         ) from error
 
 
@@ -245,7 +245,7 @@ def _newer_version(card: Mapping[str, Any]) -> str | None:
     for entry in ("exported_with", "versions"):
         by = card.get(entry)
         version = by.get("fststyle") if isinstance(by, dict) else None
-        if isinstance(version, str) and _numbers(version) > _numbers(fststyle.__version__):
+        if isinstance(version, str) and _numbers(version) > _numbers(__version__):
             return version
     return None
 

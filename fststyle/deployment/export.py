@@ -10,7 +10,6 @@ import onnx
 import torch
 from torch import nn
 
-import fststyle
 from fststyle.checkpoints import DEPTH, STYLE, load
 from fststyle.config import ExportConfig, parse_size
 from fststyle.config.calls import from_settings
@@ -27,6 +26,7 @@ from fststyle.deployment.verify import (
 )
 from fststyle.images.find import find_images
 from fststyle.utils.files import atomic_write, check_free, check_suffix, names_folder
+from fststyle.utils.version import __version__
 
 LOWEST_PSNR = {"fp32": None, "fp16": 45.0, "int8": 30.0}
 """By precision, in dB; float32 is judged by its largest difference."""
@@ -148,7 +148,7 @@ def export_network(
         "precision": precision,
         # JSON has no infinity.
         "agreement": {k: v if np.isfinite(v) else None for k, v in parity._asdict().items()},
-        "exported_with": {"fststyle": fststyle.__version__, "torch": torch.__version__},
+        "exported_with": {"fststyle": __version__, "torch": torch.__version__},
     }
     onnx.helper.set_model_props(model, {KEY: json.dumps(public(described), sort_keys=True)})
     onnx.checker.check_model(model, full_check=True)

@@ -1,4 +1,4 @@
-"""Depth networks of every kind as functions of arrays; torch is imported only for those it runs."""
+"""Depth networks as functions of arrays, at the sizes that they were trained for; no torch."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +14,6 @@ from fststyle.inference.session import open_session, running
 
 Estimate = Callable[[Image.Image], np.ndarray]
 """A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""
-
 
 Estimator = Callable[[np.ndarray], np.ndarray]
 """N×3×H×W float32 RGB in [0,1] to N×1×H×W relative depth, larger = farther."""
@@ -38,26 +37,6 @@ class DepthEstimator(NamedTuple):
         if not np.isfinite(depth).all():
             raise ValueError(f"the depth that {self.name} tells is not finite")
         return depth
-
-
-def open_estimator(
-    source: str | None, vgg_weights: Path | None = None, device: str = "auto"
-) -> DepthEstimator:
-    """A depth network from NAME.onnx (run without torch), NAME.safetensors or transformers:NAME;
-    None is the best that ships.
-
-    Raises FileNotFoundError or ValueError with the reason.
-    """
-    if source is not None and source.endswith(".onnx"):
-        return DepthEstimator(Path(source).stem, *onnx_estimator(Path(source)))
-    from fststyle.checkpoints import DEPTH, load
-    from fststyle.checkpoints.depth import best_depth
-    from fststyle.depth.torch_estimator import estimator
-    from fststyle.utils.device import find_device
-
-    model = load(source or best_depth(vgg_weights), DEPTH, vgg_weights=vgg_weights)
-    name = model.kind if source is None else Path(source).stem
-    return DepthEstimator(name, estimator(model.network, find_device(device)), model.card)
 
 
 def onnx_estimator(model: Path) -> tuple[Estimator, dict[str, Any]]:

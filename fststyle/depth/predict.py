@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from fststyle.config import DepthPredictConfig, DepthSettings
 from fststyle.config.calls import from_settings
-from fststyle.depth.estimator import DepthEstimator, open_estimator
+from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, write_depth_png
+from fststyle.depth.opening import open_estimator
 from fststyle.images.grid import sheet
 from fststyle.images.io import as_rgb, read_image, write_image
 from fststyle.inference.frames import check_frames

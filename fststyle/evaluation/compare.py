@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from fststyle.config import CompareConfig
 from fststyle.config.calls import from_settings
-from fststyle.depth.estimator import DepthEstimator, open_estimator
+from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, weight_map_from_depth
+from fststyle.depth.opening import open_estimator
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.images.geometry import resize
 from fststyle.images.grid import sheet

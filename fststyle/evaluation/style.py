@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from fststyle.config import EvaluateConfig
 from fststyle.config.calls import from_settings
-from fststyle.depth.estimator import DepthEstimator, open_estimator
+from fststyle.depth.estimator import DepthEstimator
+from fststyle.depth.opening import open_estimator
 from fststyle.evaluation.equivalent_steps import equivalent_steps
 from fststyle.evaluation.model_result import ModelResult
 from fststyle.evaluation.opening import open_networks

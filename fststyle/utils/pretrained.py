@@ -3,10 +3,8 @@
 import sysconfig
 from pathlib import Path
 
-import fststyle
-
 _CANDIDATES = (
-    Path(fststyle.__file__).parent.parent / "checkpoints",  # a clone
+    Path(__file__).parents[2] / "checkpoints",  # a clone
     Path(sysconfig.get_path("data")) / "share" / "fststyle" / "checkpoints",  # an installed wheel
 )
 CHECKPOINTS = next((path for path in _CANDIDATES if path.is_dir()), _CANDIDATES[0])

@@ -4,13 +4,13 @@ import platform
 
 import torch
 
-import fststyle
+from fststyle.utils.version import __version__
 
 
 def versions() -> dict[str, str]:
     """Of this package, torch and Python, as cards and benchmarks have them."""
     return {
-        "fststyle": fststyle.__version__,
+        "fststyle": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from fststyle.checkpoints import DEPTH, load
-from fststyle.depth.estimator import estimate_full_size, open_estimator, training_size
+from fststyle.depth.estimator import estimate_full_size, training_size
+from fststyle.depth.opening import open_estimator
 from fststyle.depth.torch_estimator import estimator
 from fststyle.losses.depth import at_area
 from fststyle.networks import transformers_depth
