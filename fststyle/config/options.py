@@ -49,6 +49,8 @@ def _default_text(f: dataclasses.Field[Any]) -> str:
     if f.default is dataclasses.MISSING or f.default is None or isinstance(f.default, bool):
         return ""
     default = f.default
+    if isinstance(default, Path) and default.is_absolute():  # of this machine alone; help names it
+        return ""
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return f" (default: {shown})"
 
