@@ -161,6 +161,34 @@ def style_loss(output: Tensor, style_gram: Tensor) -> Tensor:
 
 
 @_without_autocast
+def relative_content_loss(output: Tensor, content: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Σ α_ij (F − P)² / Σ P² of two N×C×H×W feature maps, the mean over the N images.
+
+    0 where the photo is kept, about 1 where nothing of it is left. ``weights`` as ``content_loss``
+    takes them; in the denominator every pixel counts alike.
+    """
+    with torch.no_grad():
+        energy = _per_pixel(content).sum((2, 3), keepdim=True)
+        share = 1 / energy.clamp(min=torch.finfo(energy.dtype).tiny)
+        share = share * _wide(weights) if weights is not None else share
+        share = share.expand(-1, 1, *output.shape[-2:])
+    return _WeightedSumOfSquares.apply(output - content, share) / len(output)
+
+
+@_without_autocast
+def relative_style_loss(output: Tensor, style_gram: Tensor) -> Tensor:
+    """Σ_ij (G_ij(F) − S_ij)² / Σ_ij S_ij², of an N×C×H×W map and a C×C (or N×C×C) Gram matrix.
+
+    0 for the painting's own statistics, 1 for a flat grey picture whose maps are 0: it means the
+    same in every layer and for every painting, where ``style_loss`` is ruled by the layers and
+    paintings of strong contrast.
+    """
+    target = _wide(style_gram)
+    error = (gram_matrix(output) - target).square().sum(dim=(1, 2))
+    return (error / target.square().sum(dim=(-2, -1))).mean()
+
+
+@_without_autocast
 def total_variation(image: Tensor) -> Tensor:
     """1/(HW) Σ (x_{i+1,j} − x_ij)² + (x_{i,j+1} − x_ij)² of N×C×H×W, summed over channels.
 

@@ -13,6 +13,8 @@ from fststyle.losses.functional import (
     content_loss,
     depth_loss,
     gram_matrix,
+    relative_content_loss,
+    relative_style_loss,
     style_loss,
     total_variation,
 )
@@ -51,6 +53,8 @@ class StyleObjective:
         weights: of the terms "content", "style", "depth" and "tv"; a term of weight 0 is not
             computed.
         blend: parts of ``paintings`` in the style; equal by default.
+        relative: content and style loss are ``relative_content_loss`` and ``relative_style_loss``.
+        style_layer_weights: factors of the style layers; 1 by default.
         depth: the frozen depth network, needed where "depth" has a weight.
         depth_shift_free: as ``losses.depth_loss`` has it.
         margin: pixels, a multiple of 8, by which contents, outputs and paintings are continued with
@@ -70,6 +74,8 @@ class StyleObjective:
         weights: Mapping[str, float],
         *,
         blend: Sequence[float] = (),
+        relative: bool = False,
+        style_layer_weights: Sequence[float] = (),
         depth: DepthNetwork | None = None,
         depth_shift_free: bool = False,
         margin: int = 0,
@@ -78,8 +84,9 @@ class StyleObjective:
         self.extractor, self.depth, self.downscale = extractor, depth, downscale
         assert margin % 8 == 0, "or the layers' pixels would not meet the picture's"
         self.margin = margin
-        self.depth_shift_free = depth_shift_free
+        self.depth_shift_free, self.relative = depth_shift_free, relative
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
+        self.style_layer_weights = tuple(style_layer_weights) or (1.0,) * len(style_layers)
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         assert depth is not None or "depth" not in self.weights
         self.grams = self._style_grams(paintings, blend)
@@ -179,16 +186,18 @@ class StyleObjective:
         names = ("content", "style") if targets.depth is None else ("content", "style", "depth")
         features = self._features(output, names)
         if "content" in self.weights:
+            content_term = relative_content_loss if self.relative else content_loss
             terms["content"] = _total(
-                content_loss(
+                content_term(
                     self._inside(features[layer], layer), target, targets.alphas.get(layer)
                 )
                 for layer, target in targets.features.items()
             )
         if "style" in self.weights:
+            style_term = relative_style_loss if self.relative else style_loss
             terms["style"] = _total(
-                style_loss(self._inside(features[layer], layer), self.grams[layer])
-                for layer in self.style_layers
+                weight * style_term(self._inside(features[layer], layer), self.grams[layer])
+                for layer, weight in zip(self.style_layers, self.style_layer_weights, strict=True)
             )
         if targets.depth is not None:
             depth = self._depth(output, features)

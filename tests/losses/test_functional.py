@@ -8,6 +8,8 @@ from fststyle.losses.functional import (
     depth_loss,
     gram_matrix,
     ranking_loss,
+    relative_content_loss,
+    relative_style_loss,
     stability_loss,
     style_loss,
     total_variation,
@@ -252,3 +254,46 @@ def test_stability_loss_gradient_in_float64() -> None:
     torch.manual_seed(0)
     pair = [torch.rand(2, 2, 9, 8, dtype=torch.float64, requires_grad=True) for _ in range(2)]
     assert torch.autograd.gradcheck(lambda a, b: stability_loss(a, b, (1, 2), 1), pair)
+
+
+def test_relative_losses_are_0_of_the_target_and_1_of_nothing() -> None:
+    torch.manual_seed(0)
+    maps, painting = torch.rand(2, 3, 6, 5), gram_matrix(torch.rand(1, 3, 7, 9))[0]
+    nothing = torch.zeros_like(maps)
+    assert relative_content_loss(maps, maps).item() == 0
+    assert relative_content_loss(nothing, maps).item() == pytest.approx(1)
+    assert relative_style_loss(nothing, painting).item() == pytest.approx(1)
+    assert relative_style_loss(maps, gram_matrix(maps)).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_relative_losses_do_not_change_with_the_unit_of_the_maps() -> None:
+    torch.manual_seed(0)
+    output, content = torch.rand(2, 3, 6, 5), torch.rand(2, 3, 6, 5)
+    weights, painting = torch.rand(2, 1, 6, 5), torch.rand(1, 3, 7, 9)
+    for loss in (
+        lambda unit: relative_content_loss(unit * output, unit * content, weights),
+        lambda unit: relative_style_loss(unit * output, gram_matrix(unit * painting)[0]),
+    ):
+        assert loss(8.0).item() == pytest.approx(loss(1.0).item(), rel=rounding(300))
+
+
+def test_relative_content_loss_weighs_every_image_by_its_own_energy() -> None:
+    torch.manual_seed(0)
+    output, content = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
+    weights = torch.rand(2, 1, 4, 5)
+    expected = sum(
+        (w * (o - c).square()).sum() / c.square().sum()
+        for o, c, w in zip(output, content, weights, strict=True)
+    )
+    found = relative_content_loss(output, content, weights)
+    assert found.item() == pytest.approx(float(expected) / 2, rel=rounding(100))
+
+
+def test_relative_losses_have_their_gradients() -> None:
+    torch.manual_seed(0)
+    output = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    content = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    weights = torch.rand(2, 1, 4, 5, dtype=torch.float64)
+    gram = gram_matrix(torch.rand(1, 3, 7, 9, dtype=torch.float64))[0]
+    assert torch.autograd.gradcheck(lambda x: relative_content_loss(x, content, weights), output)
+    assert torch.autograd.gradcheck(lambda x: relative_style_loss(x, gram), output)
