@@ -59,6 +59,14 @@ class DistributedContext:
             dist.all_reduce(flags, dist.ReduceOp.MAX)
         return [flag > 0 for flag in flags.tolist()]
 
+    def mean(self, value: Tensor) -> Tensor:
+        """Of a float scalar over all processes."""
+        if self.size > 1:
+            value = value.clone()
+            dist.all_reduce(value)
+            value /= self.size
+        return value
+
     def gather(self, names: Sequence[str]) -> list[str]:
         """The ``names`` of all processes, in their order."""
         if self.size == 1:
