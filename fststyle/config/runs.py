@@ -9,6 +9,7 @@ from fststyle.config.settings import (
     above_zero,
     at_least,
     check,
+    parse_duration,
     setting,
     within,
 )
@@ -19,10 +20,16 @@ class LoopConfig(PrecisionSettings):
     """What the training loop itself reads."""
 
     steps: int = setting("optimizer steps in all", default=2000)
+    time: str | None = setting(
+        "train for so long, 90s, 10m or 1h, with as many steps as fit, in place of --steps",
+        default=None,
+    )
     batch_size: int = setting("photos per step, over all processes", default=4)
-    lr: float = setting("Adam's learning rate", default=1e-3)
+    lr: float = setting(
+        "Adam's learning rate; that of kernels under muon is five times as much", default=1e-3
+    )
     lr_decay: float = setting(
-        "last part of the steps over which the rate falls to zero", default=0.3
+        "last part of the training over which the rate falls to zero", default=0.3
     )
     seed: int = setting("seed of the first weights and of the crops", default=0)
     accumulate: int = setting("split each step into this many parts, to save memory", default=1)
@@ -47,11 +54,17 @@ class LoopConfig(PrecisionSettings):
         at_least(0, self, "seed", "workers")
         above_zero(self, "lr", "clip_grad")
         within(0, 1, self, "lr_decay")
+        check(self.seconds is None or self.seconds > 0, f"--time must be above 0, not {self.time}")
         check(
             self.batch_size % self.accumulate == 0,
             f"--batch-size {self.batch_size} cannot be split into {self.accumulate} equal parts"
             " (--accumulate)",
         )
+
+    @property
+    def seconds(self) -> float | None:
+        """What ``time`` says, None where steps count."""
+        return None if self.time is None else parse_duration(self.time)
 
 
 class RunConfig(LoopConfig):

@@ -215,3 +215,16 @@ def parse_size(text: str) -> tuple[int, int]:
         sides = []
     check(len(sides) in (1, 2), f"a size is 256, or two numbers such as 224x288, not {text!r}")
     return sides[0], sides[-1]
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "90s", "10m" or "1.5h"; raises ValueError.
+
+    >>> parse_duration("10m")
+    600.0
+    """
+    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    try:
+        return float(text[:-1]) * seconds[text[-1:]]
+    except (KeyError, ValueError):
+        raise ValueError(f"a duration is 90s, 10m or 1h, not {text!r}") from None

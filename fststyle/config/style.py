@@ -72,6 +72,14 @@ class ObjectiveConfig(LossNetworkSettings):
         " reduced to the size it was trained at",
         default=False,
     )
+    style_balance: Literal["sum", "relative"] = setting(
+        "sum: the papers' losses; relative: errors in parts of what the photo and the painting have"
+        " themselves, so that every layer counts and weights mean the same for every painting",
+        default="sum",
+    )
+    style_layer_weights: Several[float] = setting(
+        "factors of the style layers, a number each (default: 1)", default=()
+    )
     content_layers: Several[str] = setting(
         "VGG-19 layers of the content loss", default=("relu2_2",)
     )
@@ -117,6 +125,12 @@ class ObjectiveConfig(LossNetworkSettings):
             not self.style_blend or sum(self.style_blend) > 0,
             f"--style-blend takes numbers that are not all 0, found {self.style_blend}",
         )
+        check(
+            len(self.style_layer_weights) in (0, len(self.style_layers)),
+            f"--style-layer-weights takes a number for each style layer: {len(self.style_layers)},"
+            f" not {len(self.style_layer_weights)}",
+        )
+        at_least(0, self, "style_layer_weights")
         at_least(0, self, "content_weight", "style_weight", "depth_weight", "tv_weight")
         above_zero(self, "alpha_min", "alpha_max")
         check(len(self.content_layers) > 0, "--content-layers needs at least one layer")
@@ -153,6 +167,19 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         "side of the training crops in pixels, or HEIGHTxWIDTH", default="256"
     )
     width: int = setting("channels of the network's first layer", default=32)
+    optimizer: Literal["adam", "muon"] = setting(
+        "adam; muon: updates of kernels are orthogonalized", default="adam"
+    )
+    content_error: float | None = setting(
+        "how much of the photo may be lost: the relative content error to reach, 0 to 1, which"
+        " leads the content loss's weight in place of --content-weight (needs --style-balance"
+        " relative)",
+        default=None,
+    )
+    vgg_part: float = setting(
+        "last part of the training in which VGG-19 compares, after --loss-network small",
+        default=0.0,
+    )
     depth_part: float = setting(
         "part of each batch whose depth loss is computed: its gradient is right on average whatever"
         " the part (a step takes 1.12 times as long as a plain one with half, 1.24 with all)",
@@ -196,6 +223,16 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         )
         at_least(1, self, "width")
         check(0 < self.depth_part <= 1, f"--depth-part must lie in (0, 1], not {self.depth_part}")
+        within(0, 1, self, "vgg_part")
+        check(
+            self.vgg_part == 0 or self.loss_network != "vgg19",
+            "--vgg-part follows another --loss-network, such as small",
+        )
+        above_zero(self, "content_error")
+        check(
+            self.content_error is None or self.style_balance == "relative",
+            "--content-error is a relative error: add --style-balance relative",
+        )
         within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
         at_least(0, self, "stability_weight")
         check(

@@ -76,6 +76,8 @@ def build_objective(
         config.style_layers,
         weights,
         blend=sized_blend(config),
+        relative=config.style_balance == "relative",
+        style_layer_weights=config.style_layer_weights,
         depth=depth,
         depth_shift_free=config.depth_shift_free,
         margin=margin,

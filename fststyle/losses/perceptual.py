@@ -87,7 +87,9 @@ class StyleObjective:
         self.depth_shift_free, self.relative = depth_shift_free, relative
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.style_layer_weights = tuple(style_layer_weights) or (1.0,) * len(style_layers)
-        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.weights: dict[str, float | Tensor] = {
+            name: weight for name, weight in weights.items() if weight > 0
+        }
         assert depth is not None or "depth" not in self.weights
         self.grams = self._style_grams(paintings, blend)
 

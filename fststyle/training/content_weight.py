@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from fststyle.training.distributed import DistributedContext
+from fststyle.training.state import TrainingState
 
 MEMORY = 0.95
 """Of the running error from one step to the next: a crop's error says little alone."""
@@ -23,29 +24,27 @@ class ContentWeight:
 
     Args:
         wanted: the error, as ``losses.functional.relative_content_loss`` has it.
-
-    Attributes:
-        memory: what is to be kept for resuming.
+        state: whose memory keeps the weight and the running error, so that a resumed run goes on
+            with them.
     """
 
-    def __init__(self, wanted: float, context: DistributedContext) -> None:
-        self.wanted, self._context = wanted, context
-        self.memory = {
-            "content_weight": torch.tensor(FIRST, device=context.device),
-            "content_error": torch.tensor(torch.nan, device=context.device),
-        }
+    def __init__(self, wanted: float, state: TrainingState, context: DistributedContext) -> None:
+        self.wanted, self._state, self._context = wanted, state, context
+        for name, value in (("content_weight", FIRST), ("content_error", torch.nan)):
+            state.memory.setdefault(name, torch.tensor(value, device=context.device))
 
     def __call__(self) -> Tensor:
         """The weight for this step, a float32 scalar."""
-        return self.memory["content_weight"]
+        return self._state.memory["content_weight"]
 
     @torch.no_grad()
     def update(self, error: Tensor) -> None:
         """Take up the error of a step's batch; one that is not finite changes nothing."""
-        weight, before = self.memory["content_weight"], self.memory["content_error"]
+        memory = self._state.memory
+        weight, before = memory["content_weight"], memory["content_error"]
         error = self._context.mean(error.detach().float())
         error = torch.where(error.isfinite(), error, before)
         mean = torch.where(before.isnan(), error, MEMORY * before + (1 - MEMORY) * error)
         factor = torch.exp(GAIN * (mean / self.wanted - 1)).nan_to_num(1.0)
-        self.memory["content_error"] = mean
-        self.memory["content_weight"] = (weight * factor).clamp(LEAST, MOST)
+        memory["content_error"] = mean
+        memory["content_weight"] = (weight * factor).clamp(LEAST, MOST)

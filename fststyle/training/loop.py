@@ -82,14 +82,14 @@ def train(
     meter, good, passed_over = Meter(state), state.capture(), PassedOver()
     # Looking at a flag makes the CPU wait for the GPU: there it is done every so many steps.
     look_every = 1 if device.type == "cpu" else 10
-    bar = tqdm(
-        total=config.steps, initial=state.step, unit="step", disable=not context.is_main_process
-    )
+    done, total = state.progress(config)
+    bar = _bar(config, done, total, show=context.is_main_process)
+    clock = time.perf_counter()
     # The processes that read photos are started where signals are watched, and ended with them.
     with bar, watch_signals() as stop, closing(batches(state.samples)) as source:
-        while state.step < config.steps:
+        while done < total:
             for group in state.optimizer.param_groups:
-                group["lr"] = config.lr * decay(state.step, config.steps, config.lr_decay)
+                group["lr"] = config.lr * decay(done, total, config.lr_decay)
             seed_step(config.seed, context.rank, state.samples)
             bad = torch.zeros((), dtype=torch.bool, device=device)
             photos: list[str] = []
@@ -118,12 +118,20 @@ def train(
             passed_over.add(bad, photos)
             state.step += 1
             state.samples += config.batch_size
-            bar.update()
+            looks = state.step % look_every == 0
+            if config.seconds is None:
+                done = state.step
+            elif looks:
+                # Processes have clocks of their own, and must agree.
+                begun, clock = clock, time.perf_counter()
+                passed = torch.tensor(clock - begun, device=device)
+                done = state.seconds = state.seconds + context.mean(passed).item()
+            bar.update(done - bar.n)
 
-            ended = state.step == config.steps
+            ended = done >= total
             save = ended or state.step % config.checkpoint_interval == 0
             validate = ended or state.step % config.picture_interval == 0
-            if not (save or validate or state.step % look_every == 0):
+            if not (save or validate or looks):
                 continue
             for ago, names in passed_over.look(context):
                 if context.is_main_process:
@@ -132,12 +140,14 @@ def train(
             if hopeless or passed_over.in_a_row >= min(IN_A_ROW, config.steps):
                 _roll_back(state, good, bar)
                 meter, passed_over = Meter(state), PassedOver()
+                done, _ = state.progress(config)
+                bar.n = done
+                bar.refresh()
                 continue
             stopping = context.any(stop.requested)
             if ended or state.step % 10 == 0:
-                bar.set_postfix_str(
-                    meter.report(logger, norm, config.batch_size / config.accumulate)
-                )
+                means = meter.report(logger, norm, config.batch_size / config.accumulate)
+                bar.set_postfix_str(f"step {state.step} {means}" if config.seconds else means)
                 meter = Meter(state)
             if context.is_main_process and validate:
                 task.validate(state)
@@ -147,6 +157,14 @@ def train(
                 _save(task, state, context, final=ended or stopping)
             if stopping:
                 raise Interrupted
+
+
+def _bar(config: LoopConfig, done: float, total: float, *, show: bool) -> tqdm:
+    """Of steps, or of seconds."""
+    if config.seconds is None:
+        return tqdm(total=int(total), initial=int(done), unit="step", disable=not show)
+    shown = "{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+    return tqdm(total=total, initial=done, bar_format=shown, disable=not show)
 
 
 def seed_step(seed: int, rank: int, samples: int) -> None:
@@ -232,8 +250,9 @@ def _report_passed_over(step: int, photos: Sequence[str]) -> None:
 def _roll_back(state: TrainingState, good, bar) -> None:  # type: ignore[no-untyped-def]
     """Back to the last good state, but on with the photos that follow."""
     samples, rollbacks, step = state.samples, state.rollbacks + 1, state.step
+    seconds = state.seconds
     state.restore(*good)
-    state.samples, state.rollbacks = samples, rollbacks
+    state.samples, state.rollbacks, state.seconds = samples, rollbacks, seconds
     if rollbacks > MOST_ROLLBACKS:
         raise NonFiniteError(
             f"the loss or its gradient was not finite near step {step}, {IN_A_ROW} steps in a row,"
@@ -241,8 +260,6 @@ def _roll_back(state: TrainingState, good, bar) -> None:  # type: ignore[no-unty
             f" --resume --lr {state.optimizer.param_groups[0]['lr'] / 4:.2g}, or with --clip-grad 1"
             " or --precision fp32; if that does not help, the weights of the losses are too large"
         )
-    bar.n = state.step
-    bar.refresh()
     if not bar.disable:
         tqdm.write(
             f"step {step}: so it was {IN_A_ROW} steps in a row; back to step {state.step}"

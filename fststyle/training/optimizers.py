@@ -10,9 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-OPTIMIZERS = {"muon": 5e-3, "adam": 1e-3}
-"""What ``build_optimizer`` makes, and the rates that they are given by default."""
-
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of Jordan et al. 2024: they take singular values between 0 and 1 to about 0.7 to 1.2
@@ -21,8 +18,8 @@ STEPS = 5
 UPDATE_RMS = 0.2
 """Root mean square of an orthogonalized update at a rate of 1, about that of Adam's updates (Liu et
 al. 2025): one rate then suits kernels of every shape."""
-NORM_RATE = 0.2
-"""Rate of norms and biases, which Adam moves, as a part of the kernels'."""
+KERNEL_RATE = 5.0
+"""Rate of kernels in parts of that of norms and biases, which is Adam's."""
 
 
 def orthogonalized(matrices: Tensor, steps: int = STEPS) -> Tensor:
@@ -59,7 +56,7 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         network: whose parameters are trained.
-        lr: rate of the kernels; norms and biases have ``NORM_RATE`` times as much.
+        lr: Adam's rate, of norms and biases; kernels have ``KERNEL_RATE`` times as much.
     """
 
     _step_supports_amp_scaling = True  # GradScaler then hands over found_inf and grad_scale
@@ -68,8 +65,8 @@ class Muon(torch.optim.Optimizer):
         kernels = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
         groups = [
-            {"params": kernels, "rate": 1.0, "kernels": True},
-            {"params": others, "rate": NORM_RATE, "kernels": False},
+            {"params": kernels, "rate": KERNEL_RATE, "kernels": True},
+            {"params": others, "rate": 1.0, "kernels": False},
         ]
         super().__init__(groups, {"lr": lr, "fused": True})
 
@@ -136,7 +133,8 @@ class Muon(torch.optim.Optimizer):
         adam(
             params,
             grads,
-            *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
             [],
             [state["step"] for state in states],
             fused=True,
@@ -153,7 +151,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def build_optimizer(name: str, network: nn.Module, lr: float) -> torch.optim.Optimizer:
-    """One of ``OPTIMIZERS`` for all of ``network``'s parameters."""
+    """Muon or Adam for all of ``network``'s parameters; ``lr`` is Adam's rate, of Muon's kernels
+    ``KERNEL_RATE`` times as much."""
     if name == "muon":
         return Muon(network, lr)
     return torch.optim.Adam(network.parameters(), lr, fused=True)

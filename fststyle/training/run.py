@@ -49,10 +49,12 @@ def launch(
 
 
 def is_complete(state: TrainingState, config: RunConfig, context: DistributedContext) -> bool:
-    """Whether a run has taken all its steps, which is then said."""
-    if state.step < config.steps:
+    """Whether a run has taken all its steps, or time, which is then said."""
+    done, total = state.progress(config)
+    if done < total:
         return False
-    context.say(f"{config.folder} is complete: to go on, give more --steps")
+    option = "--steps" if config.seconds is None else "--time"
+    context.say(f"{config.folder} is complete: to go on, give more {option}")
     return True
 
 

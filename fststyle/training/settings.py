@@ -13,6 +13,7 @@ from fststyle.utils.files import check_file, sha256
 
 MAY_CHANGE = (
     "steps",
+    "time",
     "resume",
     "run_dir",
     "val",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fststyle.checkpoints.files import load_tensors, save_tensors
 from fststyle.checkpoints.style import STATE
+from fststyle.config import LoopConfig
 from fststyle.training.distributed import DistributedContext
 
 SavedState = tuple[dict[str, Tensor], dict[str, Any]]
@@ -22,7 +23,9 @@ class TrainingState:
 
     ``samples`` counts the photos used up. It runs ahead of step × batch size after a roll-back,
     since the photos that led to it are not taken again. ``sums`` are those of ``batches`` losses
-    since the last report. Random numbers need no state: each step seeds them anew.
+    since the last report. ``seconds`` are those spent in the loop, where the
+    settings count them. ``memory`` is what else the task
+    has to remember. Random numbers need no state: each step seeds them anew.
     """
 
     network: nn.Module
@@ -33,6 +36,14 @@ class TrainingState:
     rollbacks: int = 0
     sums: dict[str, Tensor] = field(default_factory=dict)
     batches: int = 0
+    seconds: float = 0.0
+    memory: dict[str, Tensor] = field(default_factory=dict)
+
+    def progress(self, config: LoopConfig) -> tuple[float, float]:
+        """(done, in all): steps, or seconds where ``config`` counts these."""
+        if config.seconds is None:
+            return self.step, config.steps
+        return self.seconds, config.seconds
 
     def capture(self) -> SavedState:
         """(tensors, JSON values): a copy on the CPU that later steps leave alone."""
@@ -41,12 +52,14 @@ class TrainingState:
         for index, values in optimizer["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
         tensors |= {f"sums.{k}": v for k, v in self.sums.items()}
+        tensors |= {f"memory.{k}": v for k, v in self.memory.items()}
         values = {
             "kind": "training_state",
             "step": self.step,
             "samples": self.samples,
             "rollbacks": self.rollbacks,
             "batches": self.batches,
+            "seconds": self.seconds,
             "param_groups": optimizer["param_groups"],
             "scaler": self.scaler.state_dict(),
         }
@@ -54,7 +67,9 @@ class TrainingState:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Take up what ``capture`` returned."""
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "sums": {}}
+        parts: dict[str, dict[str, Tensor]] = {
+            name: {} for name in ("network", "optimizer", "sums", "memory")
+        }
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = tensor
@@ -76,7 +91,9 @@ class TrainingState:
             self.scaler.load_state_dict(values["scaler"])
         self.step, self.samples = values["step"], values["samples"]
         self.rollbacks, self.batches = values["rollbacks"], values.get("batches", 0)
+        self.seconds = values.get("seconds", 0.0)
         self.sums = {name: tensor.to(device) for name, tensor in parts["sums"].items()}
+        self.memory = {name: tensor.to(device) for name, tensor in parts["memory"].items()}
 
 
 def starting_state(

@@ -1,5 +1,6 @@
 """``fststyle train``: from the settings to the loop, step by step."""
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ from fststyle.losses.depth import for_loss, load_depth_network
 from fststyle.losses.perceptual import DepthNetwork
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import check_layers
+from fststyle.training.content_weight import ContentWeight
 from fststyle.training.distributed import DistributedContext
+from fststyle.training.optimizers import build_optimizer
 from fststyle.training.run import is_complete, launch, open_logger, train_on
 from fststyle.training.settings import begun_with, read_settings
 from fststyle.training.state import SavedState, starting_state
@@ -102,9 +105,16 @@ def _train(
     objective, card["loss_network"] = build_objective(
         config, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
     )
+    first_objective = None
+    if config.vgg_part:
+        last = dataclasses.replace(config, loss_network="vgg19")
+        first_objective = objective
+        objective, card["loss_network"] = build_objective(
+            last, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
+        )
     network = _network(config, fresh=saved is None).to(context.device)
     network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), config.lr, fused=True)
+    optimizer = build_optimizer(config.optimizer, network, config.lr)
     state = starting_state(network, optimizer, precision, saved, config.folder, context)
     if saved is not None and is_complete(state, config, context):
         file = config.folder / f"{config.name}.safetensors"
@@ -121,7 +131,13 @@ def _train(
         if saved is None:
             for index, painting in enumerate(paintings):
                 logger.images(f"style/{index}", [as_tensor(painting)], 0)
-        task = StyleTask(config, objective, precision, context.device, logger, val, card)
+        task = StyleTask(
+            *(config, objective, precision, context.device, logger, val, card, state),
+            first_objective=first_objective,
+            content_weight=None
+            if config.content_error is None
+            else ContentWeight(config.content_error, state, context),
+        )
         if context.is_main_process and config.keeps_depth:
             print(task.cost_of_depth())
         crops = PhotoCrops(photos, config.crop_size, config.seed, maps)

@@ -20,6 +20,7 @@ from fststyle.losses.functional import stability_loss
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_weight_map
 from fststyle.networks.transform import STRIDE, TransformNet
+from fststyle.training.content_weight import ContentWeight
 from fststyle.training.loop import to_device
 from fststyle.training.shifts import phase_crop, translate
 from fststyle.training.state import TrainingState, save_state
@@ -48,8 +49,14 @@ class StyleTask:
         logger: TensorBoardLogger,
         val: Batch,
         card: dict[str, Any],
+        state: TrainingState,
+        *,
+        first_objective: StyleObjective | None = None,
+        content_weight: ContentWeight | None = None,
     ) -> None:
         self.config, self.objective, self.card = config, objective, card
+        self.state, self.first_objective = state, first_objective
+        self.content_weight = content_weight
         self.precision, self.device = precision, device
         self.logger, self.val = logger, val
         self.network_file = config.folder / f"{config.name}.safetensors"
@@ -67,17 +74,30 @@ class StyleTask:
         output, stability = self.stylized(network, images, count, move)
         weights = self.weights(self.weight_map(images, targets))
         shift = self.config.grid_shift * self.config.loss_downscale
-        terms = self.objective(
+        objective = self.current_objective()
+        terms = objective(
             phase_crop(output, step, shift),
             phase_crop(images, step, shift),
             None if weights is None else phase_crop(weights, step, shift),
             depth_part=self.config.depth_part,
         )
-        loss = self.objective.weighted_sum(terms)
+        if self.content_weight is not None:
+            objective.weights["content"] = weight = self.content_weight().clone()
+            self.content_weight.update(terms["content"])
+        loss = objective.weighted_sum(terms)
         if stability is not None:
             terms["stability"] = stability
             loss = loss + self.config.stability_weight * stability
+        if self.content_weight is not None:
+            terms["content_weight"] = weight
         return loss, terms
+
+    def current_objective(self) -> StyleObjective:
+        """That of this part of the training."""
+        done, total = self.state.progress(self.config)
+        if self.first_objective is not None and done < (1 - self.config.vgg_part) * total:
+            return self.first_objective
+        return self.objective
 
     def stylized(
         self, network: nn.Module, images: Tensor, count: int, move: tuple[int, int]
@@ -184,6 +204,8 @@ class StyleTask:
             "step": state.step,
             "losses": self.losses,
         }
+        if self.content_weight is not None:
+            card["content_weight"] = self.content_weight().item()
         assert isinstance(state.network, TransformNet)
         save_transform(self.network_file, state.network, card)
         save_state(self.config.folder / STATE, state, card)

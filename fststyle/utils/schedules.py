@@ -1,6 +1,7 @@
 """How learning rates fall."""
 
 
-def decay(step: int, steps: int, part: float) -> float:
-    """Factor on the learning rate: 1, then falling evenly to 0 over the last ``part`` of steps."""
-    return min(1.0, (steps - step) / (part * steps)) if part > 0 else 1.0
+def decay(done: float, total: float, part: float) -> float:
+    """Factor on the learning rate after ``done`` of ``total`` steps, or seconds: 1, then falling
+    evenly to 0 over the last ``part`` of them."""
+    return min(1.0, (total - done) / (part * total)) if part > 0 else 1.0

@@ -4,8 +4,16 @@ import torch
 
 from fststyle.training.content_weight import FIRST, LEAST, MOST, ContentWeight
 from fststyle.training.distributed import DistributedContext
+from fststyle.training.state import TrainingState
 
 ALONE = DistributedContext(0, 1, torch.device("cpu"))
+
+
+def content_weight(wanted: float) -> tuple[ContentWeight, TrainingState]:
+    network = torch.nn.Conv2d(1, 1, 1)
+    optimizer = torch.optim.Adam(network.parameters())
+    state = TrainingState(network, optimizer, torch.amp.GradScaler("cpu", enabled=False))
+    return ContentWeight(wanted, state, ALONE), state
 
 
 def follow(weight: ContentWeight, steps: int) -> float:
@@ -19,31 +27,30 @@ def follow(weight: ContentWeight, steps: int) -> float:
 
 def test_the_error_comes_to_what_is_wanted_from_both_sides() -> None:
     for wanted in (0.4, 0.65, 0.9):
-        assert abs(follow(ContentWeight(wanted, ALONE), 600) / wanted - 1) < 0.02
+        assert abs(follow(content_weight(wanted)[0], 600) / wanted - 1) < 0.02
 
 
 def test_the_weight_stays_within_bounds() -> None:
     for error, bound in ((100.0, MOST), (0.0, LEAST)):
-        weight = ContentWeight(0.5, ALONE)
+        weight, _ = content_weight(0.5)
         for _ in range(500):
             weight.update(torch.tensor(error))
         assert weight().item() == torch.tensor(bound).item()
 
 
 def test_errors_that_are_not_finite_change_nothing() -> None:
-    weight = ContentWeight(0.5, ALONE)
+    weight, state = content_weight(0.5)
     weight.update(torch.tensor(torch.nan))
     assert weight().item() == FIRST
     weight.update(torch.tensor(0.6))
-    weight.memory = {name: value.clone() for name, value in weight.memory.items()}
-    mean = weight.memory["content_error"].clone()
+    mean = state.memory["content_error"].clone()
     weight.update(torch.tensor(torch.inf))
-    assert weight.memory["content_error"] == mean
+    assert state.memory["content_error"] == mean
     assert weight().isfinite()
 
 
-def test_with_its_memory_another_goes_on_alike() -> None:
-    first, second = ContentWeight(0.5, ALONE), ContentWeight(0.5, ALONE)
+def test_a_resumed_run_goes_on_with_the_same_weight() -> None:
+    (first, before), (second, after) = content_weight(0.5), content_weight(0.5)
     follow(first, 7)
-    second.memory = {name: value.clone() for name, value in first.memory.items()}
+    after.restore(*before.capture())
     assert follow(first, 5) == follow(second, 5)

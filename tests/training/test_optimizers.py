@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from fststyle.training.optimizers import (
-    NORM_RATE,
+    KERNEL_RATE,
     UPDATE_RMS,
     Muon,
     build_optimizer,
@@ -47,9 +47,10 @@ def test_updates_have_the_promised_size_whatever_the_gradients() -> None:
     for param, old in zip(network.parameters(), before, strict=True):
         change = (param - old).square().mean().sqrt().item()
         if param.ndim == 1:
-            assert change < 1.01 * NORM_RATE * 0.1
+            assert change < 1.01 * 0.1
         else:  # singular values are near 1, and only as many as the gradient has
-            assert 0.3 * UPDATE_RMS * 0.1 < change < 1.3 * UPDATE_RMS * 0.1
+            rate = KERNEL_RATE * 0.1
+            assert 0.3 * UPDATE_RMS * rate < change < 1.3 * UPDATE_RMS * rate
 
 
 def test_kernels_of_one_shape_move_as_each_would_alone() -> None:
@@ -62,8 +63,10 @@ def test_kernels_of_one_shape_move_as_each_would_alone() -> None:
     for grad, old, new in zip(grads, before, after, strict=True):
         # The first step's Nesterov momentum has the gradient's direction.
         (update,) = orthogonalized(grad.flatten(1)[None])
-        expected = old - 0.1 * UPDATE_RMS * max(update.shape) ** 0.5 * update.view(old.shape)
-        torch.testing.assert_close(new, expected, atol=2e-5, rtol=1e-4)
+        expected = old - KERNEL_RATE * 0.1 * UPDATE_RMS * max(update.shape) ** 0.5 * update.view(
+            old.shape
+        )
+        torch.testing.assert_close(new, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_step_that_found_inf_changes_nothing() -> None:
@@ -120,7 +123,7 @@ def test_resumed_it_goes_on_bit_for_bit(name: str) -> None:
 
 def test_it_descends() -> None:
     network = small_network()
-    optimizer = build_optimizer("muon", network, 0.01)
+    optimizer = build_optimizer("muon", network, 0.003)
     begin = loss(network).item()
     for _ in range(30):
         optimizer.zero_grad()
