@@ -126,7 +126,7 @@ def train(
                 begun, clock = clock, time.perf_counter()
                 passed = torch.tensor(clock - begun, device=device)
                 done = state.seconds = state.seconds + context.mean(passed).item()
-            bar.update(done - bar.n)
+            bar.update(min(done, total) - bar.n)
 
             ended = done >= total
             save = ended or state.step % config.checkpoint_interval == 0

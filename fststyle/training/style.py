@@ -107,7 +107,7 @@ def _train(
     )
     first_objective = None
     if config.vgg_part:
-        last = dataclasses.replace(config, loss_network="vgg19")
+        last = dataclasses.replace(config, loss_network="vgg19", vgg_part=0.0)
         first_objective = objective
         objective, card["loss_network"] = build_objective(
             last, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
