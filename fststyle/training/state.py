@@ -23,9 +23,9 @@ class TrainingState:
 
     ``samples`` counts the photos used up. It runs ahead of step × batch size after a roll-back,
     since the photos that led to it are not taken again. ``sums`` are those of ``batches`` losses
-    since the last report. ``seconds`` are those spent in the loop, where the
-    settings count them. ``memory`` is what else the task
-    has to remember. Random numbers need no state: each step seeds them anew.
+    since the last report. ``seconds`` are those spent in the loop, where the settings count them.
+    ``memory`` is what else the task has to remember. Random numbers need no state: each step seeds
+    them anew.
     """
 
     network: nn.Module
