@@ -76,7 +76,8 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     ("--output live.jpg", {"live.jpg": "488x204 RGB"}, "live.jpg"),
     (r"train --style painting.jpg --content photos/ --name my_style$", RUN, TRAINED),
     ("train .*--loss-network mine", RUN, TRAINED),
-    ("train .*--loss-network small", run("my_style", "398x332 RGB"), TRAINED),
+    ("--time 30m", run("my_style", "530x134 RGB"), r": 1 steps; content \S+, style \S+\n"),
+    ("train .*--loss-network small --style-weight", run("my_style", "398x332 RGB"), TRAINED),
     (
         "train .*--method weighted",
         run("my_style", "530x200 RGB"),
