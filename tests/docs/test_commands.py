@@ -46,7 +46,7 @@ def command_blocks() -> tuple[dict[str, list[str]], list[str]]:
 OURS, OTHERS = command_blocks()
 
 
-@pytest.mark.parametrize("block", OURS)
+@pytest.mark.parametrize("block", OURS, ids=[name[:100] for name in OURS])
 def test_commands_run(
     block: str, here: Path, traced_once: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
