@@ -27,8 +27,8 @@ class EvaluateConfig(ReportSettings, LossNetworkSettings, DepthNetworkSettings, 
     """``evaluate``: style networks side by side, on photos and videos they never saw."""
 
     networks: Paths = setting(
-        "NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of pictures named as"
-        " the photos (optimize --record)",
+        "styles that ship, NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of"
+        " pictures named as the photos, optimize's or another program's",
         kw_only=False,
     )
     photos: OptionalPath = setting("folder of photos, searched recursively", default=None)

@@ -26,14 +26,25 @@ class ModelResult:
     output: Output
     objective: StyleObjective
     painting: str
+    paintings: tuple[Path, ...]
     folder: PictureFolder | None = None
     lists: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    relative: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, np.ndarray]:
         """A value for each photo, by figure."""
         return {name: np.asarray(values) for name, values in self.lists.items()}
+
+    def add_relative(self, errors: Mapping[str, float]) -> None:
+        """One photo's ``relative.relative_errors``."""
+        for name, error in errors.items():
+            self.relative.setdefault(name, []).append(error)
+
+    def relative_means(self) -> dict[str, float]:
+        """Of ``relative``, over the photos."""
+        return {name: float(np.mean(errors)) for name, errors in self.relative.items()}
 
     def mean(self, figure: str) -> float:
         """Over the photos."""

@@ -39,7 +39,7 @@ def open_networks(
         if folder:
             output, card = _from_folder(folder), folder.card
         else:
-            model = load_network(path, STYLE)
+            model = load_network(str(path), STYLE)  # text: the name of one that ships will do
             output, card = _through(model.network.to(device), device), model.card
         paintings = _paintings(path, card, styles)
         if paintings not in objectives:
@@ -58,6 +58,7 @@ def open_networks(
             output,
             objectives[paintings],
             " + ".join(painting.stem for painting in paintings),
+            paintings,
             folder,
         )
 

@@ -15,6 +15,7 @@ from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize
 from fststyle.evaluation.depth_metrics import aligned_errors, aligned_square
 from fststyle.evaluation.model_result import ModelResult, style_of
+from fststyle.evaluation.relative import measure_controls, relative_errors
 from fststyle.images.io import to_uint8
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.utils.tensors import as_tensor
@@ -23,6 +24,7 @@ from fststyle.utils.tensors import as_tensor
 @torch.no_grad()
 def measure_photo(
     networks: Sequence[ModelResult],
+    controls: Sequence[ModelResult],
     place: Path,
     photo: Image.Image,
     depths: Sequence[DepthEstimator],
@@ -35,7 +37,8 @@ def measure_photo(
     network, between the depths of content and output and scale- and shift-invariant (Ranftl et al.
     2020), "depth error NAME": the mean absolute difference of maps brought to one median and mean
     deviation, in which every photo counts alike; "depth loss NAME": the mean square difference
-    after a least-squares fit, in which photos count by their relief.
+    after a least-squares fit, in which photos count by their relief. Beside these the
+    ``relative_errors`` of networks and ``controls``.
 
     Returns photo, depth and every network's picture.
     """
@@ -43,6 +46,7 @@ def measure_photo(
     before = [depth(photo) for depth in depths]
     row = [photo, colorize(before[0])]
     figures: list[dict[str, float]] = []
+    relative: list[dict[str, float]] = []
     seconds: list[float] = []
     for result in networks:
         started = time.perf_counter()
@@ -51,12 +55,19 @@ def measure_photo(
         seconds.append(time.perf_counter() - started)
         pixels = output[0].permute(1, 2, 0).cpu().numpy()
         picture = Image.fromarray(to_uint8(np.nan_to_num(pixels)))
-        values = _compare(result.objective, output, content, picture, photo, depths, before)
-        figures.append(values if np.isfinite(pixels).all() else dict.fromkeys(values, np.nan))
+        features, targets = result.objective.maps(output), result.objective.maps(content)
+        values = _compare(result.objective, features, targets, picture, photo, depths, before)
+        errors = relative_errors(result.objective, features, targets)
+        if not np.isfinite(pixels).all():
+            values, errors = dict.fromkeys(values, np.nan), dict.fromkeys(errors, np.nan)
+        figures.append(values)
+        relative.append(errors)
         row.append(picture)
     # Only now, when nothing can fail any more: the networks' figures are of the same photos.
-    for result, values, taken in zip(networks, figures, seconds, strict=True):
+    measure_controls(controls, place, photo, device)
+    for result, values, errors, taken in zip(networks, figures, relative, seconds, strict=True):
         result.seconds.append(taken)
+        result.add_relative(errors)
         for name, value in values.items():
             result.lists.setdefault(name, []).append(float(value))
     return row
@@ -64,15 +75,15 @@ def measure_photo(
 
 def _compare(
     objective: StyleObjective,
-    output: Tensor,
-    content: Tensor,
+    features: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
     picture: Image.Image,
     photo: Image.Image,
     depths: Sequence[DepthEstimator],
     before: Sequence[np.ndarray],
 ) -> dict[str, float]:
-    """The figures of an output, which ``picture`` shows, beside the photo and its depths."""
-    features, targets = objective.maps(output), objective.maps(content)
+    """The figures of an output, which ``picture`` shows, beside the photo and its depths; of both
+    the feature maps, ``objective.maps``'s."""
     values = {
         "style": style_of(objective, features),
         **content_by_thirds(features, targets, objective.content_layers, before[0]),

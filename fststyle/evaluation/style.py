@@ -20,6 +20,7 @@ from fststyle.evaluation.model_result import ModelResult
 from fststyle.evaluation.opening import open_networks
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.evaluation.photo import measure_photo
+from fststyle.evaluation.relative import control_results, relative_table
 from fststyle.evaluation.report import by_painting, comparison, figures, style_warning, table
 from fststyle.evaluation.temporal import check_clips, measure_videos, video_table
 from fststyle.images.find import find_images
@@ -101,7 +102,7 @@ def _on_photos(
     Raises ValueError where fewer than two photos can be measured.
     """
     assert config.photos
-    depths = _open_depths(config)
+    depths, controls = _open_depths(config), control_results(networks)
     shown: list[list[Image.Image]] = []
     step = max(1, len(files) // SHOWN)
     used: list[Path] = []
@@ -111,7 +112,7 @@ def _on_photos(
         place = file.relative_to(config.photos)
         with failures.noting(file):
             photo = _reduced(file, _size(networks, place, config), config.size or SHORTER)
-            row = measure_photo(networks, place, photo, depths, device)
+            row = measure_photo(networks, controls, place, photo, depths, device)
             used.append(place)
             if config.sheet and number % step == 0 and len(shown) < SHOWN:
                 shown.append(row)
@@ -120,13 +121,14 @@ def _on_photos(
     for result in networks:
         if not np.isfinite(result.mean("style")):
             failures.add(result.name, "pictures that are not finite, so its figures are none")
-    groups = by_painting(networks)
+    groups, shown_beside = by_painting(networks), by_painting(controls)
     size = f"shorter side {config.size or SHORTER} px"
     if _pictures(networks) and not config.size:
         size = "at the pictures' size"
     print(f"{len(used)} photos, {size}; mean [95 % confidence interval]\n")
     for painting, group in groups.items():
         print(f"{painting}\n\n{table(group)}\n\n{comparison(group)}\n")
+        print(f"{relative_table([*group, *shown_beside[painting]])}\n")
         warning = style_warning(group)
         if warning:
             print(f"{warning}\n")
@@ -141,6 +143,10 @@ def _on_photos(
         "size": size,
         "depth_networks": [depth.name for depth in depths],
         "paintings": {name: figures(group) for name, group in groups.items()},
+        "relative_errors": {
+            painting: {r.name: r.relative_means() for r in [*group, *shown_beside[painting]]}
+            for painting, group in groups.items()
+        },
         "as_steps": [
             e._asdict() for group in groups.values() for e in equivalent_steps(group, used)
         ],
