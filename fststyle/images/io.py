@@ -135,6 +135,8 @@ def _to_rgb(image: Image.Image, alpha: bool) -> Image.Image:
         image.info.pop("icc_profile", None)  # it describes grey or CMYK, not what is returned
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _from_wide_grey(image)
+    if image.mode == "La":
+        image = image.convert("LA")  # which is all that Pillow makes of it
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         if alpha:

@@ -1,7 +1,6 @@
 """Arrays of frames on their way through a network, and streams of them."""
 
 import contextlib
-import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
 
 import numpy as np
@@ -62,10 +61,31 @@ def _with_noise(frames: Iterable[np.ndarray], grain: int) -> Iterator[np.ndarray
 def _run_batches(
     frames: Iterable[np.ndarray], run: Callable[[np.ndarray], np.ndarray], batch_size: int
 ) -> Generator[np.ndarray, None, None]:
-    """Of one size in each batch, however many there are."""
-    for _, same_size in itertools.groupby(frames, key=np.shape):
-        while batch := list(itertools.islice(same_size, batch_size)):
-            yield from run(np.stack(batch))
+    for batch in _batches(frames, batch_size):
+        yield from run(np.stack(batch))
+
+
+def _batches(
+    frames: Iterable[np.ndarray], batch_size: int
+) -> Generator[list[np.ndarray], None, None]:
+    """Frames of one size each, however many there are; an error of ``frames`` comes after those
+    that were read before it."""
+    batch: list[np.ndarray] = []
+    try:
+        for frame in frames:
+            if batch and frame.shape != batch[0].shape:
+                yield batch
+                batch = []
+            batch.append(frame)
+            if len(batch) == batch_size:
+                yield batch
+                batch = []
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
 def check_frames(frames: object, dimensions: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from fststyle.images.io import read_image, write_image
+from fststyle.images.io import as_rgb, read_image, write_image
 from tests.conftest import picture
 
 
@@ -43,6 +43,13 @@ def test_transparency_is_laid_on_white_or_kept(tmp_path: Path) -> None:
     assert same(read_image(tmp_path / "clear.png", alpha=True), image)
     picture(0).save(tmp_path / "opaque.png")
     assert read_image(tmp_path / "opaque.png", alpha=True).mode == "RGB"
+
+
+def test_grey_that_is_multiplied_by_its_alpha_is_taken() -> None:
+    image = picture(0).convert("LA")
+    image.putalpha(255)
+    assert same(as_rgb(image.convert("La"), alpha=True), image.convert("RGBA"))
+    assert same(as_rgb(image.convert("La")), image.convert("RGB"))
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:

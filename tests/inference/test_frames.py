@@ -76,3 +76,16 @@ def test_errors_are_raised_in_their_place(stylizer: Stylizer) -> None:
         next(stylizer.stream([frame(0)[None]]))
     with pytest.raises(ValueError, match="grain must lie in"):
         stylizer.stream([frame(0)], grain=99)
+
+
+def test_what_was_read_before_an_error_is_stylized(stylizer: Stylizer) -> None:
+    def broken() -> Iterator[np.ndarray]:
+        yield from map(frame, range(7))
+        raise OSError("the camera is gone")
+
+    frames: list[np.ndarray] = []
+    with pytest.raises(OSError, match="the camera is gone"):
+        for made in stylizer.stream(broken(), batch_size=3):
+            frames.append(made)
+    assert len(frames) == 7
+    assert np.abs(frames[6].astype(int) - stylizer(frame(6))).max() <= 1
