@@ -102,7 +102,7 @@ def test_a_training_goes_on_where_it_was_interrupted(
         method="plain",
         style_layers=["relu1_2", "relu2_2"],
         calibrate=False,
-        image_size="32",
+        image_size=32,
         style_size=48,
         width=4,
         batch_size=2,
@@ -166,7 +166,7 @@ for frame in stylize.stream([np.zeros((64, 64, 3), np.uint8)], batch_size=2):
 for name, style in fststyle.list_styles().items():
     reveal_type(style.painting)
     reveal_type(style.width)
-trained = fststyle.train(style="a.jpg", content=Path("photos"), name="a", style_size=256)
+trained = fststyle.train(style="a.jpg", content=Path("photos"), name="a", image_size=(64, 96))
 reveal_type(trained.file)
 reveal_type(trained.losses)
 reveal_type(fststyle.export(trained.file, uint8=True, quantize="none").file)

@@ -13,6 +13,7 @@ from fststyle.config.settings import (
     Paths,
     Settings,
     Several,
+    Size,
     Texts,
     at_least,
     check,
@@ -45,7 +46,7 @@ class DepthTrainConfig(RunConfig):
     )
     val: Texts = setting("as --data, to validate on", default=())
     init: OptionalPath = setting("a trained network of this kind to begin with", default=None)
-    size: str = setting("HEIGHTxWIDTH of the crops in pixels, multiples of 16", default="224x288")
+    size: Size = setting("HEIGHTxWIDTH of the crops in pixels, multiples of 16", default="224x288")
     one_shape: bool = setting(
         "crops of --size alone; otherwise batches upright and square take turns with it",
         default=False,
@@ -119,7 +120,7 @@ class DepthEvalConfig(ReportSettings, DeviceSettings):
         "depth networks: NAME.safetensors, or transformers:NAME", kw_only=False
     )
     data: Texts = setting(DEPTH_DATA)
-    size: str = setting(
+    size: Size = setting(
         "pictures are compared at the area of HEIGHTxWIDTH pixels", default="224x288"
     )
     pairs: int = setting("pairs of pixels per picture", default=5000)

@@ -5,6 +5,7 @@ from typing import Literal
 from fststyle.config.settings import (
     FilePath,
     OptionalPath,
+    OptionalSize,
     OptionalText,
     Settings,
     check,
@@ -39,7 +40,7 @@ class ExportConfig(VGGSettings):
     photos: OptionalPath = setting(
         "folder of photos by which --quantize finds its ranges", default=None
     )
-    static: str | None = setting(
+    static: OptionalSize = setting(
         "WIDTHxHEIGHT: pictures of one size, one at a time, which some engines want", default=None
     )
     opset: int = setting("ONNX operator set, 15 to 23; older runtimes need lower ones", default=18)

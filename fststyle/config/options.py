@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
         elif typing.get_origin(kind) is Literal:
             options["choices"] = typing.get_args(kind)
         else:
-            options |= {"type": kind, "metavar": f.name.upper() if kind is str else _METAVAR[kind]}
+            options |= {"type": kind, "metavar": _METAVAR.get(kind, f.name.upper())}
         if many:
             options["nargs"] = "+"
         if not f.kw_only:

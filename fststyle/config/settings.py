@@ -3,6 +3,7 @@ and the way of settings to JSON and back."""
 
 import dataclasses
 import math
+import numbers
 import os
 import types
 import typing
@@ -34,11 +35,16 @@ if TYPE_CHECKING:
     OptionalText = Converted[str | None, AnyPath | None]
     Texts = Converted[tuple[str, ...], AnyPath | Sequence[AnyPath]]
     Several = Converted[tuple[T, ...], T | Sequence[T]]
+    Size = Converted[str, str | int | tuple[int, int]]
+    OptionalSize = Converted[str | None, str | int | tuple[int, int] | None]
 else:
     FilePath, OptionalPath, Paths = Path, Path | None, tuple[Path, ...]
     # What may be a path, or a word: a path given is held as its text.
     Text, OptionalText, Texts = str, str | None, tuple[str, ...]
     Several = tuple[T, ...]
+    # Held as text, "256" or "224x288", and given as a number or a pair of them, too.
+    Size = typing.NewType("Size", str)
+    OptionalSize = Size | None
 
 
 def setting(
@@ -62,9 +68,10 @@ def setting(
 class Settings:
     """Every class below this one is a frozen dataclass of ``setting``s.
 
-    Values are held as their field's type: a path may be given as text, and what there can be
-    several of alone or as a list. Raises ValueError where a value is of another type, and where
-    ``__post_init__`` of a class finds settings that do not go together.
+    Values are held as their field's type: a path may be given as text, a size as a number or two, a
+    number as NumPy's, and what there can be several of alone or as a list. Raises ValueError where
+    a value is of another type, and where ``__post_init__`` of a class finds settings that do not go
+    together.
     """
 
     def __init_subclass__(cls) -> None:
@@ -106,23 +113,43 @@ def _converted(name: str, hint: Any, value: Any) -> Any:
     kind, many = element_type(hint)
     if value is None and type(None) in typing.get_args(hint):
         return None
-    values = value if many and isinstance(value, (list, tuple)) else [value]
-    if kind in (Path, str):
-        values = [os.fspath(v) if isinstance(v, os.PathLike) else v for v in values]
-    check(all(_is(kind, v) for v in values), f"setting {name} cannot be {value!r:.60}")
-    if kind is Path:
-        values = [Path(v) for v in values]
-    return tuple(values) if many else values[0]
+    try:
+        if many and isinstance(value, (list, tuple)):
+            return tuple(_held(kind, v) for v in value)
+        return (_held(kind, value),) if many else _held(kind, value)
+    except (TypeError, OverflowError):
+        raise ValueError(f"{name} must be {_describe(kind)}, not {value!r:.60}") from None
 
 
-def _is(kind: Any, value: Any) -> bool:
-    """Whether a value, paths being text, can be one of a setting of type ``kind``."""
+def _held(kind: Any, value: Any) -> Any:
+    """The value as a setting of type ``kind`` holds it.
+
+    Raises TypeError, or OverflowError, where it can be no such value.
+    """
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()  # a scalar of NumPy or torch
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if typing.get_origin(kind) is Literal:
-        return any(value == choice for choice in typing.get_args(kind))
-    if isinstance(value, bool) or kind is bool:
-        return isinstance(value, bool) and kind is bool
-    kinds: dict[Any, Any] = {float: (int, float), Path: str}
-    return isinstance(value, kinds.get(kind, kind))
+        for choice in typing.get_args(kind):
+            if value == choice:
+                return choice
+        raise TypeError
+    if kind is Size and not isinstance(value, str):
+        sides = value if isinstance(value, (list, tuple)) else [value]
+        return "x".join(str(_held(int, side)) for side in sides)
+    accepted: dict[Any, Any] = {int: numbers.Integral, float: numbers.Real, bool: bool}
+    if not isinstance(value, accepted.get(kind, str)) or isinstance(value, bool) != (kind is bool):
+        raise TypeError
+    return kind(value)
+
+
+def _describe(kind: Any) -> str:
+    """What a value of type ``kind`` is, in words."""
+    if typing.get_origin(kind) is Literal:
+        return " or ".join(map(repr, typing.get_args(kind)))
+    words = {int: "a whole number", float: "a number", bool: "True or False", Path: "a path"}
+    return {**words, Size: "a size, such as 256 or (224, 288)"}.get(kind, "text")
 
 
 def to_json(config: Any) -> dict[str, Any]:
@@ -150,7 +177,8 @@ def from_json(config: type[Config], values: Any) -> Config:
     check(not missing, f"settings are missing: {', '.join(missing)}")
     for name, value in values.items():
         several = element_type(hints[name])[1]
-        check(isinstance(value, list) == several, f"setting {name} cannot be {value!r:.60}")
+        wanted = "a list" if several else "one value"
+        check(isinstance(value, list) == several, f"{name} must be {wanted}, not {value!r:.60}")
     return config(**values)
 
 

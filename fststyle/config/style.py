@@ -12,6 +12,7 @@ from fststyle.config.settings import (
     OptionalText,
     Paths,
     Several,
+    Size,
     Text,
     above_zero,
     at_least,
@@ -163,7 +164,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
 
     content: FilePath = setting("folder of photos, searched recursively")
     val: OptionalPath = setting("photos to validate on (default: some of --content)", default=None)
-    image_size: str = setting(
+    image_size: Size = setting(
         "side of the training crops in pixels, or HEIGHTxWIDTH", default="256"
     )
     width: int = setting("channels of the network's first layer", default=32)

@@ -138,12 +138,13 @@ class Stylizer:
         )
         if isinstance(image, np.ndarray):
             stylize_frames = partial(self._stylize_frames, controls=controls)
-            return stylize_array(image, max_size, batch_size, stylize_frames)
+            return stylize_array(image, controls.max_size, controls.batch_size, stylize_frames)
         if isinstance(image, str | os.PathLike):
-            picture = read_image(Path(image), alpha=True, max_size=max_size)
+            picture = read_image(Path(image), alpha=True, max_size=controls.max_size)
         elif isinstance(image, Image.Image):
             picture = as_rgb(image, alpha=True)
-            picture = fit_within(picture, max_size) if max_size else picture
+            if controls.max_size:
+                picture = fit_within(picture, controls.max_size)
         else:
             kind = type(image).__name__
             raise TypeError(f"a picture is a Pillow image, a path or an array, not {kind}")
@@ -177,9 +178,11 @@ class Stylizer:
 
         Raises what ``__call__`` raises, and whatever ``frames`` raises, in its place in the order.
         """
-        StyleControls(strength=strength, keep_color=keep_color, grain=grain, batch_size=batch_size)
-        run = partial(self.run, strength=strength, keep_color=keep_color)
-        return stream_frames(frames, grain if strength else 0, run, batch_size)
+        controls = StyleControls(
+            strength=strength, keep_color=keep_color, grain=grain, batch_size=batch_size
+        )
+        run = partial(self.run, strength=controls.strength, keep_color=controls.keep_color)
+        return stream_frames(frames, controls.noise, run, controls.batch_size)
 
     def run(
         self, frames: np.ndarray, *, strength: float = 1.0, keep_color: bool = False

@@ -1,7 +1,9 @@
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fststyle import config
@@ -27,7 +29,7 @@ def test_settings_survive_json() -> None:
 )
 def test_settings_of_damaged_files_are_refused(name: str, value: object) -> None:
     values = to_json(StyleTrainConfig(**NEEDED))
-    with pytest.raises(ValueError, match=f"setting {name} cannot be"):
+    with pytest.raises(ValueError, match=f"{name} must be .*, not "):
         from_json(StyleTrainConfig, {**values, name: value})
 
 
@@ -71,8 +73,46 @@ def test_paths_are_taken_as_text_and_what_there_can_be_several_of_alone() -> Non
 
 @pytest.mark.parametrize("value", ["8", True, None, 1.5, [8]])
 def test_values_of_another_type_are_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match="setting steps cannot be"):
+    with pytest.raises(ValueError, match="^steps must be a whole number, not "):
         StyleTrainConfig(**NEEDED, steps=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "held"),
+    [
+        ("lr", np.float32(0.5), 0.5),
+        ("lr", 1, 1.0),
+        ("steps", np.int64(3), 3),
+        ("compile", np.True_, True),
+        ("style_size", [np.int32(64), 128], (64, 128)),
+        *(("image_size", size, "64") for size in (64, np.int64(64), "64")),
+        *(("image_size", size, "64x96") for size in ((64, 96), [64, 96], "64x96")),
+    ],
+)
+def test_numbers_of_numpy_and_sizes_are_held_as_pythons(name: str, value: Any, held: Any) -> None:
+    settings = StyleTrainConfig(**{**NEEDED, name: value})
+    assert getattr(settings, name) == held
+    assert type(getattr(settings, name)) is type(held)
+    assert from_json(StyleTrainConfig, json.loads(json.dumps(to_json(settings)))) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("lr", "a", "lr must be a number, not 'a'"),
+        ("lr", 10**400, "lr must be a number, not 1000"),
+        ("steps", np.float32(2), "steps must be a whole number, not "),
+        ("compile", 1, "compile must be True or False, not 1"),
+        ("method", "deep", "method must be 'plain' or .* 'combined', not 'deep'"),
+        ("content", 3, "content must be a path, not 3"),
+        ("name", 3, "name must be text, not 3"),
+        ("image_size", 1.5, "image_size must be a size, such as 256 or .*, not 1.5"),
+        ("image_size", (1, 2, 3), "two numbers such as 224x288, not '1x2x3'"),
+    ],
+)
+def test_what_was_expected_and_what_was_found_are_said(name: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        StyleTrainConfig(**{**NEEDED, name: value})
 
 
 def test_what_changed_is_named() -> None:

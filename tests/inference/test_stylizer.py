@@ -134,6 +134,18 @@ def test_arrays_keep_their_shape(stylizer: Stylizer) -> None:
     assert np.array_equal(stylizer(frames, strength=0), frames), "the original has no grain"
 
 
+def test_controls_may_be_numbers_of_numpy(stylizer: Stylizer) -> None:
+    controls: dict[str, Any] = {"strength": np.float32(0.5), "keep_color": np.True_}
+    controls |= {"max_size": np.int32(32), "batch_size": np.int64(1)}
+    frame = np.asarray(picture(0))
+    expected = stylizer(frame, strength=0.5, keep_color=True, max_size=32)
+    assert np.array_equal(stylizer(frame, **controls), expected)
+    assert np.array_equal(np.asarray(stylizer(Image.fromarray(frame), **controls)), expected)
+    del controls["max_size"]
+    expected = stylizer(frame, strength=0.5, keep_color=True)
+    assert np.array_equal(next(stylizer.stream([frame], **controls)), expected)
+
+
 @pytest.mark.parametrize(
     ("given", "controls", "kind", "message"),
     [
