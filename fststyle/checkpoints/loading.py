@@ -104,6 +104,9 @@ FOREIGN: dict[str, tuple[str, Build]] = {
 }
 """What files without a card are read as, by the purpose of what is in them."""
 
+FOLDERS = {"styles": STYLE, "depth": DEPTH, "loss": LOSS}
+"""What the networks that ship are for, by the folder of their files."""
+
 TRANSFORMERS = "transformers:"
 
 
@@ -140,18 +143,25 @@ def load(
         vgg_weights: file of VGG-19's weights, for "vgg19" and for heads on it. By default that in
             $FSTSTYLE_ASSETS, or torchvision's, which is downloaded where it is not at hand.
 
-    Raises FileNotFoundError or ValueError with the reason.
+    Raises FileNotFoundError or ValueError with the reason; TypeError for what is no path.
     """
+    if not isinstance(source, str | Path):
+        raise TypeError(f"expected a file, or the name of a network, found {source!r:.80}")
     name = str(source)
+    if name in ("", TRANSFORMERS):
+        raise ValueError(f"{name!r} names no network: give a file, a name or {TRANSFORMERS}NAME")
     if name == "vgg19":
+        _check_purpose(name, LOSS, expected)
         vgg19, place = read_vgg19(vgg_weights)
         return ModelDescriptor("vgg19", vgg19, {}, place)
     if name.startswith(TRANSFORMERS):
+        _check_purpose(name, DEPTH, expected)
         name = name.removeprefix(TRANSFORMERS)
         model = load_transformers_depth(name)
         card = {"kind": "transformers", "name": name, "id": transformers_id(name)}
-        return ModelDescriptor("transformers", model, {**card, "shorter_side": model.size}, name)
-    path = shipped().get(name, Path(source)) if isinstance(source, str) else source
+        place = Path(name).resolve().name if Path(name).is_dir() else name
+        return ModelDescriptor("transformers", model, {**card, "shorter_side": model.size}, place)
+    path = _file_named(source, expected) if isinstance(source, str) else source
     kind, network, card = read_network(path, *expected)
     if KINDS[kind].purpose == DEPTH:
         card = {**card, "kind": kind, "id": file_id(path)}
@@ -159,6 +169,25 @@ def load(
             network = attach_extractor(network, card, vgg_weights, path)
         network.requires_grad_(False)
     return ModelDescriptor(kind, network.eval(), card, path.name)
+
+
+def _check_purpose(name: str, purpose: str, expected: tuple[str, ...]) -> None:
+    if expected and purpose not in expected:
+        raise ValueError(f"{name} is a {purpose}, not a {' or '.join(expected)}")
+
+
+def _file_named(name: str, expected: tuple[str, ...]) -> Path:
+    ships, path = shipped(), Path(name)
+    if name in ships:
+        return ships[name]
+    if name == path.stem and not path.exists():
+        names = [
+            n for n, file in ships.items() if FOLDERS[file.parent.name] in (expected or FOREIGN)
+        ]
+        raise FileNotFoundError(
+            f"{name}: no such file, and no network that ships; those are {', '.join(names)}"
+        )
+    return path
 
 
 def shipped() -> dict[str, Path]:
@@ -210,9 +239,19 @@ def _read_foreign(
         purpose = STYLE
     elif "features.0.weight" in tensors:
         purpose = LOSS
+    named = purpose != DEPTH
     if expected and purpose not in expected:
         purpose = expected[0]  # whose error says what is missing
     kind, build = FOREIGN[purpose]
     card = {"converted_from": path.name}
-    network = build(tensors, card, path)
+    try:
+        network = build(tensors, card, path)
+    except ValueError as error:
+        if named or len(expected) == 1:
+            raise
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(
+            f"{path}: no network that is known: not pytorch/examples' (no {FIRST_TENSOR!r}), not"
+            f" VGG-19 (no 'features.0.weight'), and not the published hourglass ({reason})"
+        ) from error
     return kind, network, {**card, "style": [{"name": path.stem}]} if purpose == STYLE else card

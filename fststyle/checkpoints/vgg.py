@@ -34,7 +34,7 @@ def read_vgg19(file: Path | None = None) -> tuple[VGG19Features, str]:
         stat = path.stat()
         state = _read(path, stat.st_mtime_ns, stat.st_size)
         source = path.name if file else ASSET.as_posix()
-    return VGG19Features(state, [deepest_layer(state)]), source
+    return _features(state, path or source), source
 
 
 @lru_cache(maxsize=1)
@@ -61,7 +61,7 @@ def _download() -> tuple[dict[str, Tensor], str]:
 
 def build_vgg19(state: Mapping[str, Tensor], _: Mapping[str, Any], path: Path) -> VGG19Features:
     """VGG-19 of torchvision's names, as deep as there are weights for it."""
-    return VGG19Features(state, [deepest_layer(state)])
+    return _features(state, path)
 
 
 def build_loss_network(
@@ -74,7 +74,14 @@ def build_loss_network(
     for name, tensor in tensors.items():
         if not (tensor.is_floating_point() and tensor.float().isfinite().all()):
             raise ValueError(f"{path}: damaged: tensor {name!r} holds no finite numbers")
-    return VGG19Features(tensors, [deepest_layer(tensors)])
+    return _features(tensors, path)
+
+
+def _features(state: Mapping[str, Tensor], source: Path | str) -> VGG19Features:
+    try:
+        return VGG19Features(state, [deepest_layer(state)])
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
 
 
 def local_weights() -> Path | None:

@@ -1,6 +1,6 @@
 """Depth from a model of Hugging Face's transformers, such as Depth Anything V2 small.
 
-transformers is an extra (``pip install 'fststyle[transformers]'``) and takes seconds to import, so
+transformers is an extra (``pip install ".[transformers]"``) and takes seconds to import, so
 it is imported only when a model is loaded.
 """
 
@@ -128,7 +128,7 @@ def load_transformers_depth(
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{name_or_folder}: a depth model of transformers needs more packages ({error});"
-            " pip install 'fststyle[transformers]'"
+            " pip install '.[transformers]' in a clone"
         ) from error
     try:
         model, loaded = AutoModelForDepthEstimation.from_pretrained(

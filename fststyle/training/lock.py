@@ -48,21 +48,28 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def run_folder(config: RunConfig, context: DistributedContext) -> Iterator[None]:
-    """The run's folder, made, this run's alone, and cleared of half-written files.
+    """The run's folder, made, this run's alone, and cleared of half-written files; removed again
+    where nothing was written into it.
 
     Raises PermissionError where nothing can be written into it, ValueError where another process
     trains in it.
     """
+    made = not config.folder.exists()
     config.folder.mkdir(parents=True, exist_ok=True)
     if not os.access(config.folder, os.W_OK):
         raise PermissionError(f"{config.folder}: not writable; choose another --run-dir")
     if not context.is_main_process:
         yield
         return
-    with locked(config.folder):
-        for stale in config.folder.glob(atomic_write.PATTERN):
-            stale.unlink()
-        yield
+    try:
+        with locked(config.folder):
+            for stale in config.folder.glob(atomic_write.PATTERN):
+                stale.unlink()
+            yield
+    finally:
+        if made:
+            with suppress(OSError):  # it is not empty
+                config.folder.rmdir()
 
 
 def _lock(file: IO[bytes]) -> None:

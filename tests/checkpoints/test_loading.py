@@ -1,12 +1,13 @@
 """One loader for every file with a network in it, and VGG-19 read once by each command."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fststyle.checkpoints import DEPTH, KINDS, LOSS, STYLE, foreign_files, load
+from fststyle.checkpoints import DEPTH, KINDS, LOSS, STYLE, foreign_files, load, loading
 from fststyle.checkpoints.depth import depth_extractor, save_depth
 from fststyle.checkpoints.files import save_tensors
 from fststyle.checkpoints.style import save_transform
@@ -98,6 +99,38 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, vgg_state: State) -> No
     path = tmp_path / "x.safetensors"
     save_file({"x": torch.zeros(1)}, path)
     refused("not written by fststyle")
+    path = tmp_path / "x.pth"
+    torch.save({"x": torch.zeros(1)}, path)
+    unknown = "not pytorch/examples'.* not VGG-19 .* not the published hourglass"
+    refused(unknown)
+    refused(unknown, STYLE, DEPTH)
+    path = tmp_path / "vgg.pth"
+    torch.save({n: t for n, t in vgg_state.items() if n != "features.2.bias"}, path)
+    refused("the loss network's weights lack 'features.2.bias'")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "message"),
+    [
+        ("vgg19", (DEPTH,), "vgg19 is a loss network, not a depth network"),
+        ("vgg19", (STYLE, DEPTH), "vgg19 is a loss network, not a style network or depth network"),
+        ("transformers:x", (STYLE,), "transformers:x is a depth network, not a style network"),
+        ("transformers:", (), "names no network"),
+        ("", (), "names no network"),
+        ("nosuch", (STYLE,), "nosuch: no such file, .* composition_vii, .*woman_with_a_hat$"),
+        ("nosuch", (DEPTH,), "nosuch: no such file, .* those are hourglass, vgg_head$"),
+        ("nosuch.pth", (), "nosuch.pth: no such file$"),
+        (None, (), "expected a file, or the name of a network, found None"),
+    ],
+)
+def test_a_name_of_another_kind_or_none_is_refused_unread(
+    name: Any, expected: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for reader in ("read_vgg19", "load_transformers_depth"):
+        monkeypatch.delattr(loading, reader)
+    with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message) as error:
+        load(name, *expected)
+    assert "\n" not in str(error.value)
 
 
 def test_every_kind_says_what_it_is_for() -> None:

@@ -118,7 +118,9 @@ def test_photos_reach_the_model_at_its_own_size(folder: Path, tmp_path: Path) ->
             preprocessor.unlink()
         depth = open_estimator(f"transformers:{tmp_path}", device="cpu")
         seen: list[tuple[int, ...]] = []
-        network: Any = load(f"transformers:{tmp_path}", DEPTH).network
+        model = load(f"transformers:{tmp_path}", DEPTH)
+        assert model.source == tmp_path.name
+        network: Any = model.network
         network.model.register_forward_pre_hook(
             lambda _, __, given, seen=seen: seen.append(tuple(given["pixel_values"].shape[-2:])),
             with_kwargs=True,
@@ -257,6 +259,6 @@ def test_a_model_without_its_head_is_refused(folder: Path, tmp_path: Path) -> No
 def test_without_transformers_only_loading_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     runpy.run_path(transformers_depth.__file__)  # importing the adapter needs none
-    with pytest.raises(ValueError, match=r"pip install 'fststyle\[transformers\]'") as error:
+    with pytest.raises(ValueError, match=r"pip install '.\[transformers\]'") as error:
         load_transformers_depth("some/model")
     assert "\n" not in str(error.value)

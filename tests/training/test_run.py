@@ -67,6 +67,18 @@ def test_a_file_system_without_locks_is_gone_on_with(
         assert "cannot be locked (Function not implemented)" in capsys.readouterr().err
 
 
+def test_a_run_that_writes_nothing_leaves_no_folder(
+    train_options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = (*train_options, "--image-size", 64, "--method", "combined")
+    refused += ("--depth-network", "vgg19")
+    for existed in (False, True):
+        status, error = run_here(capsys, "train", *refused)
+        assert status == 2 and "vgg19 is a loss network, not a depth network" in error
+        assert (tmp_path / "run").exists() == existed
+        (tmp_path / "run").mkdir(exist_ok=True)  # one that was there stays
+
+
 def test_a_resumed_run_keeps_what_it_began_with(tmp_path: Path) -> None:
     one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
     one.write_bytes(b"1")
