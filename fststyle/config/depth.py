@@ -142,7 +142,8 @@ class DepthSettings(DeviceSettings):
     """Which network tells the depth of pictures, and how it sees them."""
 
     network: OptionalText = setting(
-        "NAME.safetensors, NAME.onnx or transformers:NAME (default: the best that ships)",
+        "hourglass or vgg_head, which ship, NAME.safetensors, NAME.onnx or transformers:NAME"
+        " (default: the best that ships)",
         default=None,
     )
     size: int | None = setting(

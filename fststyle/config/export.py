@@ -21,7 +21,8 @@ class ExportConfig(VGGSettings):
     """``export``: a trained network to one ONNX file."""
 
     checkpoint: FilePath = setting(
-        "NAME.safetensors of a style or depth network, or a pytorch/examples network (.pth, .npz)",
+        "NAME.safetensors of a style or depth network, the name of one that ships, or a"
+        " pytorch/examples network (.pth, .npz)",
         kw_only=False,
     )
     output: OptionalText = setting(

@@ -44,7 +44,8 @@ class OptimizeConfig(ObjectiveConfig, DeviceSettings):
         default=16,
     )
     init: Text = setting(
-        "what to begin with: content, noise, a trained network (NAME.safetensors) or a picture",
+        "what to begin with: content, noise, a style that ships, a trained network"
+        " (NAME.safetensors) or a picture",
         default="content",
     )
     keep_color: bool = setting(

@@ -64,7 +64,7 @@ def export(config: ExportConfig) -> Exported:
     """
     output = _output(config)
     check_free([output], config.overwrite)
-    model = load(config.checkpoint, STYLE, DEPTH, vgg_weights=config.vgg_weights)
+    model = load(str(config.checkpoint), STYLE, DEPTH, vgg_weights=config.vgg_weights)
     photos: Sequence[Path] = ()
     if config.quantize == "int8":
         assert config.photos is not None

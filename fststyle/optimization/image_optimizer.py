@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from fststyle import config as settings
 from fststyle.checkpoints import STYLE, load
+from fststyle.checkpoints.loading import shipped
 from fststyle.config import OptimizeConfig
 from fststyle.data.weight_maps import MapFolder
 from fststyle.depth.estimator import training_size
@@ -74,7 +75,7 @@ class ImageOptimizer:
         self.paintings = [read_image(path, srgb=True) for path in config.style]
         self.start: torch.nn.Module | None = None
         if config.init not in ("content", "noise"):
-            self._open_start(Path(config.init))
+            self._open_start(config.init)
         self.depth = None
         loss_depth = None
         self.card: dict[str, Any] = {
@@ -109,9 +110,10 @@ class ImageOptimizer:
         self.margin = config.margin * config.loss_downscale
         self.need: Need | None = None
 
-    def _open_start(self, path: Path) -> None:
-        if path.suffix in (".safetensors", ".pth", ".pt", ".model", ".npz"):
-            self.start = load(path, STYLE).network.to(self.device)
+    def _open_start(self, init: str) -> None:
+        path = Path(init)
+        if init in shipped() or path.suffix in (".safetensors", ".pth", ".pt", ".model", ".npz"):
+            self.start = load(init, STYLE).network.to(self.device)
         elif not path.is_dir():
             read_image(path)
 

@@ -214,3 +214,9 @@ def test_the_command(
         status, error = run_here(capsys, "export", tmp_path / str(name), *more)
         assert status == 2 and message in error and error.count("\n") == 1
     assert (tmp_path / "x.onnx").read_bytes() == before
+    for name, message in (
+        ("vgg19", "vgg19 is a loss network, not a style network or depth network"),
+        ("small", "small.safetensors: holds a 'loss_network', not a style"),  # of those that ship
+    ):
+        status, error = run_here(capsys, "export", name)
+        assert status == 2 and message in error and error.count("\n") == 1

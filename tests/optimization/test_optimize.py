@@ -180,8 +180,12 @@ def test_what_to_begin_with(
     noise, from_network, from_picture = first.values()
     assert from_picture == pytest.approx(from_network, rel=0.02)
     assert noise != pytest.approx(from_network, rel=0.02)
-    status, error = run_here(capsys, "optimize", photo, *options, "--init", tmp_path / "no.png")
-    assert status == 2 and "no.png: no such file" in error
+    for init, problem in (
+        (tmp_path / "no.png", "no.png: no such file"),
+        ("hourglass", "hourglass.safetensors: holds a 'hourglass', not a style network"),
+    ):
+        status, error = run_here(capsys, "optimize", photo, *options, "--init", init)
+        assert status == 2 and problem in error
 
 
 def test_sixteen_bits(
