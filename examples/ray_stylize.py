@@ -1,6 +1,6 @@
 """Stylize a folder or a bucket of pictures with Ray Data, on one machine or a cluster.
 
-    pip install fststyle "ray[data]"
+    pip install ".[examples]"
     python examples/ray_stylize.py photos stylized --workers 4
     python examples/ray_stylize.py s3://photos/2025 s3://stylized/2025 --style udnie --gpus 1
 

@@ -9,11 +9,13 @@
 #SBATCH --output=%x-%j.log
 # One training on all GPUs of several machines, of which all see the same files:
 #
-#   sbatch examples/slurm_train.sh --style painting.jpg --content photos --run-dir runs/painting
+#   sbatch examples/slurm_train.sh --name my_style --style painting.jpg --content photos
 #
 # --batch-size is that of all GPUs together. Two minutes before its time is over the training is told
 # to stop, and writes its state; the same command goes on from there.
 set -euo pipefail
+# srun does not take it over from the job by itself.
+export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "${SLURM_GPUS_ON_NODE:-1}" \
   --rdzv-backend c10d --rdzv-endpoint "$head:${PORT:-29500}" --rdzv-id "$SLURM_JOB_ID" \

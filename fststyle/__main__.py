@@ -172,7 +172,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in TRAINING_PACKAGES:
             raise
-        return _fail(f"{error.name} is not installed: pip install 'fststyle[train]'")
+        return _fail(f"{error.name} is not installed: pip install '.[train]' in a clone")
     except MemoryError as error:
         return _fail(str(error) or "there is too little memory for that")
     except RecursionError:

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,6 +20,7 @@ import torch
 from PIL import Image
 
 import fststyle
+from fststyle.__main__ import _parser
 from fststyle.checkpoints import STYLE, load
 from tests.conftest import ROOT, picture, run_here
 
@@ -109,7 +112,7 @@ def ray_folder() -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("ray") is None,
-    reason="Ray is missing: pip install 'fststyle[examples]'",
+    reason="Ray is missing: pip install '.[examples]'",
 )
 def test_ray_stylizes_a_folder(album: Path, tmp_path: Path, ray_folder: str) -> None:
     target = tmp_path / "made"
@@ -150,6 +153,20 @@ def stub(folder: Path, name: str, script: str) -> None:
     """A program."""
     (folder / name).write_text(f"#!/bin/sh\n{script}")
     (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("script", "command"), [("slurm_infer", "infer"), ("slurm_train", "train")]
+)
+def test_the_commands_in_a_script_are_understood(script: str, command: str) -> None:
+    text = (EXAMPLES / f"{script}.sh").read_text()
+    lines = re.findall(r"^# +(?:\w+=\S+ )?sbatch .*?\.sh (.+)$", text, re.MULTILINE)
+    assert lines
+    for line in lines:
+        options = shlex.split(line.replace("[OPTIONS of infer]", ""))
+        if command == "infer":
+            options.insert(2, "--output")
+        _parser().parse_args([command, *options])
 
 
 def test_an_array_stylizes_each_picture_once(album: Path, tmp_path: Path) -> None:

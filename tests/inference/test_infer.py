@@ -181,7 +181,7 @@ def test_it_runs_without_torch(model: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "photo.png").is_file()
     command[3:] = ["train", "--name", "x", "--style", "a.jpg", "--content", "b"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 2 and "pip install 'fststyle[train]'" in done.stderr
+    assert done.returncode == 2 and "pip install '.[train]'" in done.stderr
 
 
 def test_the_scripts_are_the_commands(model: Path, tmp_path: Path) -> None:
