@@ -26,12 +26,13 @@ SMALL = {
 }
 """What makes a command's work small; options given later count."""
 ELSEWHERE = {
-    "camera:0": "inference/video/test_live.py",
-    "rtsp:": "inference/video/test_live.py",
-    "transformers:": "networks/test_transformers_depth.py",
-    "--resume": "test_train_command.py",
-    "bench robustness": "benchmarks/test_robustness.py",
-    "torchrun": "test_train_command.py",
+    "camera:0": "inference/video/test_live.py::test_what_ends_early_says_why",
+    "rtsp:": "inference/video/test_live.py::test_a_stream_that_breaks_is_opened_again",
+    "transformers:": "networks/test_transformers_depth.py"
+    "::test_photos_reach_the_model_at_its_own_size",
+    "--resume": "test_train_command.py::test_after_kill_9_it_goes_on_bit_for_bit",
+    "bench robustness": "benchmarks/test_robustness.py::test_few_inputs_and_a_kill",
+    "torchrun": "test_examples.py::test_a_training_on_two_nodes_matches_one_process",
 }
 """Commands for which there is no camera, no stream, no network connection, no run and no time here:
 what stands in them, and the test that runs such a one. Here they are only parsed."""
