@@ -56,14 +56,14 @@ def test_losses_are_float32s(
 class Styling:
     """A task: a style, and what its losses were."""
 
-    def __init__(self, judge: StyleObjective) -> None:
-        self.judge, self.losses = judge, list[float]()
+    def __init__(self, criterion: StyleObjective) -> None:
+        self.criterion, self.losses = criterion, list[float]()
 
     def loss(
         self, network: Any, images: torch.Tensor, targets: Any, step: int
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        terms = self.judge(network(images), images)
-        loss = self.judge.weighted_sum(terms)
+        terms = self.criterion(network(images), images)
+        loss = self.criterion.weighted_sum(terms)
         self.losses.append(loss.item())
         return loss, terms
 
@@ -93,10 +93,10 @@ def test_float16_trains_as_float32_does(device: str, vgg_state: dict[str, torch.
         optimizer = torch.optim.Adam(network.parameters(), fused=True)
         scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
         state = TrainingState(network, optimizer, scaler)
-        judge = objective(bright, painting, device, precision)
-        assert max(gram.max() * 64**2 * len(gram[0]) for gram in judge.grams.values()) > 65504
-        judge.weights = {"content": 4**-2, "style": 4**-4}
-        task = Styling(judge)
+        criterion = objective(bright, painting, device, precision)
+        assert max(gram.max() * 64**2 * len(gram[0]) for gram in criterion.grams.values()) > 65504
+        criterion.weights = {"content": 4**-2, "style": 4**-4}
+        task = Styling(criterion)
         config = LoopConfig(steps=4, batch_size=2)
         context = DistributedContext(0, 1, torch.device(device))
         train(task, state, batches, config, precision, context, TensorBoardLogger(None, 0), {})

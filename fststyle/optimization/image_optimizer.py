@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from fststyle.optimization.descent import Descent, LossFunction
 from fststyle.optimization.memory import Need, available, measure_need
 from fststyle.optimization.results import (
     OptimizedPicture,
+    PictureInProgress,
     Progress,
     write_picture,
     write_record,
@@ -47,22 +47,6 @@ from fststyle.utils.versions import versions
 
 NOISE = 0.15
 """Standard deviation of the noise to begin with, around the middle of [0,1]."""
-
-
-@dataclass
-class Work:
-    """A picture in the making, at its present size."""
-
-    descent: Descent
-    finish: Callable[[Tensor], Tensor]
-    """From the variable to the picture, N×3×H×W."""
-    levels: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def picture(self) -> Tensor:
-        """The best so far."""
-        return self.finish(self.descent.best)
 
 
 class ImageOptimizer:
@@ -132,7 +116,7 @@ class ImageOptimizer:
             raise ValueError(f"{photo}: {error}") from error
         self._check_memory(photo, image, sizes)
         weight_map = self._weight_map(photo, image)
-        work: Work | None = None
+        work: PictureInProgress | None = None
         total = sum(self._steps(size) for size in sizes)
         progress = Progress(self.config, target)
         failure: NonFiniteError | None = None
@@ -235,8 +219,8 @@ class ImageOptimizer:
         image: Image.Image,
         size: int,
         weight_map: Tensor | None,
-        before: Work | None,
-    ) -> Work:
+        before: PictureInProgress | None,
+    ) -> PictureInProgress:
         """A size's work, begun with the size before it, or as ``--init`` says."""
         content = as_tensor(image).to(self.device)
         grey = luma(content) if self.config.keep_color else None
@@ -267,7 +251,7 @@ class ImageOptimizer:
         descent = Descent(
             loss_fn, start, self.config.optimizer, self.config.lr, self.config.history
         )
-        work = Work(descent, finish)
+        work = PictureInProgress(descent, finish)
         if before is not None:
             work.levels, work.seconds = before.levels, before.seconds
         work.levels.append({"size": list(image.size), "curve": descent.curve})
@@ -313,7 +297,7 @@ class ImageOptimizer:
 
     def _descend(
         self,
-        work: Work,
+        work: PictureInProgress,
         steps: int,
         bar: Any,
         progress: Progress,
@@ -332,7 +316,7 @@ class ImageOptimizer:
                 break
         work.seconds += time.perf_counter() - started
 
-    def _write(self, work: Work, photo: Path, target: Path) -> OptimizedPicture:
+    def _write(self, work: PictureInProgress, photo: Path, target: Path) -> OptimizedPicture:
         picture, best = work.picture, work.descent
         write_picture(picture, target, self.config.bits)
         size = picture.shape[-1], picture.shape[-2]

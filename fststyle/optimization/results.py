@@ -1,5 +1,7 @@
 """What optimizing leaves: pictures, what is known of them, and their way there."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,9 +10,26 @@ from torch import Tensor
 
 from fststyle.config import OptimizeConfig
 from fststyle.images.io import read_image, to_uint8, write_deep, write_image
+from fststyle.optimization.descent import Descent
 from fststyle.utils.figures import write_json
 from fststyle.utils.files import check_free, sha256
 from fststyle.utils.tensorboard import TensorBoardLogger
+
+
+@dataclass
+class PictureInProgress:
+    """A picture in the making, at its present size."""
+
+    descent: Descent
+    finish: Callable[[Tensor], Tensor]
+    """From the variable to the picture, N×3×H×W."""
+    levels: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def picture(self) -> Tensor:
+        """The best so far."""
+        return self.finish(self.descent.best)
 
 
 class OptimizedPicture(NamedTuple):
