@@ -120,7 +120,7 @@ _PUBLIC: Mapping[str, Schema] = {
     "note": _text,
     "input": _text,
     "precision": _word,
-    "agreement": _figures,
+    "agreement": _figures,  # the export's parity, by the name that files out there have for it
     "exported_with": _versions,
 }
 

@@ -44,7 +44,7 @@ class EvaluateConfig(ReportSettings, LossNetworkSettings, DepthNetworkSettings, 
         " where folders of them are given, else 256)",
         default=None,
     )
-    second_depth: OptionalText = setting("another that judges depth, too", default=None)
+    second_depth: OptionalText = setting("another that measures depth, too", default=None)
     sheet: OptionalPath = setting(
         "also draw photos, their depth and every network's picture", default=None
     )

@@ -57,7 +57,7 @@ class DepthNetworkSettings(Settings):
     """What tells depth where pictures are measured or shown."""
 
     depth_network: OptionalText = setting(
-        "what tells near from far, and judges depth: NAME.safetensors, NAME.onnx or"
+        "what tells near from far, and measures depth: NAME.safetensors, NAME.onnx or"
         " transformers:NAME (default: the best that ships)",
         default=None,
     )

@@ -23,7 +23,7 @@ SCALARS = {"strength": 1.0, "keep_colour": 0.0}
 
 
 class ExportWrapper(nn.Module):
-    """The network as it is deployed, with pre- and post-processing inside.
+    """The network as exported, with pre- and post-processing inside.
 
     N×3×H×W float RGB in [0,1] in, or with ``uint8`` N×H×W×3 RGB bytes. A style network gives the
     same out, clamped; a depth network N×1×H×W float relative depth, larger = farther. A style

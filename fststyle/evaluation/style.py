@@ -154,7 +154,7 @@ def _on_photos(
 
 
 def _open_depths(config: EvaluateConfig) -> list[DepthEstimator]:
-    """The depth networks that judge, each of a name of its own."""
+    """The depth networks that pictures are measured by, each of a name of its own."""
     depths = [open_estimator(config.depth_network, config.vgg_weights, config.device)]
     if config.second_depth:
         second = open_estimator(config.second_depth, config.vgg_weights, config.device)

@@ -1,4 +1,4 @@
-"""Reading and writing pictures with Pillow; no torch here, since the deployed runtime uses it."""
+"""Reading and writing pictures with Pillow; no torch here, since ``infer`` uses it."""
 
 import contextlib
 import io

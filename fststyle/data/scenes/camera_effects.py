@@ -1,4 +1,9 @@
-"""What air, lens and sensor do to a drawn scene before it is a photo."""
+"""What air, lens and sensor do to a drawn scene before it is a photo.
+
+By hand, since torchvision's classes draw from torch's global generator, and a scene must follow
+from its seed alone; its functions are slower (noise 5.5 ms instead of 2.5, a wide blur 21 instead
+of 1.8, at 224×288).
+"""
 
 import io
 
