@@ -22,9 +22,9 @@ from fststyle.utils.pretrained import shipped_styles
 from tests.conftest import ROOT, interrupting, picture
 
 DOCUMENTED = [
-    *("fststyle", "fststyle.inference.styles", "fststyle.inference.stylizer"),
-    *("fststyle.training.style", "fststyle.deployment.export", "fststyle.optimization.run"),
-    "fststyle.depth.predict",
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for file in sorted((ROOT / "fststyle").rglob("*.py"))
+    if re.search(r"^ *>>> ", file.read_text("utf-8"), re.MULTILINE)
 ]
 """Modules whose examples are run, in a folder with a photo.jpg of 64×48 pixels, photos/ with four,
 a painting, style.png, and a trained network, dots.safetensors."""
@@ -81,8 +81,22 @@ def test_what_is_no_style_is_refused_in_a_line(tmp_path: Path) -> None:
         fststyle.load_style("udnei")
     with pytest.raises(FileNotFoundError, match="none.onnx: no such file"):
         fststyle.load_style(tmp_path / "none.onnx")
-    with pytest.raises(ValueError, match="threads must be at least 1"):
-        fststyle.load_style("udnie_live", threads=0)
+    with pytest.raises(
+        ValueError, match="x.safetensors is to be exported first: fststyle export x"
+    ):
+        fststyle.load_style("x.safetensors")
+    threads: Any
+    for threads, message in ((0, "at least 1"), (1.5, "a whole number"), ("2", "a whole number")):
+        with pytest.raises(ValueError, match=f"threads must be {message}, not {threads!r}"):
+            fststyle.load_style("udnie_live", threads=threads)
+
+
+def test_an_unknown_keyword_is_named_with_its_function() -> None:
+    functions: list[Any] = [fststyle.train, fststyle.optimize, fststyle.export]
+    for function in functions:
+        message = rf"{function.__name__}\(\): .* keyword argument 'stile'"
+        with pytest.raises(TypeError, match=message):
+            function(stile="a.jpg")
 
 
 def test_a_training_goes_on_where_it_was_interrupted(

@@ -69,7 +69,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(
     with monkeypatch.context() as patched:
         patched.setattr(DepthTask, "save", interrupting(DepthTask.save, 1))
         assert main(["depth", "train", *map(str, options)]) == 130
-    assert "go on with: depth train --name tiny --resume" in capsys.readouterr().out
+    assert "go on with: fststyle depth train --name tiny --resume" in capsys.readouterr().out
     assert 2 <= load_tensors(tmp_path / "run" / "state.safetensors")[1]["step"] < 6
     here("depth", "train", "--resume", "--name", "tiny", "--run-dir", tmp_path / "run")
     other = list(options)

@@ -153,7 +153,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
         patched.setattr(StyleTask, "validate", validate)
         assert main(["train", *map(str, options)]) == 130
     output = capsys.readouterr().out
-    assert re.search(r"stopped at step \d, .*go on with: train --name tiny --resume", output)
+    assert re.search(
+        r"stopped at step \d, .*go on with: fststyle train --name tiny --resume", output
+    )
     assert 4 <= step_of(folder) < 8
     # A setting that may change is given anew.
     again = ("train", "--resume", "--name", "tiny", "--run-dir", folder)

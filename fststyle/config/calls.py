@@ -40,7 +40,11 @@ def from_keywords(
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-            return function(signature.bind_partial(*args, **kwargs).arguments)
+            try:
+                options = signature.bind_partial(*args, **kwargs).arguments
+            except TypeError as error:
+                raise TypeError(f"{function.__name__}(): {error}") from None
+            return function(options)
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         call.__doc__ = _with_settings(function.__doc__ or "", config)

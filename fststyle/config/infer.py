@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fststyle.config.settings import Settings, Text, Texts, at_least, check, setting, within
 from fststyle.config.shared import ProviderSettings
-from fststyle.utils.pretrained import shipped_styles, style_file
+from fststyle.utils.pretrained import describe_no_style, shipped_styles, style_file
 
 
 class StyleControls(Settings):
@@ -53,7 +53,17 @@ class StyleControls(Settings):
         return self.grain if self.strength else 0
 
 
-class InferConfig(StyleControls, ProviderSettings):
+class SessionSettings(ProviderSettings):
+    """What ONNX Runtime computes on, and on how much of it."""
+
+    threads: int | None = setting("CPU threads (default: all cores)", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "threads")
+
+
+class InferConfig(StyleControls, SessionSettings):
     """``infer``: pictures and videos through ONNX files."""
 
     inputs: Texts = setting(
@@ -96,11 +106,9 @@ class InferConfig(StyleControls, ProviderSettings):
         " better",
         default=16,
     )
-    threads: int | None = setting("CPU threads (default: all cores)", default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, self, "threads")
         check(
             self.fps is None or 0 < self.fps <= 1000, f"--fps must lie in (0, 1000], not {self.fps}"
         )
@@ -152,10 +160,9 @@ class InferConfig(StyleControls, ProviderSettings):
 
     def _no_style(self) -> str:
         """What to say of the first of ``media``, or where there is nothing."""
-        ships = f"the styles that ship are {', '.join(shipped_styles())}"
-        if not self.media:
-            return f"a style comes first, NAME.onnx or one of those that ship; {ships}"
-        name = self.media[0]
-        if name.endswith(".safetensors"):
-            return f"{name} is to be exported first: export {name} --uint8"
-        return f"{name} is no style: {ships}; others are given as NAME.onnx"
+        if self.media:
+            return describe_no_style(self.media[0])
+        return (
+            "a style comes first, NAME.onnx or one of those that ship; the styles that ship are"
+            f" {', '.join(shipped_styles())}"
+        )

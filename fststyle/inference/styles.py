@@ -8,7 +8,7 @@ from typing import Any
 
 from fststyle.inference.model_file import read_model
 from fststyle.inference.stylizer import Stylizer
-from fststyle.utils.pretrained import CHECKPOINTS, shipped_styles, style_file
+from fststyle.utils.pretrained import CHECKPOINTS, describe_no_style, shipped_styles, style_file
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,7 @@ def load_style(
     """
     file = style_file(style)
     if file.suffix != ".onnx":
-        raise ValueError(
-            f"{style} is no style: the styles that ship are {', '.join(shipped_styles())}; others"
-            " are given as NAME.onnx"
-        )
+        raise ValueError(describe_no_style(style))
     return Stylizer(file, provider, threads)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from onnxruntime import OrtValue
 from PIL import Image
 
-from fststyle.config.infer import StyleControls
+from fststyle.config.infer import SessionSettings, StyleControls
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import as_rgb, read_image
 from fststyle.images.noise import NOISE_LEVELS, add_noise
@@ -28,7 +28,8 @@ tile of a larger one has (1.3 GB)."""
 
 
 class Stylizer:
-    """A style, made by ``load_style``: call it with a picture.
+    """A style, made by ``load_style``: call it with a picture. Pickled it is its file's path, which
+    other processes open again.
 
     >>> import numpy as np
     >>> import fststyle
@@ -54,17 +55,25 @@ class Stylizer:
     """
 
     def __init__(self, model: Path, provider: str = "auto", threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
-        opened = open_session(model, provider, threads, output="output", holds="style network")
+        self._settings = SessionSettings(provider=provider, threads=threads)
+        self._threads = self._settings.threads
+        opened = open_session(
+            model, self._settings.provider, self._threads, output="output", holds="style network"
+        )
         self.model = model
-        self._threads = threads
         self._session, self.provider, self.card, self._uint8 = opened
         self._scalars = {i.name for i in self._session.get_overridable_initializers()}
         self._shape = self._session.get_inputs()[0].shape  # names where any size will do
         self._tiles: Tiles | None = None
         self._buffers: tuple[OrtValue, OrtValue] | None = None
         self._lock = threading.Lock()  # one at a time uses the buffers: a stream runs in a thread
+
+    def __repr__(self) -> str:
+        return f"Stylizer({str(self.model)!r}, provider={self.provider!r}, threads={self._threads})"
+
+    def __reduce__(self) -> tuple[type["Stylizer"], tuple[Path, str, int | None]]:
+        """The file is opened again where it is unpickled, by the provider that was asked for."""
+        return Stylizer, (self.model.absolute(), self._settings.provider, self._threads)
 
     @overload
     def __call__(

@@ -91,23 +91,20 @@ def train_on(
         return load_batches(samples, numbers, workers, context.device.type == "cuda")
 
     broken: dict[str, str] = {}
+    run_dir = f" --run-dir {config.run_dir}" if config.run_dir else ""
+    resume = f"fststyle {command} --name {config.name} --resume{run_dir}"
     try:
         train(task, state, batches, config, precision, context, logger, broken)
     except Interrupted:
         if context.is_main_process:
-            print(
-                f"stopped at step {state.step}, saved in {config.folder};"
-                f" go on with: {command} --name {config.name} --resume"
-                + (f" --run-dir {config.run_dir}" if config.run_dir else "")
-            )
+            print(f"stopped at step {state.step}, saved in {config.folder}; go on with: {resume}")
         raise
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):  # as its handler of SIGCHLD says it
             raise
         raise OSError(
             "a process that reads photos was ended from outside, most often for lack of memory; go"
-            f" on from the last checkpoint, with --workers 0 or fewer than {workers}: {command}"
-            f" --name {config.name} --resume"
+            f" on from the last checkpoint, with --workers 0 or fewer than {workers}: {resume}"
         ) from error
     finally:
         logger.close()

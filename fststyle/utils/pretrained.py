@@ -16,6 +16,15 @@ def shipped_styles() -> dict[str, Path]:
     return {path.stem: path for path in sorted((CHECKPOINTS / "styles").glob("*.onnx"))}
 
 
+def describe_no_style(name: object) -> str:
+    """What to say of ``name``, given as a style, where it is neither one that ships nor an ONNX
+    file."""
+    if str(name).endswith(".safetensors"):
+        return f"{name} is to be exported first: fststyle export {name} --uint8"
+    ships = f"the styles that ship are {', '.join(shipped_styles())}"
+    return f"{name} is no style: {ships}; others are given as NAME.onnx"
+
+
 def style_file(name: str | Path) -> Path:
     """The file of the style that ships as ``name``; where none does, ``name`` itself.
 

@@ -1,3 +1,5 @@
+import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,20 @@ def test_arrays_keep_their_shape(stylizer: Stylizer) -> None:
     assert stylizer(frames[:0]).shape == (0, 48, 64, 3)
     assert stylizer(frames, max_size=32).shape == (3, 24, 32, 3)
     assert np.array_equal(stylizer(frames, strength=0), frames), "the original has no grain"
+
+
+def test_it_is_the_same_from_a_pickle(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(models["uint8"].parent)
+    stylizer = Stylizer(Path(models["uint8"].name), "cpu", threads=1)
+    assert re.fullmatch(r"Stylizer\('.*\.onnx', provider='cpu', threads=1\)", repr(stylizer))
+    pickled = pickle.dumps(stylizer)
+    monkeypatch.chdir(tmp_path)
+    again = pickle.loads(pickled)
+    assert repr(again).endswith("provider='cpu', threads=1)")
+    frame = np.asarray(picture(0))
+    assert np.array_equal(again(frame), stylizer(frame))
 
 
 def test_controls_may_be_numbers_of_numpy(stylizer: Stylizer) -> None:
