@@ -49,10 +49,19 @@ __all__ = list(_MODULES)
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULES[name]), name)
+    try:
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("fststyle"):
+            raise
+        raise ModuleNotFoundError(
+            f"fststyle.{name} needs {error.name}, which is not installed: in a clone of fststyle,"
+            ' pip install ".[train]"',
+            name=error.name,
+        ) from error
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*__all__, "__version__", "__doc__", "__file__", "__name__", "__path__"})

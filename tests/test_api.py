@@ -68,6 +68,15 @@ def test_every_name_is_there() -> None:
         fststyle.load_stile  # noqa: B018
 
 
+def test_without_torch_it_is_said_what_to_install() -> None:
+    code = "import sys; sys.modules['torch'] = None; import fststyle; fststyle.train"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: fststyle.train needs torch, which is not installed: in a clone of"
+        ' fststyle, pip install ".[train]"'
+    )
+
+
 def test_the_styles_that_ship_are_listed() -> None:
     styles = fststyle.list_styles()
     assert list(styles) == list(shipped_styles())

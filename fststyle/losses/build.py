@@ -101,7 +101,9 @@ def load_loss_network(name: str, vgg_weights: Path | None) -> ModelDescriptor[VG
     except FileNotFoundError as error:
         if name != "vgg19" or vgg_weights is not None:
             raise
-        raise FileNotFoundError(f"{error}; or train with --loss-network small") from error
+        raise FileNotFoundError(
+            f"{error}; or take the small one that ships, --loss-network small"
+        ) from error
 
 
 def sized_paintings(

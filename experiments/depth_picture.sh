@@ -1,0 +1,24 @@
+#!/usr/bin/env sh
+# README's first picture: one of scikit-image's photos, optimized under the four methods at about equal
+# style loss. Needs FSTSTYLE_ASSETS. Ten minutes on 2 CPU cores; what is there is not made again.
+set -eu
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+OUT=${OUT:-experiments/depth_picture}
+STYLE=$FSTSTYLE_ASSETS/styles/starry_night.jpg
+fststyle() { "$PYTHON" -m fststyle "$@"; }
+
+mkdir -p "$OUT/photos"
+[ -d "$OUT/demo" ] || fststyle demo "$OUT/demo"
+cp "$OUT/demo/photos/astronaut.png" "$OUT/photos"
+pictures() { # METHOD STYLE_WEIGHT
+  fststyle optimize "$OUT/photos" --style "$STYLE" --output "$OUT/$1" --method "$1" \
+    --style-weight "$2" --size 240 480 --steps 60 50 --skip-existing
+}
+pictures plain 16
+pictures weighted 11
+pictures depth 18
+pictures combined 13
+fststyle compare "$OUT/plain" "$OUT/weighted" "$OUT/depth" "$OUT/combined" \
+  --content "$OUT/photos/astronaut.png" --style "$STYLE" --height 256 --quality 88 \
+  --output "$OUT/depth.jpg" --overwrite
