@@ -8,11 +8,10 @@ OUT=${OUT:-experiments/depth_picture}
 STYLE=$FSTSTYLE_ASSETS/styles/starry_night.jpg
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
-mkdir -p "$OUT/photos"
+PHOTO=$OUT/demo/photos/astronaut.png
 [ -d "$OUT/demo" ] || fststyle demo "$OUT/demo"
-cp "$OUT/demo/photos/astronaut.png" "$OUT/photos"
 pictures() { # METHOD STYLE_WEIGHT
-  fststyle optimize "$OUT/photos" --style "$STYLE" --output "$OUT/$1" --method "$1" \
+  fststyle optimize "$PHOTO" --style "$STYLE" --output "$OUT/$1/astronaut.png" --method "$1" \
     --style-weight "$2" --size 240 480 --steps 60 50 --record --skip-existing
 }
 pictures plain 16
@@ -20,4 +19,4 @@ pictures weighted 11
 pictures depth 18
 pictures combined 13
 fststyle compare "$OUT/plain" "$OUT/weighted" "$OUT/depth" "$OUT/combined" \
-  --content "$OUT/photos/astronaut.png" --height 256 --quality 85 --output "$OUT/depth.jpg" --overwrite
+  --content "$PHOTO" --height 256 --quality 85 --output "$OUT/depth.jpg" --overwrite
