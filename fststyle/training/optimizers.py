@@ -1,7 +1,6 @@
 """Optimizers of style networks.
 
-A training step is almost all loss network, so that a dearer step of the optimizer costs next to
-nothing.
+A training step is almost all loss network, so that a dearer step of the optimizer costs little.
 """
 
 from collections import defaultdict
