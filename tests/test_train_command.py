@@ -207,6 +207,26 @@ def test_a_run_is_not_overwritten_nor_resumed_under_other_settings(
     assert status == 2 and "not the one this run began with" in error
 
 
+def test_a_run_that_holds_a_content_error_resumes_bit_for_bit(
+    train_options: Options, tmp_path: Path, capsys: Capture
+) -> None:
+    recipe = [*train_options, "--style-balance", "relative", "--content-error", "0.5"]
+    recipe += ["--optimizer", "muon", "--lr-decay", "0", "--workers", "0"]
+    for folder, options in (
+        ("whole", ["--steps", "4"]),
+        ("part", ["--steps", "2"]),
+        ("part", ["--steps", "4", "--resume"]),
+    ):
+        given = with_option(recipe, "--run-dir", tmp_path / folder)
+        assert run_here(capsys, "train", *given, *options)[0] == 0
+    whole, part = (
+        load_tensors(tmp_path / name / "state.safetensors") for name in ("whole", "part")
+    )
+    assert whole[0].keys() == part[0].keys() >= {"memory.content_weight", "memory.content_error"}
+    assert all(torch.equal(whole[0][name], part[0][name]) for name in whole[0])
+    assert whole[1]["content_weight"] == whole[0]["memory.content_weight"].item() != 1
+
+
 def test_broken_photos_are_named_at_the_end(
     train_options: Options, photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,11 @@ def measure_photo(
     Returns photo, depth and every network's picture.
     """
     content = as_tensor(photo).to(device)
+
+    @cache
+    def content_maps(objective: StyleObjective) -> Mapping[str, Tensor]:
+        return objective.maps(content)
+
     before = [depth(photo) for depth in depths]
     row = [photo, colorize(before[0])]
     figures: list[dict[str, float]] = []
@@ -55,7 +61,7 @@ def measure_photo(
         seconds.append(time.perf_counter() - started)
         pixels = output[0].permute(1, 2, 0).cpu().numpy()
         picture = Image.fromarray(to_uint8(np.nan_to_num(pixels)))
-        features, targets = result.objective.maps(output), result.objective.maps(content)
+        features, targets = result.objective.maps(output), content_maps(result.objective)
         values = _compare(result.objective, features, targets, picture, photo, depths, before)
         errors = relative_errors(result.objective, features, targets)
         if not np.isfinite(pixels).all():
@@ -64,7 +70,7 @@ def measure_photo(
         relative.append(errors)
         row.append(picture)
     # Only now, when nothing can fail any more: the networks' figures are of the same photos.
-    measure_controls(controls, place, photo, device)
+    measure_controls(controls, place, photo, content_maps, device)
     for result, values, errors, taken in zip(networks, figures, relative, seconds, strict=True):
         result.seconds.append(taken)
         result.add_relative(errors)

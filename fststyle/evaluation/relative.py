@@ -1,6 +1,6 @@
 """Errors in parts: of style layer by layer and of content, beside rows that show what they mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -58,15 +58,22 @@ def relative_errors(
 
 @torch.no_grad()
 def measure_controls(
-    controls: Sequence[ModelResult], place: Path, photo: Image.Image, device: torch.device
+    controls: Sequence[ModelResult],
+    place: Path,
+    photo: Image.Image,
+    content_maps: Callable[[StyleObjective], Mapping[str, Tensor]],
+    device: torch.device,
 ) -> None:
-    """Add one photo's errors to those of the rows without a network."""
+    """Add one photo's errors to those of the rows without a network.
+
+    ``content_maps``: ``StyleObjective.maps`` of the photo, which networks are compared with, too.
+    """
     for result in controls:
+        content = content_maps(result.objective)
         picture = result.output(place, photo)
         assert isinstance(picture, Image.Image)
-        maps, content = (
-            result.objective.maps(as_tensor(image).to(device)) for image in (picture, photo)
-        )
+        same = picture is photo
+        maps = content if same else result.objective.maps(as_tensor(picture).to(device))
         result.add_relative(relative_errors(result.objective, maps, content))
 
 

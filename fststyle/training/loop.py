@@ -141,7 +141,7 @@ def train(
                 _roll_back(state, good, bar)
                 meter, passed_over = Meter(state), PassedOver()
                 done, _ = state.progress(config)
-                bar.n = done
+                bar.n = min(done, total)
                 bar.refresh()
                 continue
             stopping = context.any(stop.requested)
@@ -164,7 +164,7 @@ def _bar(config: LoopConfig, done: float, total: float, *, show: bool) -> tqdm:
     if config.seconds is None:
         return tqdm(total=int(total), initial=int(done), unit="step", disable=not show)
     shown = "{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
-    return tqdm(total=total, initial=done, bar_format=shown, disable=not show)
+    return tqdm(total=total, initial=min(done, total), bar_format=shown, disable=not show)
 
 
 def seed_step(seed: int, rank: int, samples: int) -> None:

@@ -4,6 +4,7 @@ A training step is almost all loss network, so that a dearer step of the optimiz
 """
 
 from collections import defaultdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,25 +73,19 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update of all parameters that have a gradient."""
-        found_inf: Tensor | None = getattr(self, "found_inf", None)
-        scale: Tensor | None = getattr(self, "grad_scale", None)
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
-            grads = [p.grad for p in params]
-            lr = group["rate"] * group["lr"]
-            if params and group["kernels"]:
-                self._move_kernels(lr, params, grads, scale, found_inf)
-            elif params:
-                self._move_others(lr, params, grads, scale, found_inf)
+            move = self._move_kernels if group["kernels"] else self._move_others
+            if params:
+                move(group["rate"] * group["lr"], params)
 
-    def _move_kernels(
-        self,
-        lr: float,
-        params: list[Tensor],
-        grads: list[Tensor],
-        scale: Tensor | None,
-        found_inf: Tensor | None,
-    ) -> None:
+    def _handed_over(self) -> tuple[Tensor | None, Tensor | None]:
+        """(factor of the gradients, whether any is not finite); None where nothing was set."""
+        return getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+
+    def _move_kernels(self, lr: float, params: list[Tensor]) -> None:
+        scale, found_inf = self._handed_over()
+        grads: list[Any] = [param.grad for param in params]
         fresh: float | Tensor = 1 - MOMENTUM
         if scale is not None:
             grads = [grad / scale for grad in grads]
@@ -113,14 +108,9 @@ class Muon(torch.optim.Optimizer):
             for (param, _), update in zip(pairs, updates, strict=True):
                 param.sub_(lr * update.view(shape))
 
-    def _move_others(
-        self,
-        lr: float,
-        params: list[Tensor],
-        grads: list[Tensor],
-        scale: Tensor | None,
-        found_inf: Tensor | None,
-    ) -> None:
+    def _move_others(self, lr: float, params: list[Tensor]) -> None:
+        scale, found_inf = self._handed_over()
+        grads: list[Any] = [param.grad for param in params]
         for param in params:
             if not self.state[param]:
                 self.state[param] = {

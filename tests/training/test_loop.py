@@ -94,6 +94,17 @@ def test_a_state_from_a_file_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert same(run(Regression(), resumed, lr_decay=0), whole)
 
 
+def test_a_timed_training_ends_by_the_clock_and_goes_on_with_what_is_left() -> None:
+    state = run(Regression(), new_state(), time="0.02s", steps=1)  # of which time makes nothing
+    assert state.seconds >= 0.02 and state.step > 0
+    resumed = new_state()
+    resumed.restore(*state.capture())
+    run(Regression(), resumed, time="0.02s")
+    assert (resumed.step, resumed.seconds) == (state.step, state.seconds)
+    run(Regression(), resumed, time=f"{2 * state.seconds}s")
+    assert resumed.step > state.step
+
+
 def test_a_nan_is_passed_over_and_its_photos_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
