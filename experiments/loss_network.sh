@@ -6,6 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-experiments/loss}
+# The losses and the optimizer that these figures were measured with, before there were others.
+PAPERS="--style-balance sum --content-layers relu2_2 --style-weight 4 --depth-weight 8 --optimizer adam --init none"
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 if [ ! -d "$OUT/stylized" ]; then
@@ -20,7 +22,7 @@ small="$OUT/small.safetensors"
 networks=""
 for loss in vgg19 "$small"; do
   name=$(basename "$loss" .safetensors)
-  "$PYTHON" train.py --resume --style "$A/styles/starry_night.jpg" --content "$A/photos/train" \
+  "$PYTHON" train.py --resume --style "$A/styles/starry_night.jpg" --content "$A/photos/train" $PAPERS \
     --val "$A/photos/val" --method plain --steps 1200 --image-size 160 --batch-size 2 \
     --loss-network "$loss" --name "$name" --run-dir "$OUT/$name"
   networks="$networks $OUT/$name/$name.safetensors"

@@ -11,6 +11,8 @@ SETTING=${SETTING:---image-size 128 --batch-size 2}
 BASE=${BASE:-1200}
 STEPS=${STEPS:-800}
 SIZE=${SIZE:-128}
+# The losses and the optimizer that these figures were measured with, before there were others.
+PAPERS="--style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam"
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 fststyle() { "$PYTHON" -m fststyle "$@"; }
@@ -20,11 +22,11 @@ train() { # PAINTING NAME STEPS OPTIONS…
   shift 3
   fststyle train --resume --style "$A/styles/$painting.jpg" --content "$A/photos/train" \
     --val "$A/photos/val" --name "$name" --run-dir "$OUT/$painting/$name" --steps "$steps" \
-    --picture-interval 400 --checkpoint-interval 400 $SETTING "$@"
+    --picture-interval 400 --checkpoint-interval 400 $PAPERS $SETTING "$@"
 }
 
 methods() { # PAINTING and the style weights of weighted, depth and combined
-  train "$1" base "$BASE" --method plain --style-weight 2
+  train "$1" base "$BASE" --method plain --style-weight 2 --init none
   set -- "$@" "--init $OUT/$1/base/base.safetensors"
   train "$1" plain "$STEPS" $5 --method plain --style-weight 2
   train "$1" weighted "$STEPS" $5 --method weighted --alpha-min 0.1 --alpha-max 10 \

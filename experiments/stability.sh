@@ -9,6 +9,8 @@ PYTHON=${PYTHON:-python3}
 OUT=${OUT:-experiments/stability}
 SETTING=${SETTING:---image-size 160 --batch-size 2}
 STEPS=${STEPS:-700}
+# The losses and the optimizer that these figures were measured with, before there were others.
+PAPERS="--style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam"
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 networks=""
@@ -17,7 +19,7 @@ for weights in "0 8" "1000 10"; do
   name=stability_$stability
   "$PYTHON" train.py --resume --style "$A/styles/starry_night_crop.jpg" --content "$A/photos/train" \
     --val "$A/photos/val" --init checkpoints/styles/starry_night.safetensors --steps "$STEPS" $SETTING \
-    --stability-weight "$stability" --style-weight "${weights#* }" --name "$name" --run-dir "$OUT/$name"
+    $PAPERS --stability-weight "$stability" --style-weight "${weights#* }" --name "$name" --run-dir "$OUT/$name"
   networks="$networks $OUT/$name/$name.safetensors"
 done
 "$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --videos "$A"/video/davis/*.mp4 \

@@ -15,6 +15,8 @@ SETTING=${SETTING:---image-size 192 --batch-size 2}
 STEPS=${STEPS:-1200}
 LIVE_STEPS=${LIVE_STEPS:-1400}
 HISTORY=${HISTORY:-}
+# The losses and the optimizer that these figures were measured with, before there were others.
+PAPERS="--style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam"
 A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
@@ -35,7 +37,7 @@ mkdir -p "$OUT"
 networks=""
 for name in $STYLES; do
   facts "$name"
-  look="--width 32 --style-weight 8 --steps $STEPS" init=""
+  look="--width 32 --style-weight 8 --steps $STEPS" init="--init none"
   # Steady strokes are for video; they take from the style what the larger weight gives back.
   case $name in
     *_live) look="--width 8 --style-weight 10 --stability-weight 1000 --steps $LIVE_STEPS" ;;
@@ -45,7 +47,7 @@ for name in $STYLES; do
   fi
   fststyle train --resume --style "$A/styles/$file.jpg" --content "$A/photos/train" --val "$A/photos/val" \
     --name "$name" --run-dir "$OUT/$name" $look \
-    --picture-interval 600 --checkpoint-interval 100 $SETTING $init
+    --picture-interval 600 --checkpoint-interval 100 $PAPERS $SETTING $init
   networks="$networks $OUT/$name/$name.safetensors"
 done
 fststyle evaluate $networks --photos "$A/photos/val" \

@@ -6,12 +6,14 @@ set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-experiments/widths}
+# The losses and the optimizer that these figures were measured with, before there were others.
+PAPERS="--style-balance sum --content-layers relu2_2 --style-weight 4 --depth-weight 8 --optimizer adam --init none"
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 networks=""
 for width in 32 16 8; do
   name=width_$width
-  "$PYTHON" train.py --resume --style "$A/styles/starry_night.jpg" --content "$A/photos/train" \
+  "$PYTHON" train.py --resume --style "$A/styles/starry_night.jpg" --content "$A/photos/train" $PAPERS \
     --val "$A/photos/val" --method plain --steps 1200 --image-size 160 --batch-size 2 \
     --width $width --name $name --run-dir "$OUT/$name"
   "$PYTHON" -m fststyle bench infer --checkpoint "$OUT/$name/$name.safetensors" --size 640x360 \

@@ -36,6 +36,11 @@ Commands = Mapping[str, "Command | Commands"]
 
 COMMANDS: Commands = {
     "train": Command("train a style network", config.StyleTrainConfig, "training.style:train"),
+    "preview": Command(
+        "show what a painting gives with several settings",
+        config.PreviewConfig,
+        "training.preview:preview",
+    ),
     "export": Command(
         "turn a trained network into an ONNX file", config.ExportConfig, "deployment.export:export"
     ),

@@ -343,9 +343,10 @@ def tiny_run(style: Path, content: Path, vgg: Path, folder: Path) -> list[Any]:
     return [
         *("--style", style, "--content", content, "--name", "tiny", "--run-dir", folder),
         *("--vgg-weights", vgg, "--style-layers", "relu1_2", "relu2_2", "--no-calibrate"),
+        *("--content-layers", "relu2_2", "--init", "none"),
         *("--image-size", 32, "--style-size", 48, "--width", 4, "--steps", 8, "--batch-size", 2),
         *("--checkpoint-interval", 3, "--picture-interval", 4, "--precision", "fp32"),
-        *("--device", "cpu", "--style-weight", 1e-3, "--method", "plain"),
+        *("--device", "cpu", "--style-weight", 0.5, "--method", "plain"),
     ]
 
 

@@ -55,7 +55,7 @@ def test_a_combined_run_is_taken_up_exactly_and_computes_depth_once(
     card = load(tmp_path / "whole/tiny.safetensors", STYLE).card
     assert card["settings"]["method"] == "combined"
     assert card["depth_network"]["kind"] == "hourglass"
-    assert card["losses"].keys() == {"content", "style", "depth"}
+    assert card["losses"].keys() == {"content", "content_error", "style", "depth"}
     events = EventAccumulator(str(tmp_path / "whole/tensorboard"))
     events.Reload()
     assert {"train/depth", "val/depth", "val/content"} <= set(events.Tags()["scalars"])
@@ -166,6 +166,8 @@ def test_the_thesis_preset_gives_way_to_what_is_said() -> None:
     assert thesis.crop_size == (512, 640) and thesis.loss_downscale == 2 and not thesis.calibrate
     assert (thesis.alpha_min, thesis.alpha_max) == (1, 5)
     assert (thesis.content_weight, thesis.style_weight, thesis.depth_weight) == (1, 1000, 20)
+    assert thesis.content_layers == ("relu2_2",) and thesis.layer_factors == (1, 1, 1, 1)
+    assert (thesis.style_balance, thesis.optimizer, thesis.init) == ("sum", "adam", "none")
     assert from_options(StyleTrainConfig, {**needed, "style_weight": 3.0}).style_weight == 3
 
 

@@ -70,7 +70,7 @@ def test_a_run_leaves_a_network_that_describes_itself(uninterrupted: Path) -> No
     assert network.width == 4 and card["step"] == 8
     assert card["style"][0]["name"] == "painting.png" and len(card["style"][0]["sha256"]) == 64
     assert card["losses"].keys() == {"content", "style"}
-    assert card["settings"]["style_weight"] == 1e-3 and card["versions"]["torch"]
+    assert card["settings"]["style_weight"] == 0.5 and card["versions"]["torch"]
     assert (uninterrupted / "validation.png").is_file()
 
 
@@ -200,7 +200,7 @@ def test_a_run_is_not_overwritten_nor_resumed_under_other_settings(
     assert status == 2 and "holds a run already: add --resume" in error
     status, error = run_here(capsys, "train", *options, "--resume", "--style-weight", "5")
     assert status == 2
-    assert "--style-weight was 0.001 when this run began and cannot become 5.0" in error
+    assert "--style-weight was 0.5 when this run began and cannot become 5.0" in error
     other = tmp_path / "other.png"
     picture(7).save(other)
     status, error = run_here(capsys, "train", *with_option(options, "--style", other), "--resume")

@@ -99,6 +99,29 @@ def write_json(file: Path | None, result: Mapping[str, Any]) -> None:
     figures.write_json(file, described)
 
 
+FEATURES = ("avx2", "avx512_bf16", "avx512_fp16", "amx_bf16", "arm_bf16", "bf16")
+"""What processors may have and networks profit from, by PyTorch's names."""
+
+
+def processor(device: torch.device) -> str:
+    """What torch computes on, and what of its features torch makes use of, in a line."""
+    found = hardware()
+    if device.type == "cuda":
+        return str(found["gpu"])
+    return f"{found['cpu']}, {found['cores']} cores; {', '.join(found['features'])}"
+
+
+def _features() -> list[str]:
+    capability = torch.backends.cpu.get_cpu_capability().lower()
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    has = [name for name in FEATURES if capabilities.get(name)]
+    # The user may have forbidden torch what the processor has.
+    used = [
+        name for name in has if capability == "avx512" or not name.startswith(("avx512", "amx"))
+    ]
+    return list(dict.fromkeys([capability, *used]))
+
+
 def hardware() -> dict[str, Any]:
     """What the figures were measured on."""
     cpu = platform.processor()
@@ -109,6 +132,7 @@ def hardware() -> dict[str, Any]:
     return {
         "cpu": cpu,
         "cores": os.cpu_count(),
+        "features": _features(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         **versions(),
         "onnxruntime": onnxruntime.__version__,

@@ -1,9 +1,12 @@
 """Speed, measured side by side in one run: machines differ and drift, ratios hold."""
 
+import copy
 import statistics
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,17 +18,25 @@ from fststyle.benchmarks.baselines import (
     PlainStep,
     calibrated_extractor,
 )
-from fststyle.benchmarks.timing import alternate, median_ratio, print_table, write_json
+from fststyle.benchmarks.race import race
+from fststyle.benchmarks.timing import alternate, median_ratio, print_table, processor, write_json
+from fststyle.checkpoints import STYLE, load
+from fststyle.checkpoints.loading import shipped
 from fststyle.config import BenchTrainConfig, StyleTrainConfig
 from fststyle.config.calls import from_settings
 from fststyle.data.loader import SampleNumbers, load_batches
-from fststyle.data.photos import PhotoCrops
+from fststyle.data.photos import PhotoCrops, validation_images
 from fststyle.images.find import find_images
+from fststyle.images.io import read_image
+from fststyle.losses.build import sized_paintings
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.transform import TransformNet
+from fststyle.training.optimizers import build_optimizer
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
 from fststyle.utils.files import check_free_options
+
+VALIDATION_PHOTOS = 8
 
 
 @from_settings(BenchTrainConfig)
@@ -69,6 +80,7 @@ def bench_train(config: BenchTrainConfig) -> None:
         }
         for name, times in seconds.items()
     ]
+    print(processor(device))
     print_table(rows)
     result = {"train": rows, "image_size": config.image_size, "batch_size": config.batch_size}
     if config.content is not None:
@@ -76,7 +88,44 @@ def bench_train(config: BenchTrainConfig) -> None:
         needed = config.batch_size / statistics.median(seconds["fststyle"])
         print(f"reading: {rate:.0f} photos/s in one process, {rate / needed:.0f} times the need")
         result["photos_read_per_second"] = rate
+    if config.race:
+        assert config.content is not None and config.style is not None  # as the settings check
+        result["race"] = _race(config, config.content, config.style, precision, device)
     write_json(config.json, result)
+
+
+def _race(
+    config: BenchTrainConfig, content: Path, style: Path, precision: str, device: torch.device
+) -> list[dict[str, Any]]:
+    """The plain step, and ours: with the same optimizer, with Muon, with Muon from the base."""
+    files = find_images(content)
+    val = validation_images(files, (config.image_size, config.image_size), VALIDATION_PHOTOS)
+    (painting,) = sized_paintings([read_image(style, srgb=True)], (512,), device)
+    plain_vgg = calibrated_extractor("vgg19", device, config.vgg_weights)
+    vgg = calibrated_extractor("vgg19", device, config.vgg_weights)
+    objective = StyleObjective(vgg, [painting], CONTENT_LAYERS, STYLE_LAYERS, WEIGHTS)
+    vgg.convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
+    torch.manual_seed(0)
+    network = TransformNet(config.width).to(device)
+    runners: dict[str, PlainStep | OurStep] = {
+        "plain": PlainStep(network, plain_vgg, painting),
+        "fststyle, adam": OurStep(copy.deepcopy(network), objective, precision),
+        "fststyle, muon": OurStep(copy.deepcopy(network), objective, precision, optimizer="muon"),
+    }
+    base = shipped().get(f"base_{config.width}")
+    if base is not None:
+        begun = load(base, STYLE).network.train().to(device)
+        runners["fststyle, muon, base"] = OurStep(begun, objective, precision, optimizer="muon")
+
+    def loss_of(name: str) -> float:
+        terms = runners[name].losses(val.images.to(device).float().div_(255))
+        return sum(WEIGHTS[term] * value for term, value in terms.items())
+
+    crops = PhotoCrops(files, (config.image_size, config.image_size), seed=0)
+    steps: dict[str, Callable[[Tensor], None]] = {**runners}
+    rows = race(config.race, steps, loss_of, crops, config.batch_size, device)
+    print_table(rows)
+    return rows
 
 
 class OurStep:
@@ -88,11 +137,13 @@ class OurStep:
         objective: StyleObjective,
         precision: str,
         content_weights: Tensor | None = None,
+        *,
+        optimizer: str = "adam",
     ) -> None:
         self.precision, self.objective = precision, objective
         self.content_weights = content_weights
         self.network = network.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
+        self.optimizer = build_optimizer(optimizer, self.network, 1e-3)
         self.device = next(network.parameters()).device
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
 

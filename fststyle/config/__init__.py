@@ -33,7 +33,7 @@ from fststyle.config.settings import (
     setting,
     to_json,
 )
-from fststyle.config.style import METHODS, ObjectiveConfig, StyleTrainConfig
+from fststyle.config.style import METHODS, ObjectiveConfig, PreviewConfig, StyleTrainConfig
 
 __all__ = [
     "METHODS",
@@ -57,6 +57,7 @@ __all__ = [
     "LossTrainConfig",
     "ObjectiveConfig",
     "OptimizeConfig",
+    "PreviewConfig",
     "PublishConfig",
     "RunConfig",
     "StyleTrainConfig",

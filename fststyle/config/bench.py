@@ -36,6 +36,20 @@ class BenchTrainConfig(BenchSettings, PrecisionSettings):
     width: int = setting("channels of the network's first layer", default=32)
     repeats: int = setting("timed steps of each kind, in turn", default=7)
     content: OptionalPath = setting("photos; with them, reading is timed too", default=None)
+    race: int = setting(
+        "train by the plain step for so many steps, too, and see how long ours takes to that loss"
+        " (needs --content and --style)",
+        default=0,
+    )
+    style: OptionalPath = setting("painting of --race", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, self, "race")
+        check(
+            self.race == 0 or (self.content is not None and self.style is not None),
+            "--race trains a style: add --content PHOTOS and --style PAINTING",
+        )
 
 
 class BenchInferConfig(BenchSettings, ProviderSettings):

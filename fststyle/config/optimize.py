@@ -31,6 +31,7 @@ class OptimizeConfig(ObjectiveConfig, DeviceSettings):
         "steps; for several sizes one number or one for each", default=(200,)
     )
     optimizer: Literal["lbfgs", "adam"] = setting("method of descent", default="lbfgs")
+    content_weight: float = setting("weight of the content loss", default=1.0)
     lr: float | None = setting(
         "length of the steps (default: 1 for lbfgs, 0.02 for adam)", default=None
     )

@@ -166,10 +166,14 @@ def _plain(value: Any) -> Any:
 def from_json(config: type[Config], values: Any) -> Config:
     """The inverse of ``to_json``.
 
+    Settings that are younger than ``values`` are what ``config`` has for them in ``EARLIER``, else
+    their default.
+
     Raises ValueError where settings are missing, unknown to this version or of another type, or
     where the dataclass's own checks do.
     """
     check(isinstance(values, dict), f"settings cannot be {values!r:.60}")
+    values = {**getattr(config, "EARLIER", {}), **values}
     hints = typing.get_type_hints(config)
     unknown = sorted(values.keys() - hints.keys())
     check(not unknown, f"settings of another version: {', '.join(unknown)}")

@@ -21,10 +21,16 @@ from fststyle.config.settings import (
     setting,
     within,
 )
-from fststyle.config.shared import LossNetworkSettings
+from fststyle.config.shared import LossNetworkSettings, PrecisionSettings
 
 METHODS = ("plain", "weighted", "depth", "combined")
 """The thesis's four: neither, content weighted by depth, depth loss, both."""
+
+LAYER_FACTORS = {"1": 0.3, "2": 0.5, "3": 2.0, "4": 2.0, "5": 2.0}
+"""Of relative style errors, by VGG-19's block: all equal, the shallow layers end far below those of
+good networks and the deep ones, which hold the strokes, above."""
+CONTENT_ERROR = 0.65
+"""Relative content error at relu4_3 of good networks: 0.55 to 0.71 for three paintings."""
 
 
 class ObjectiveConfig(LossNetworkSettings):
@@ -42,7 +48,10 @@ class ObjectiveConfig(LossNetworkSettings):
         " depth; combined: both",
         default="combined",
     )
-    content_weight: float = setting("weight of the content loss", default=1.0)
+    content_weight: float | None = setting(
+        "fixed weight of the content loss (default: 1; in training what --content-error asks for)",
+        default=None,
+    )
     style_weight: float = setting("weight of the style loss", default=4.0)
     depth_weight: float = setting(
         "weight of the depth loss (methods depth and combined)", default=8.0
@@ -79,7 +88,9 @@ class ObjectiveConfig(LossNetworkSettings):
         default="sum",
     )
     style_layer_weights: Several[float] = setting(
-        "factors of the style layers, a number each (default: 1)", default=()
+        "factors of the style layers, a number each (default: 1; with --style-balance relative 0.3,"
+        " 0.5, 2 and 2 in VGG-19's first four blocks)",
+        default=(),
     )
     content_layers: Several[str] = setting(
         "VGG-19 layers of the content loss", default=("relu2_2",)
@@ -100,6 +111,8 @@ class ObjectiveConfig(LossNetworkSettings):
         "thesis": {
             "loss_downscale": 2,
             "calibrate": False,
+            "style_balance": "sum",
+            "content_layers": ("relu2_2",),
             "content_weight": 1.0,
             "style_weight": 1000.0,
             "depth_weight": 20.0,
@@ -144,6 +157,14 @@ class ObjectiveConfig(LossNetworkSettings):
         )
 
     @property
+    def layer_factors(self) -> tuple[float, ...]:
+        """``style_layer_weights``, or what these are by default."""
+        if self.style_layer_weights:
+            return self.style_layer_weights
+        relative = self.style_balance == "relative"
+        return tuple(LAYER_FACTORS[layer[4]] if relative else 1.0 for layer in self.style_layers)
+
+    @property
     def weights_content(self) -> bool:
         """Whether the content loss has a weight map."""
         return self.method in ("weighted", "combined")
@@ -159,6 +180,39 @@ class ObjectiveConfig(LossNetworkSettings):
         return self.keeps_depth or (self.weights_content and self.weight_map == "depth")
 
 
+class PreviewConfig(LossNetworkSettings, PrecisionSettings):
+    """``preview``: a painting with several settings, before a network is trained."""
+
+    style: FilePath = setting("painting")
+    content: FilePath = setting("folder of photos, of which some are shown")
+    minutes: float = setting("time for the whole sheet", default=2.0)
+    content_error: Several[float] = setting(
+        "relative content errors, a column each: how much of the photo may be lost",
+        default=(0.5, 0.65, 0.8),
+    )
+    style_size: Several[int] = setting(
+        "longer sides of the painting in pixels, a row each: larger ones make larger strokes",
+        default=(320, 512, 800),
+    )
+    loss_network: Text = setting(
+        "what looks at pictures: small, which ships and is fast; vgg19, which needs more time; or"
+        " a file of loss train",
+        default="small",
+    )
+    photos: int = setting("photos to show", default=2)
+    image_size: int = setting("side of the photos in pixels", default=256)
+    output: FilePath = setting("the sheet to write", default=Path("preview.png"))
+    overwrite: bool = setting("replace the sheet where it is there already", default=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        above_zero(self, "minutes", "content_error")
+        at_least(1, self, "photos")
+        at_least(64, self, "image_size")
+        check(len(self.content_error) > 0, "--content-error needs at least one number")
+        check(len(self.style_size) > 0, "--style-size needs at least one number")
+
+
 class StyleTrainConfig(ObjectiveConfig, RunConfig):
     """``train``: one style network from a painting and a folder of photos."""
 
@@ -168,14 +222,28 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         "side of the training crops in pixels, or HEIGHTxWIDTH", default="256"
     )
     width: int = setting("channels of the network's first layer", default=32)
-    optimizer: Literal["adam", "muon"] = setting(
-        "adam; muon: updates of kernels are orthogonalized", default="adam"
+    style_balance: Literal["sum", "relative"] = setting(
+        "relative: errors in parts of what the photo and the painting have themselves, so that"
+        " every layer counts and weights mean the same for every painting; sum: the papers' losses",
+        default="relative",
+    )
+    style_weight: float = setting("weight of the style loss", default=1.0)
+    depth_weight: float = setting(
+        "weight of the depth loss (methods depth and combined)", default=2.0
+    )
+    content_layers: Several[str] = setting(
+        "VGG-19 layers of the content loss: relu4_3 binds what things are, relu2_2 their edges",
+        default=("relu4_3",),
     )
     content_error: float | None = setting(
         "how much of the photo may be lost: the relative content error to reach, 0 to 1, which"
-        " leads the content loss's weight in place of --content-weight (needs --style-balance"
-        " relative)",
+        f" leads the content loss's weight (default: {CONTENT_ERROR}, where --content-weight does"
+        " not fix that)",
         default=None,
+    )
+    optimizer: Literal["muon", "adam"] = setting(
+        "muon: updates of kernels are orthogonalized, which reaches a loss in half of adam's steps",
+        default="muon",
     )
     vgg_part: float = setting(
         "last part of the training in which VGG-19 compares, after --loss-network small",
@@ -196,8 +264,10 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " the same picture, moved; 1000 is good, and takes something from the style",
         default=0.0,
     )
-    init: OptionalPath = setting(
-        "a trained style network to begin with, of any style", default=None
+    init: OptionalText = setting(
+        "what to begin with: base, a network of many paintings that ships in two widths; none; or a"
+        " trained style network of any painting",
+        default="base",
     )
     depth_cache: OptionalText = setting(
         "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
@@ -210,8 +280,12 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             "image_size": "512x640",
             "depth_part": 1.0,
             "grid_shift": 0,
+            "optimizer": "adam",
+            "init": "none",
         }
     }
+    EARLIER: ClassVar[Mapping[str, Any]] = {"optimizer": "adam", "style_balance": "sum"}
+    """What runs did that were begun before there were these settings."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -232,7 +306,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         above_zero(self, "content_error")
         check(
             self.content_error is None or self.style_balance == "relative",
-            "--content-error is a relative error: add --style-balance relative",
+            "--content-error is a relative error: leave out --style-balance sum",
+        )
+        check(
+            self.content_error is None or self.content_weight is None,
+            "--content-error leads the weight that --content-weight fixes: leave out one of them",
         )
         within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
         at_least(0, self, "stability_weight")
@@ -240,6 +318,13 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             self.stability_weight == 0 or shorter >= 64,
             f"--stability-weight needs an --image-size of at least 64, not {self.image_size}",
         )
+
+    @property
+    def wanted_error(self) -> float | None:
+        """The content error that leads the content loss's weight; None where that is fixed."""
+        if self.style_balance == "sum" or self.content_weight is not None:
+            return None
+        return CONTENT_ERROR if self.content_error is None else self.content_error
 
     @property
     def val_folder(self) -> Path:

@@ -33,3 +33,14 @@ def sheet(
                 image, (left + (width - image.width) // 2, title_height + gap + r * (height + gap))
             )
     return drawn
+
+
+def captioned(image: Image.Image, text: str) -> Image.Image:
+    """``image`` with ``text`` in a white strip below it."""
+    from PIL import ImageDraw, ImageFont
+
+    drawn = Image.new("RGB", (image.width, image.height + 22), "white")
+    drawn.paste(image)
+    place = (image.width / 2, image.height + 17)
+    ImageDraw.Draw(drawn).text(place, text, "black", ImageFont.load_default(15), anchor="ms")
+    return drawn

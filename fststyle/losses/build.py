@@ -42,7 +42,7 @@ def build_objective(
     Raises FileNotFoundError or ValueError with the reason.
     """
     weights = {
-        "content": config.content_weight,
+        "content": 1.0 if config.content_weight is None else config.content_weight,
         "style": config.style_weight,
         "depth": config.depth_weight if config.keeps_depth else 0.0,
         "tv": config.tv_weight,
@@ -77,7 +77,7 @@ def build_objective(
         weights,
         blend=sized_blend(config),
         relative=config.style_balance == "relative",
-        style_layer_weights=config.style_layer_weights,
+        style_layer_weights=config.layer_factors,
         depth=depth,
         depth_shift_free=config.depth_shift_free,
         margin=margin,

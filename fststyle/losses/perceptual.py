@@ -128,7 +128,8 @@ class StyleObjective:
     ) -> dict[str, Tensor]:
         """Terms by name, unweighted, float32 scalars averaged over the batch.
 
-        Several layers of a term are summed.
+        Several layers of a term are summed. Where terms are relative and there are
+        ``content_weights`` there is "content_error", too: the sum without them.
 
         Args:
             output, content: N×3×H×W images, RGB in [0,1].
@@ -195,6 +196,12 @@ class StyleObjective:
                 )
                 for layer, target in targets.features.items()
             )
+            if self.relative and targets.alphas:
+                with torch.no_grad():
+                    terms["content_error"] = _total(
+                        relative_content_loss(self._inside(features[layer], layer), target)
+                        for layer, target in targets.features.items()
+                    )
         if "style" in self.weights:
             style_term = relative_style_loss if self.relative else style_loss
             terms["style"] = _total(
@@ -205,6 +212,11 @@ class StyleObjective:
             depth = self._depth(output, features)
             terms["depth"] = depth_loss(depth, targets.depth, shift_free=self.depth_shift_free)
         return terms
+
+    def content_error(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """The relative content error in ``terms``, the mean over the content layers, whatever the
+        content weights."""
+        return terms.get("content_error", terms["content"]) / len(self.content_layers)
 
     def maps(self, image: Tensor) -> dict[str, Tensor]:
         """Feature maps of the content and style layers as they are compared, without the margin."""
@@ -225,8 +237,10 @@ class StyleObjective:
         return self.depth(image)
 
     def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Σ weight · term."""
-        return _total(self.weights[name] * term for name, term in terms.items())
+        """Σ weight · term, of the terms that have a weight."""
+        return _total(
+            weight * terms[name] for name, weight in self.weights.items() if name in terms
+        )
 
     def _features(self, image: Tensor, terms: Sequence[str]) -> dict[str, Tensor]:
         """What those of ``terms`` that have a weight need; extracted once for all of them."""

@@ -28,6 +28,9 @@ LEAST_SCALE = 2.0**-10
 """Of the gradient in float16. It begins at 65,536 and halves where that is too much; where this is,
 too, no scale will do."""
 
+SECONDS_BAR = "{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+"""Of a progress bar that counts seconds, whose rate says nothing."""
+
 
 class Task(Protocol):
     """What is trained."""
@@ -163,8 +166,7 @@ def _bar(config: LoopConfig, done: float, total: float, *, show: bool) -> tqdm:
     """Of steps, or of seconds."""
     if config.seconds is None:
         return tqdm(total=int(total), initial=int(done), unit="step", disable=not show)
-    shown = "{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
-    return tqdm(total=total, initial=min(done, total), bar_format=shown, disable=not show)
+    return tqdm(total=total, initial=min(done, total), bar_format=SECONDS_BAR, disable=not show)
 
 
 def seed_step(seed: int, rank: int, samples: int) -> None:

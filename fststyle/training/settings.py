@@ -85,8 +85,11 @@ def read_settings(
     return now, saved
 
 
-def begun_with(init: Path | None, saved: SavedState | None) -> dict[str, str] | None:
-    """What the card says of ``--init``; of a resumed run, what it said before.
+def begun_with(
+    init: Path | None, saved: SavedState | None, given: str | None = None
+) -> dict[str, str] | None:
+    """What the card says of ``init``, the file that ``--init`` names (as ``given``, where that is
+    not its path); of a resumed run, what it said before.
 
     Raises FileNotFoundError or ValueError: there is no such file, or a resumed run did not begin
     with it: its weights are its state's.
@@ -97,12 +100,12 @@ def begun_with(init: Path | None, saved: SavedState | None) -> dict[str, str] | 
         check_file(init)
         return {"name": init.name, "sha256": sha256(init)}
     before = saved[1].get("init")
-    given_anew = init is not None and str(init) != saved[1]["settings"].get("init")
+    given_anew = init is not None and (given or str(init)) != saved[1]["settings"].get("init")
     if given_anew and (before is None or _sha256_of(init) != before["sha256"]):
         began = f"began with {before['name']}" if before else "began with none"
         raise ValueError(
-            f"--init {init}: this run {began} and goes on from its own state; resume without"
-            " --init, or begin another run"
+            f"--init {given or init}: this run {began} and goes on from its own state; resume"
+            " without --init, or begin another run"
         )
     return before
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from fststyle import config as settings
 from fststyle.checkpoints import STYLE, ModelDescriptor, load
+from fststyle.checkpoints.loading import shipped
 from fststyle.config import StyleTrainConfig
 from fststyle.config.calls import from_keywords
 from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
@@ -90,7 +91,12 @@ def _train(
     config: StyleTrainConfig, saved: SavedState | None, context: DistributedContext
 ) -> TrainedStyle:
     precision = find_precision(config.precision, context.device)
-    init = begun_with(config.init, saved)
+    start = _start(config)
+    init = begun_with(start, saved, config.init)
+    if saved is not None:
+        start = None  # its weights are in its state
+    elif start is None and config.init == "base":
+        context.say(f"no base ships for --width {config.width}: beginning with random weights")
     photos, val_photos = find_images(config.content), find_images(config.val_folder)
     paintings = [read_image(path, srgb=True) for path in config.style]
     context.say(
@@ -112,7 +118,7 @@ def _train(
         objective, card["loss_network"] = build_objective(
             last, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
         )
-    network = _network(config, fresh=saved is None).to(context.device)
+    network = _network(config, start).to(context.device)
     network.to(memory_format=torch.channels_last)
     optimizer = build_optimizer(config.optimizer, network, config.lr)
     state = starting_state(network, optimizer, precision, saved, config.folder, context)
@@ -135,8 +141,8 @@ def _train(
             *(config, objective, precision, context.device, logger, val, card, state),
             first_objective=first_objective,
             content_weight=None
-            if config.content_error is None
-            else ContentWeight(config.content_error, state, context),
+            if config.wanted_error is None
+            else ContentWeight(config.wanted_error, state, context),
         )
         if context.is_main_process and config.keeps_depth:
             print(task.cost_of_depth())
@@ -144,9 +150,9 @@ def _train(
         try:
             train_on(crops, task, state, config, precision, context, logger, "train")
         except NonFiniteError as error:
-            if config.init is None or state.step:
+            if start is None or state.step:
                 raise
-            raise NonFiniteError(f"{error}; or --init {config.init} is damaged") from error
+            raise NonFiniteError(f"{error}; or --init {start} is damaged") from error
     losses = ", ".join(f"{name} {value:.3g}" for name, value in task.losses.items())
     context.say(f"{task.network_file}: {state.step} steps; {losses}")
     return TrainedStyle(task.network_file, state.step, task.losses)
@@ -210,15 +216,23 @@ def _depth_of_loss(
     )
 
 
-def _network(config: StyleTrainConfig, *, fresh: bool) -> TransformNet:
-    """The network to train; a run that is resumed has no more need of its ``--init``.
+def _start(config: StyleTrainConfig) -> Path | None:
+    """The file of the network that ``--init`` names; None for random weights."""
+    if config.init is None or config.init == "none":
+        return None
+    if config.init == "base":
+        return shipped().get(f"base_{config.width}")
+    return shipped().get(config.init, Path(config.init))
 
-    Raises ValueError where that is of another width.
+
+def _network(config: StyleTrainConfig, start: Path | None) -> TransformNet:
+    """The network to train, out of the file ``start`` where there is one.
+
+    Raises ValueError where ``start`` is of another width.
     """
-    network = TransformNet(config.width)
-    if config.init is None or not fresh:
-        return network
-    network = load(config.init, STYLE).network
+    if start is None:
+        return TransformNet(config.width)
+    network = load(start, STYLE).network
     settings.check(
         network.width == config.width,
         f"--init {config.init} is {network.width} wide: begin with one of --width {config.width},"

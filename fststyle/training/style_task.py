@@ -83,7 +83,7 @@ class StyleTask:
         )
         if self.content_weight is not None:
             objective.weights["content"] = weight = self.content_weight().clone()
-            self.content_weight.update(terms["content"])
+            self.content_weight.update(objective.content_error(terms))
         loss = objective.weighted_sum(terms)
         if stability is not None:
             terms["stability"] = stability

@@ -1,12 +1,16 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from fststyle.benchmarks.baselines import WEIGHTS, PlainStep
+from fststyle.benchmarks.race import race
 from fststyle.benchmarks.timing import median_ratio
 from fststyle.benchmarks.train import OurStep
+from fststyle.data.photos import PhotoCrops
+from fststyle.images.find import find_images
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import VGG19Features
@@ -67,3 +71,38 @@ def test_bench_train_writes_its_figures(
     result = json.loads((tmp_path / "x.json").read_text())
     assert [row["step"] for row in result["train"]] == ["plain", "fststyle", "fststyle, small"]
     assert result["photos_read_per_second"] > 0
+
+
+def test_the_race_goes_to_the_loss_of_the_first(photos: Path) -> None:
+    losses = {"slow": 100.0, "fast": 100.0, "stuck": 100.0}
+
+    def step(name: str, factor: float) -> Callable[[torch.Tensor], None]:
+        def taken(images: torch.Tensor) -> None:
+            assert images.shape == (2, 3, 32, 32) and images.max() <= 1
+            losses[name] *= factor
+
+        return taken
+
+    runners = {"slow": step("slow", 0.9), "fast": step("fast", 0.8), "stuck": step("stuck", 1.0)}
+    crops = PhotoCrops(find_images(photos), (32, 32), seed=0)
+    rows = race(10, runners, losses.__getitem__, crops, 2, torch.device("cpu"))
+    assert [(row["training"], row["steps"], row["reached"]) for row in rows] == [
+        ("slow", 10, True),
+        ("fast", 5, True),  # 0.8⁵ < 0.9¹⁰
+        ("stuck", 10, False),
+    ]
+
+
+@pytest.mark.assets
+def test_bench_train_races(
+    assets: Path, painting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--image-size", 32, "--batch-size", 1, "--width", 4, "--repeats", 1, "--race", 2]
+    options += ["--content", assets / "photos/val", "--json", tmp_path / "x.json"]
+    status, error = run_here(capsys, "bench", "train", *options)
+    assert status == 2 and "add --content PHOTOS and --style PAINTING" in error
+    status, error = run_here(capsys, "bench", "train", *options, "--style", painting)
+    assert status == 0, error
+    rows = json.loads((tmp_path / "x.json").read_text())["race"]
+    assert [row["training"] for row in rows] == ["plain", "fststyle, adam", "fststyle, muon"]
+    assert all(row["seconds"] > 0 and row["loss"] > 0 for row in rows)

@@ -71,6 +71,44 @@ def test_paths_are_taken_as_text_and_what_there_can_be_several_of_alone() -> Non
     assert OptimizeConfig(style="a.jpg", inputs=Path("b.jpg")).inputs == ("b.jpg",)
 
 
+def test_a_run_begun_before_there_was_a_setting_goes_on_as_it_began() -> None:
+    began = to_json(StyleTrainConfig(**NEEDED, content_weight=1.0))
+    del began["optimizer"], began["style_balance"]
+    resumed = from_json(StyleTrainConfig, began)
+    assert (resumed.optimizer, resumed.style_balance) == ("adam", "sum")
+    assert resumed.wanted_error is None and resumed.layer_factors == (1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, 0.65),
+        ({"content_error": 0.4}, 0.4),
+        ({"content_weight": 2.0}, None),
+        ({"style_balance": "sum"}, None),
+    ],
+)
+def test_the_content_error_leads_where_no_weight_is_fixed(
+    options: dict[str, Any], error: float | None
+) -> None:
+    assert StyleTrainConfig(**NEEDED, **options).wanted_error == error
+
+
+def test_a_content_error_and_what_contradicts_it_are_refused() -> None:
+    for options, message in (
+        ({"content_weight": 1.0}, "leads the weight that --content-weight fixes"),
+        ({"style_balance": "sum"}, "leave out --style-balance sum"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            StyleTrainConfig(**NEEDED, content_error=0.5, **options)  # type: ignore[arg-type]
+
+
+def test_relative_style_layers_have_factors_by_block() -> None:
+    settings = StyleTrainConfig(**NEEDED, style_layers=("relu2_1", "relu4_2"))
+    assert settings.layer_factors == (0.5, 2.0)
+    assert OptimizeConfig(style="a.jpg", inputs="b.jpg").layer_factors == (1.0, 1.0, 1.0, 1.0)
+
+
 @pytest.mark.parametrize("value", ["8", True, None, 1.5, [8]])
 def test_values_of_another_type_are_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="^steps must be a whole number, not "):

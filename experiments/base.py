@@ -1,0 +1,218 @@
+"""The networks that trainings begin with, ``checkpoints/base/``: one for many paintings each, with
+kernels in common and norms of each painting's own (conditional instance norm, Dumoulin 2017).
+
+    python experiments/base.py paintings/ photos/ --width 32 --minutes 60
+
+What ships is the network with the mean of the norms: an ordinary style network in none of the
+paintings' styles. Goes on where it was stopped.
+"""
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fststyle.checkpoints.files import load_tensors, save_tensors
+from fststyle.checkpoints.style import save_transform
+from fststyle.config import StyleTrainConfig, to_json
+from fststyle.data.loader import SampleNumbers, load_batches
+from fststyle.data.photos import PhotoCrops, fingerprint
+from fststyle.images.find import find_images
+from fststyle.images.io import read_image
+from fststyle.losses.build import build_objective, sized_paintings
+from fststyle.losses.functional import relative_content_loss, relative_style_loss
+from fststyle.networks.transform import InstanceNorm, TransformNet
+from fststyle.training.content_weight import follow
+from fststyle.training.loop import SECONDS_BAR, to_device
+from fststyle.training.optimizers import Muon
+from fststyle.training.shifts import phase_crop
+from fststyle.training.state import TrainingState
+from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
+from fststyle.utils.files import sha256
+from fststyle.utils.schedules import decay
+from fststyle.utils.versions import versions
+
+RATE, NORMS_RATE, DECAY = 1e-3, 2.0, 0.4
+"""Adam's rate; what norms have in parts of it, since a step trains those of a few paintings only;
+and the last part of the time over which both fall to zero."""
+MEMORY, GAIN = 0.9, 0.05
+"""Of a painting's content error from one of its steps to the next, and of its weight."""
+FIXED = 60
+"""Steps before the weights of the content losses follow: of photos that are not yet recognized an
+error says nothing."""
+SAVED_EVERY = 120.0
+"""Seconds."""
+
+
+class ConditionalNorm(InstanceNorm):
+    """Instance norm with a scale and a shift for every painting."""
+
+    def __init__(self, channels: int, paintings: int) -> None:
+        nn.Module.__init__(self)
+        self.weights = nn.ParameterList(torch.ones(channels) for _ in range(paintings))
+        self.biases = nn.ParameterList(torch.zeros(channels) for _ in range(paintings))
+        self.rows: list[int] = []
+        """The painting of each image of the batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        images = (
+            F.batch_norm(
+                image, None, None, self.weights[row], self.biases[row], True, 0.0, self.eps
+            )
+            for image, row in zip(x.split(1), self.rows, strict=True)
+        )
+        return torch.cat(list(images))
+
+
+def conditional(width: int, paintings: int) -> tuple[TransformNet, list[ConditionalNorm]]:
+    """A network with norms for so many paintings, and these norms."""
+    network = TransformNet(width)
+    norms = []
+    for module in list(network.modules()):
+        norm = getattr(module, "norm", None)
+        if isinstance(norm, InstanceNorm):
+            norms.append(ConditionalNorm(len(norm.weight), paintings))
+            module.norm = norms[-1]
+    return network, norms
+
+
+def with_mean_norms(network: TransformNet) -> TransformNet:
+    """An ordinary style network with the same kernels."""
+    state, means = network.state_dict(), TransformNet(network.width)
+    tensors = {}
+    for name in means.state_dict():
+        several = name.removesuffix("weight") + "weights", name.removesuffix("bias") + "biases"
+        found = [
+            tensor
+            for key, tensor in state.items()
+            if key.rpartition(".")[0] in several and ".norm." in name
+        ]
+        tensors[name] = torch.stack(found).mean(0) if found else state[name]
+    means.load_state_dict(tensors)
+    return means
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("paintings", type=Path, help="folder of paintings")
+    parser.add_argument("photos", type=Path, help="folder of photos")
+    parser.add_argument("--without", nargs="*", default=[], help="paintings to leave out, by name")
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--image-size", type=int, default=192)
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--content-error", type=float, default=0.62)
+    parser.add_argument("--threads", type=int, help="default: all cores")
+    parser.add_argument("--output", type=Path, required=True, help="NAME.safetensors")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    torch.manual_seed(0)
+    device = find_device("auto")
+    precision = find_precision("auto", device)
+    paintings = [p for p in find_images(options.paintings) if p.stem not in options.without]
+    photos = find_images(options.photos)
+    config = StyleTrainConfig(
+        style=paintings,
+        content=options.photos,
+        name=options.output.stem,
+        method="plain",
+        content_error=options.content_error,
+        image_size=options.image_size,
+        batch_size=options.batch_size,
+        width=options.width,
+        time=f"{options.minutes:g}m",
+        lr=RATE,
+        lr_decay=DECAY,
+        init="none",
+    )
+    loss_fn, loss_network = build_objective(config, None, None, device, DTYPES[precision])
+    with autocast(device, precision):
+        each = [
+            loss_fn.restyled(sized_paintings([read_image(p, srgb=True)], config.style_size, device))
+            for p in paintings
+        ]
+    grams = {name: torch.stack([one.grams[name][0] for one in each]) for name in loss_fn.grams}
+
+    network, norms = conditional(options.width, len(paintings))
+    network.to(device).to(memory_format=torch.channels_last)
+    optimizer = Muon(network, RATE)
+    optimizer.param_groups[1]["rate"] = NORMS_RATE
+    state = TrainingState(network, optimizer, torch.amp.GradScaler(device.type, enabled=False))
+    state.memory["weights"] = torch.ones(len(paintings), device=device)
+    state.memory["errors"] = torch.full((len(paintings),), torch.nan, device=device)
+    state_file = options.output.with_suffix(".state")
+    if state_file.exists():
+        state.restore(*load_tensors(state_file))
+    crops = PhotoCrops(photos, config.crop_size, config.seed)
+    numbers = SampleNumbers(state.samples, config.batch_size, 1, 0, 1)
+    batches, total = load_batches(crops, numbers, 1, device.type == "cuda"), 60 * options.minutes
+    clock = saved = time.perf_counter()
+    with tqdm(total=total, initial=state.seconds, bar_format=SECONDS_BAR) as bar:
+        while state.seconds < total:
+            for group in optimizer.param_groups:
+                warm_up = (state.step + 1) / 20
+                group["lr"] = RATE * min(1.0, warm_up, decay(state.seconds, total, DECAY))
+            order = torch.Generator().manual_seed(state.step)
+            rows = torch.randperm(len(paintings), generator=order)[: config.batch_size]
+            for norm in norms:
+                norm.rows = rows.tolist()
+            images = to_device(next(batches).images, device)
+            with autocast(device, precision):
+                output = phase_crop(network(images), state.step)
+                content = phase_crop(images, state.step)
+                maps = loss_fn.maps(output)
+                with torch.no_grad():
+                    targets = loss_fn.maps(content)
+            losses = []
+            for place, row in enumerate(rows.tolist()):
+                one = slice(place, place + 1)
+                style = sum(
+                    factor * relative_style_loss(maps[layer][one], grams[layer][row])
+                    for layer, factor in zip(config.style_layers, config.layer_factors, strict=True)
+                )
+                error = relative_content_loss(maps["relu4_3"][one], targets["relu4_3"][one])
+                losses.append(style + state.memory["weights"][row].clone() * error)
+                if state.step >= FIXED:
+                    lead(state.memory, row, error.detach(), options.content_error)
+            loss = torch.stack(losses).mean()
+            loss.backward()
+            if nn.utils.clip_grad_norm_(network.parameters(), math.inf).isfinite():
+                optimizer.step()
+            optimizer.zero_grad()
+            state.step, state.samples = state.step + 1, state.samples + config.batch_size
+            before, clock = clock, time.perf_counter()
+            state.seconds += clock - before
+            bar.update(min(state.seconds, total) - bar.n)
+            bar.set_postfix_str(f"step {state.step} loss {loss.item():.3g}")
+            if clock - saved > SAVED_EVERY or state.seconds >= total:
+                saved = clock
+                save_tensors(state_file, *state.capture())
+    card = {
+        "style": [{"name": path.name, "sha256": sha256(path)} for path in paintings],
+        "photo_order": fingerprint(photos, options.photos),
+        "settings": to_json(config),
+        "step": state.step,
+        "loss_network": loss_network,
+        "versions": versions(),
+        "note": "To begin trainings with: kernels for many paintings, the mean of their norms.",
+    }
+    save_transform(options.output, with_mean_norms(network), card, half=True)
+
+
+def lead(memory: dict[str, Tensor], row: int, error: Tensor, wanted: float) -> None:
+    """Take up the content error of a picture in the style of the painting ``row``."""
+    before = memory["errors"][row]
+    mean = torch.where(before.isnan(), error, MEMORY * before + (1 - MEMORY) * error)
+    memory["errors"][row] = mean
+    memory["weights"][row] = follow(memory["weights"][row], mean, wanted, GAIN)
+
+
+if __name__ == "__main__":
+    main()
