@@ -33,7 +33,14 @@ from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.transform import TransformNet
 from fststyle.training.optimizers import build_optimizer
-from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
+from fststyle.utils.device import (
+    DTYPES,
+    autocast,
+    find_device,
+    find_precision,
+    keep_freed_memory,
+    training_format,
+)
 from fststyle.utils.files import check_free_options
 
 VALIDATION_PHOTOS = 8
@@ -142,15 +149,17 @@ class OurStep:
     ) -> None:
         self.precision, self.objective = precision, objective
         self.content_weights = content_weights
-        self.network = network.to(memory_format=torch.channels_last)
-        self.optimizer = build_optimizer(optimizer, self.network, 1e-3)
         self.device = next(network.parameters()).device
+        self.layout = training_format(self.device, precision)
+        self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.optimizer = build_optimizer(optimizer, self.network, 1e-3)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
 
     def _terms(self, content: Tensor) -> dict[str, Tensor]:
         content = content.contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.precision):
-            output = self.network(content).contiguous(memory_format=torch.channels_last)
+            output = self.network(content.contiguous(memory_format=self.layout))
+            output = output.contiguous(memory_format=torch.channels_last)
             return self.objective(
                 output, content, self.content_weights, depth_part=StyleTrainConfig.depth_part
             )

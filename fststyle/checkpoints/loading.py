@@ -104,7 +104,7 @@ FOREIGN: dict[str, tuple[str, Build]] = {
 }
 """What files without a card are read as, by the purpose of what is in them."""
 
-FOLDERS = {"styles": STYLE, "depth": DEPTH, "loss": LOSS}
+FOLDERS = {"base": STYLE, "styles": STYLE, "depth": DEPTH, "loss": LOSS}
 """What the networks that ship are for, by the folder of their files."""
 
 TRANSFORMERS = "transformers:"

@@ -31,7 +31,7 @@ from fststyle.training.settings import begun_with, read_settings
 from fststyle.training.state import SavedState, starting_state
 from fststyle.training.style_task import StyleTask
 from fststyle.training.weight_maps import prepare_weight_maps
-from fststyle.utils.device import DTYPES, find_precision
+from fststyle.utils.device import DTYPES, find_precision, training_format
 from fststyle.utils.files import sha256
 from fststyle.utils.nonfinite import NonFiniteError
 from fststyle.utils.tensors import as_tensor
@@ -119,7 +119,7 @@ def _train(
             last, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
         )
     network = _network(config, start).to(context.device)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=training_format(context.device, precision))  # type: ignore[call-overload]
     optimizer = build_optimizer(config.optimizer, network, config.lr)
     state = starting_state(network, optimizer, precision, saved, config.folder, context)
     if saved is not None and is_complete(state, config, context):

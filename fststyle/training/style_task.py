@@ -24,7 +24,7 @@ from fststyle.training.content_weight import ContentWeight
 from fststyle.training.loop import to_device
 from fststyle.training.shifts import phase_crop, translate
 from fststyle.training.state import TrainingState, save_state
-from fststyle.utils.device import autocast
+from fststyle.utils.device import autocast, training_format
 from fststyle.utils.tensorboard import TensorBoardLogger
 from fststyle.utils.tensors import as_tensor
 
@@ -58,6 +58,7 @@ class StyleTask:
         self.state, self.first_objective = state, first_objective
         self.content_weight = content_weight
         self.precision, self.device = precision, device
+        self.layout = training_format(device, precision)
         self.logger, self.val = logger, val
         self.network_file = config.folder / f"{config.name}.safetensors"
         self.losses: dict[str, float] = {}
@@ -104,10 +105,12 @@ class StyleTask:
     ) -> tuple[Tensor, Tensor | None]:
         """N×3×H×W outputs, and where it has a weight the stability loss of the first ``count``
         images, moved by ``move`` pixels (down, right)."""
+        images = images.contiguous(memory_format=self.layout)
         if not self.config.stability_weight:
             return network(images), None
         # One call for both: processes that train together exchange gradients after every call.
-        both = network(torch.cat((images, translate(images[:count], move))))
+        moved = translate(images[:count], move).contiguous(memory_format=self.layout)
+        both = network(torch.cat((images, moved)))
         output, again = both.split((len(images), count))
         return output, stability_loss(output[:count], again, move, STABILITY_MARGIN)
 

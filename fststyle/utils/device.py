@@ -61,6 +61,14 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, DTYPES[precision])
 
 
+def training_format(device: torch.device, precision: str) -> torch.memory_format:
+    """The layout in memory in which a style network trains fastest: channels last, but for float32
+    on a CPU. There, at width 32 and 256 px, forwards and backwards take 1.2 s instead of 1.1 s in
+    it with AVX-512, and 1.9 s instead of 1.5 s with AVX2; loss networks are no slower in it."""
+    alone = device.type == "cpu" and precision == "fp32"
+    return torch.contiguous_format if alone else torch.channels_last
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next step instead of returning it.
 
