@@ -3,8 +3,10 @@ kernels in common and norms of each painting's own (conditional instance norm, D
 
     python experiments/base.py paintings/ photos/ --width 32 --minutes 60
 
-What ships is the network with the mean of the norms: an ordinary style network in none of the
-paintings' styles. Goes on where it was stopped.
+What ships is the network with the norms of one of the paintings: an ordinary style network. From it
+a training of another painting is further after 40 steps than from the mean of all norms: relative
+loss of The Scream 3.25 against 3.79, after 60 of Udnie 2.68 against 2.96. To train the norms alone
+first gained 25 % after 15 steps, and nothing after 60. Goes on where it was stopped.
 """
 
 import argparse
@@ -45,6 +47,10 @@ MEMORY, GAIN = 0.9, 0.05
 FIXED = 60
 """Steps before the weights of the content losses follow: of photos that are not yet recognized an
 error says nothing."""
+NOTE = (
+    "To begin trainings with: its kernels are for all of these paintings, its norms for one. Who made"
+    " the photos it was trained on is told by PHOTOS.csv."
+)
 SAVED_EVERY = 120.0
 """Seconds."""
 
@@ -81,20 +87,16 @@ def conditional(width: int, paintings: int) -> tuple[TransformNet, list[Conditio
     return network, norms
 
 
-def with_mean_norms(network: TransformNet) -> TransformNet:
-    """An ordinary style network with the same kernels."""
-    state, means = network.state_dict(), TransformNet(network.width)
+def with_norms_of(network: TransformNet, row: int) -> TransformNet:
+    """An ordinary style network: with the norms of the painting number ``row``."""
+    state, alone = network.state_dict(), TransformNet(network.width)
+    names = {"weight": f"weights.{row}", "bias": f"biases.{row}"}
     tensors = {}
-    for name in means.state_dict():
-        several = name.removesuffix("weight") + "weights", name.removesuffix("bias") + "biases"
-        found = [
-            tensor
-            for key, tensor in state.items()
-            if key.rpartition(".")[0] in several and ".norm." in name
-        ]
-        tensors[name] = torch.stack(found).mean(0) if found else state[name]
-    means.load_state_dict(tensors)
-    return means
+    for name in alone.state_dict():
+        module, _, kind = name.rpartition(".")
+        tensors[name] = state[f"{module}.{names[kind]}" if ".norm." in name else name]
+    alone.load_state_dict(tensors)
+    return alone
 
 
 def main() -> None:
@@ -102,6 +104,7 @@ def main() -> None:
     parser.add_argument("paintings", type=Path, help="folder of paintings")
     parser.add_argument("photos", type=Path, help="folder of photos")
     parser.add_argument("--without", nargs="*", default=[], help="paintings to leave out, by name")
+    parser.add_argument("--norms", default="starry_night", help="painting whose norms ship")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--image-size", type=int, default=192)
@@ -127,6 +130,7 @@ def main() -> None:
         image_size=options.image_size,
         batch_size=options.batch_size,
         width=options.width,
+        style_size=512,
         time=f"{options.minutes:g}m",
         lr=RATE,
         lr_decay=DECAY,
@@ -201,9 +205,10 @@ def main() -> None:
         "step": state.step,
         "loss_network": loss_network,
         "versions": versions(),
-        "note": "To begin trainings with: kernels for many paintings, the mean of their norms.",
+        "note": NOTE,
     }
-    save_transform(options.output, with_mean_norms(network), card, half=True)
+    row = [path.stem for path in paintings].index(options.norms)
+    save_transform(options.output, with_norms_of(network, row), card, half=True)
 
 
 def lead(memory: dict[str, Tensor], row: int, error: Tensor, wanted: float) -> None:

@@ -324,6 +324,30 @@ def test_a_run_may_begin_with_a_trained_network(
     assert status == 2 and "is 4 wide: begin with one of --width 5" in error
 
 
+def test_a_width_without_a_base_begins_with_random_weights(
+    train_options: Options, tmp_path: Path, capsys: Capture
+) -> None:
+    options = with_option(with_option(train_options, "--init", "base"), "--steps", 1)
+    assert main(["train", *map(str, options)]) == 0
+    assert "no base ships for --width 4" in capsys.readouterr().out
+    assert "init" not in load(tmp_path / "run" / "tiny.safetensors", STYLE).card
+
+
+def test_a_training_begins_with_the_base_of_its_width(
+    train_options: Options, tmp_path: Path, capsys: Capture
+) -> None:
+    options = with_option(with_option(train_options, "--init", "base"), "--steps", 1)
+    options = with_option(with_option(options, "--width", 8), "--lr", 1e-12)
+    status, error = run_here(capsys, "train", *options)
+    assert status == 0, error
+    model = load(tmp_path / "run" / "tiny.safetensors", STYLE)
+    assert model.card["init"]["name"] == "base_8.safetensors"
+    for name, parameter in load("base_8", STYLE).network.named_parameters():
+        torch.testing.assert_close(model.network.get_parameter(name), parameter, atol=1e-9, rtol=0)
+    status, error = run_here(capsys, "train", *options, "--steps", 2, "--resume")
+    assert status == 0, error
+
+
 GOLDEN = [
     0.3324885,
     0.3295008,
