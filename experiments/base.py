@@ -48,8 +48,8 @@ FIXED = 60
 """Steps before the weights of the content losses follow: of photos that are not yet recognized an
 error says nothing."""
 NOTE = (
-    "To begin trainings with: its kernels are for all of these paintings, its norms for one. Who made"
-    " the photos it was trained on is told by PHOTOS.csv."
+    "To begin trainings with: its kernels are for all of these paintings, its norms for one. Who"
+    " made the photos it was trained on is told by PHOTOS.csv."
 )
 SAVED_EVERY = 120.0
 """Seconds."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fststyle.__main__ import COMMANDS, _parser
+from fststyle.checkpoints import STYLE, load
 from tests.conftest import ROOT
 
 
@@ -29,6 +30,33 @@ def test_all_that_waits_for_a_gpu_runs_in_miniature(tmp_path: Path) -> None:
     ):
         assert (tmp_path / made).stat().st_size > 100
     assert (tmp_path / "depth/figures.json").stat().st_size > 100
+
+
+@pytest.mark.assets
+def test_a_base_is_trained_and_goes_on_where_it_was_stopped(
+    assets: Path, photos: Path, painting: Path, tmp_path: Path
+) -> None:
+    paintings = tmp_path / "paintings"
+    paintings.mkdir()
+    for name in ("one", "two"):
+        (paintings / f"{name}{painting.suffix}").symlink_to(painting)
+    steps = []
+    for minutes in (0.05, 0.1):
+        done = subprocess.run(
+            [
+                *(sys.executable, ROOT / "experiments/base.py", paintings, photos),
+                *("--norms", "two", "--width", "4", "--image-size", "64", "--batch-size", "2"),
+                *("--minutes", str(minutes), "--output", tmp_path / "base.safetensors"),
+            ],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        model = load(tmp_path / "base.safetensors", STYLE)
+        assert model.network.width == 4 and len(model.card["style"]) == 2
+        steps.append(model.card["step"])
+    assert 0 < steps[0] < steps[1]
 
 
 SCRIPTS = [path.name for path in sorted((ROOT / "experiments").glob("*.sh"))]
