@@ -124,6 +124,7 @@ def test_a_training_goes_on_where_it_was_interrupted(
         vgg_weights=str(vgg_file),
         method="plain",
         style_layers=["relu1_2", "relu2_2"],
+        content_layers="relu2_2",
         calibrate=False,
         image_size=32,
         style_size=48,

@@ -64,7 +64,7 @@ def train(options: Mapping[str, Any]) -> TrainedStyle:
     >>> trained = fststyle.train(
     ...     style="style.png", content="photos", name="dots", run_dir="runs/dots", method="plain",
     ...     loss_network="small", width=4, steps=2, batch_size=2, image_size=32, style_size=32,
-    ...     device="cpu", workers=0,
+    ...     device="cpu", workers=0, init="none",
     ... )  # doctest: +ELLIPSIS
     4 photos; cpu, ...
     >>> trained.file

@@ -151,6 +151,8 @@ def test_the_other_commands_are_known(command: str) -> None:
         extras = re.findall(r"\[(\w+)\]", command)
         project = (ROOT / "pyproject.toml").read_text()
         assert all(f"\n{extra} = [" in project for extra in extras)
+    elif rest[:1] == ["experiments/base.py"]:  # tests/test_experiments.py runs it
+        assert (ROOT / rest[0]).exists()
     elif program == "torchrun":
         _parser().parse_args(["train", *rest[rest.index("train.py") + 1 :]])
     else:
