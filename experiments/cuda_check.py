@@ -43,6 +43,8 @@ TINY: dict[tuple[str, ...], dict[str, str]] = {
     ("bench", "optimize"): {"--steps": "10", "--size": SIZE},
 }
 """Options that are set, for each command."""
+OWN_KIND = ("fp32", "bf16", "fp16", "none")
+"""Values that make a command one of another kind."""
 FILES = 12
 """Of each folder, the first ones, so that pictures and their depth maps stay together."""
 PHOTOS = 3
@@ -95,13 +97,14 @@ def record_commands(out: Path, assets: Path | None) -> list[list[str]]:
 
 def first_of_each_kind(plan: Sequence[list[str]]) -> list[list[str]]:
     """The first command of each kind: of those with the same options, whatever their values, one;
-    precisions are kinds of their own. Of networks that are converted all are needed later."""
+    precisions, and trainings from random weights, are kinds of their own. Of networks that are
+    converted all are needed later."""
     first: dict[tuple[str, ...], list[str]] = {}
     for arguments in plan:
         words = arguments[1:4] if arguments[0] == "-m" else arguments[:1]
         if "convert" in arguments:
             words = [Path(arguments[4]).name, *words]
-        options = [a for a in arguments if a.startswith("--") or a in ("fp32", "bf16", "fp16")]
+        options = [a for a in arguments if a.startswith("--") or a in OWN_KIND]
         first.setdefault((*(w for w in words if "/" not in w), *sorted(options)), arguments)
     return list(first.values())
 

@@ -84,7 +84,11 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     ("train .*--loss-network mine", RUN, TRAINED),
     (r"name my_style --time 10m$", RUN, TRAINED),
     ("train .*--loss-network small --time", run("my_style", "398x332 RGB"), TRAINED),
-    ("fststyle preview", {"preview.png": "240x196 RGB"}, "preview.png: to train what a picture shows"),
+    (
+        "fststyle preview",
+        {"preview.png": "240x196 RGB"},
+        "preview.png: to train what a picture shows",
+    ),
     (
         "train .*--method weighted",
         run("my_style", "530x200 RGB"),
