@@ -376,4 +376,5 @@ def test_golden_losses(train_options: Options, tmp_path: Path, capsys: Capture) 
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     losses = [event.value for event in events.Scalars("val/style")]
-    assert losses == pytest.approx(GOLDEN, rel=1e-4), json.dumps(losses)
+    # Ten steps of Adam enlarge how another processor rounds: to 2e-4 with AVX2 alone.
+    assert losses == pytest.approx(GOLDEN, rel=5e-4), json.dumps(losses)
