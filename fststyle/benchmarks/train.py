@@ -25,7 +25,7 @@ from fststyle.checkpoints.loading import shipped
 from fststyle.config import BenchTrainConfig, StyleTrainConfig
 from fststyle.config.calls import from_settings
 from fststyle.data.loader import SampleNumbers, load_batches
-from fststyle.data.photos import PhotoCrops, validation_images
+from fststyle.data.photos import PhotoCrops, evenly_spread, validation_images
 from fststyle.images.find import find_images
 from fststyle.images.io import read_image
 from fststyle.losses.build import sized_paintings
@@ -106,7 +106,9 @@ def _race(
 ) -> list[dict[str, Any]]:
     """The plain step, and ours: with the same optimizer, with Muon, with Muon from the base."""
     files = find_images(content)
-    val = validation_images(files, (config.image_size, config.image_size), VALIDATION_PHOTOS)
+    size = config.image_size, config.image_size
+    held = evenly_spread(files, VALIDATION_PHOTOS)[:VALIDATION_PHOTOS]
+    val = validation_images(held, size, VALIDATION_PHOTOS)
     (painting,) = sized_paintings([read_image(style, srgb=True)], (512,), device)
     plain_vgg = calibrated_extractor("vgg19", device, config.vgg_weights)
     vgg = calibrated_extractor("vgg19", device, config.vgg_weights)
@@ -128,7 +130,7 @@ def _race(
         terms = runners[name].losses(val.images.to(device).float().div_(255))
         return sum(WEIGHTS[term] * value for term, value in terms.items())
 
-    crops = PhotoCrops(files, (config.image_size, config.image_size), seed=0)
+    crops = PhotoCrops([file for file in files if file not in held] or files, size, seed=0)
     steps: dict[str, Callable[[Tensor], None]] = {**runners}
     rows = race(config.race, steps, loss_of, crops, config.batch_size, device)
     print_table(rows)
