@@ -84,6 +84,7 @@ _SETTINGS: Mapping[str, Schema] = {
     "style_blend": [_number],
     "style_layer_weights": [_number],
     "style_balance": _matches("sum|relative"),
+    "loss_padding": _matches("mirror|zeros"),
     "optimizer": _matches("adam|muon"),
     "time": _matches(r"[\d.e+]+[smh]"),
     "widths": [_number],

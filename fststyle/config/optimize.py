@@ -39,11 +39,6 @@ class OptimizeConfig(ObjectiveConfig, DeviceSettings):
     tv_weight: float = setting(
         "weight of the total variation, which takes out noise of single pixels", default=4.0
     )
-    margin: int = setting(
-        "pixels of its mirror image around the picture, a multiple of 8: without, VGG's zero"
-        " padding draws a dashed frame; 0: none",
-        default=16,
-    )
     init: Text = setting(
         "what to begin with: content, noise, a style that ships, a trained network"
         " (NAME.safetensors) or a picture",
@@ -78,7 +73,6 @@ class OptimizeConfig(ObjectiveConfig, DeviceSettings):
             **ObjectiveConfig.PRESETS["thesis"],
             "size": (640,),
             "tv_weight": 0.0,
-            "margin": 0,
         }
     }
 
@@ -99,10 +93,6 @@ class OptimizeConfig(ObjectiveConfig, DeviceSettings):
             f" found {' '.join(map(str, self.steps))}",
         )
         above_zero(self, "lr")
-        check(
-            self.margin >= 0 and self.margin % 8 == 0,
-            f"--margin must be a multiple of 8, not {self.margin}",
-        )
         at_least(1, self, "history", "picture_interval")
         at_least(0, self, "seed")
         check(self.bits in (8, 16), f"--bits must be 8 or 16, not {self.bits}")

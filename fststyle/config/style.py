@@ -102,6 +102,11 @@ class ObjectiveConfig(LossNetworkSettings):
         "scale VGG's layers to a mean activation of 1, so that weights mean the same everywhere",
         default=True,
     )
+    loss_padding: Literal["mirror", "zeros"] = setting(
+        "what the loss network sees beyond a picture's border; zeros, with which it was trained,"
+        " falsify the style of small pictures and draw a dashed frame into optimized ones",
+        default="mirror",
+    )
     loss_downscale: int = setting(
         "average pooling by this factor before the loss networks, to save time and memory",
         default=1,
@@ -112,6 +117,7 @@ class ObjectiveConfig(LossNetworkSettings):
             "loss_downscale": 2,
             "calibrate": False,
             "style_balance": "sum",
+            "loss_padding": "zeros",
             "content_layers": ("relu2_2",),
             "content_weight": 1.0,
             "style_weight": 1000.0,
@@ -290,7 +296,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             "init": "none",
         }
     }
-    EARLIER: ClassVar[Mapping[str, Any]] = {"optimizer": "adam", "style_balance": "sum"}
+    EARLIER: ClassVar[Mapping[str, Any]] = {
+        "optimizer": "adam",
+        "style_balance": "sum",
+        "loss_padding": "zeros",
+    }
     """What runs did that were begun before there were these settings."""
 
     def __post_init__(self) -> None:

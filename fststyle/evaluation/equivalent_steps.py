@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fststyle.evaluation.model_result import ModelResult
-from fststyle.losses.perceptual import MARGIN
 
 
 class EquivalentSteps(NamedTuple):
@@ -78,7 +77,8 @@ def _comparable(record: Mapping[str, Any]) -> bool:
         and settings["method"] in ("plain", "depth")
         and settings["calibrate"]
         and settings["loss_downscale"] == 1
-        and settings.get("margin", MARGIN) == MARGIN
+        and settings.get("loss_padding", "mirror") == "mirror"
+        and settings.get("margin", 16)  # as versions spell it
         and not settings.get("keep_color", settings.get("keep_colour"))  # as versions spell it
     )
 

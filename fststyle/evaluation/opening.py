@@ -15,7 +15,7 @@ from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.evaluation.model_result import ModelResult, Output
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.losses.build import build_objective
-from fststyle.losses.perceptual import MARGIN, StyleObjective
+from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import distinct
@@ -50,7 +50,7 @@ def open_networks(
                 loss_network=config.loss_network,
             )
             objectives[paintings], _ = build_objective(
-                plain, config.vgg_weights, None, device, torch.float32, MARGIN
+                plain, config.vgg_weights, None, device, torch.float32
             )
         return ModelResult(
             path.stem,

@@ -29,7 +29,6 @@ def build_objective(
     depth: DepthNetwork | None,
     device: torch.device,
     dtype: torch.dtype,
-    margin: int = 0,
 ) -> tuple[StyleObjective, str]:
     """(objective with a frozen loss network, calibrated if asked for, and the paintings' targets on
     it; where the loss network's weights came from).
@@ -37,7 +36,6 @@ def build_objective(
     Args:
         depth: as ``losses.depth.for_loss`` gives it; read where the method has a depth loss.
         dtype: of the frozen convolutions; the style's targets are computed in float32.
-        margin: as ``StyleObjective`` has it.
 
     Raises FileNotFoundError or ValueError with the reason.
     """
@@ -69,6 +67,8 @@ def build_objective(
                 " (--vgg-weights), and style will outweigh all else",
                 file=sys.stderr,
             )
+    if config.loss_padding == "mirror":
+        extractor.mirror()
     objective = StyleObjective(
         extractor,
         sized_paintings(paintings, config.style_size, device),
@@ -80,7 +80,6 @@ def build_objective(
         style_layer_weights=config.layer_factors,
         depth=depth,
         depth_shift_free=config.depth_shift_free,
-        margin=margin,
         downscale=config.loss_downscale,
     )
     # The targets are float32's; from here on its weights need no cast at every step.

@@ -28,10 +28,6 @@ DepthNetwork = VGGDepthHead | Callable[[Tensor], Tensor]
 or any function from N×3×H×W in [0,1] to N×1×H×W, differentiable. Larger = farther."""
 
 
-MARGIN = 16
-"""Pixels; with what a finished picture is measured, see ``StyleObjective``."""
-
-
 class Targets(NamedTuple):
     """What outputs are compared with, of N content images; fixed while these are."""
 
@@ -57,10 +53,6 @@ class StyleObjective:
         style_layer_weights: factors of the style layers; 1 by default.
         depth: the frozen depth network, needed where "depth" has a weight.
         depth_shift_free: as ``losses.depth_loss`` has it.
-        margin: pixels, a multiple of 8, by which contents, outputs and paintings are continued with
-            their mirror image before the networks see them; of the features only those of the
-            picture itself count. VGG-19 pads with zeros, which a picture that is optimized freely
-            answers with a dashed frame.
         downscale: average pooling by this factor stands in front of the loss networks, for
             contents, outputs, paintings and weight maps alike.
     """
@@ -78,12 +70,9 @@ class StyleObjective:
         style_layer_weights: Sequence[float] = (),
         depth: DepthNetwork | None = None,
         depth_shift_free: bool = False,
-        margin: int = 0,
         downscale: int = 1,
     ) -> None:
         self.extractor, self.depth, self.downscale = extractor, depth, downscale
-        assert margin % 8 == 0, "or the layers' pixels would not meet the picture's"
-        self.margin = margin
         self.depth_shift_free, self.relative = depth_shift_free, relative
         self.content_layers, self.style_layers = tuple(content_layers), tuple(style_layers)
         self.style_layer_weights = tuple(style_layer_weights) or (1.0,) * len(style_layers)
@@ -108,13 +97,9 @@ class StyleObjective:
         # does for all.
         parts = torch.tensor(blend or [1.0] * len(paintings), device=paintings[0].device)
         parts = (parts / parts.sum()).view(-1, 1, 1, 1)
-        maps = [
-            self.extractor(self._framed(self._pool(painting)), self.style_layers)
-            for painting in paintings
-        ]
+        maps = [self.extractor(self._pool(painting), self.style_layers) for painting in paintings]
         grams = {
-            layer: torch.stack([gram_matrix(self._inside(m[layer], layer)) for m in maps])
-            for layer in self.style_layers
+            layer: torch.stack([gram_matrix(m[layer]) for m in maps]) for layer in self.style_layers
         }
         return {layer: (parts * gram).sum(0) for layer, gram in grams.items()}
 
@@ -174,7 +159,7 @@ class StyleObjective:
         if content_weights is not None:
             alphas = propagate(self._pool(content_weights), layers)
         return Targets(
-            {layer: self._inside(features[layer], layer) for layer in layers},
+            {layer: features[layer] for layer in layers},
             alphas,
             self._depth(content, features) if depth else None,
         )
@@ -191,21 +176,19 @@ class StyleObjective:
         if "content" in self.weights:
             content_term = relative_content_loss if self.relative else content_loss
             terms["content"] = _total(
-                content_term(
-                    self._inside(features[layer], layer), target, targets.alphas.get(layer)
-                )
+                content_term(features[layer], target, targets.alphas.get(layer))
                 for layer, target in targets.features.items()
             )
             if self.relative and targets.alphas:
                 with torch.no_grad():
                     terms["content_error"] = _total(
-                        relative_content_loss(self._inside(features[layer], layer), target)
+                        relative_content_loss(features[layer], target)
                         for layer, target in targets.features.items()
                     )
         if "style" in self.weights:
             style_term = relative_style_loss if self.relative else style_loss
             terms["style"] = _total(
-                weight * style_term(self._inside(features[layer], layer), self.grams[layer])
+                weight * style_term(features[layer], self.grams[layer])
                 for layer, weight in zip(self.style_layers, self.style_layer_weights, strict=True)
             )
         if targets.depth is not None:
@@ -219,10 +202,9 @@ class StyleObjective:
         return terms.get("content_error", terms["content"]) / len(self.content_layers)
 
     def maps(self, image: Tensor) -> dict[str, Tensor]:
-        """Feature maps of the content and style layers as they are compared, without the margin."""
+        """Feature maps of the content and style layers as they are compared."""
         layers = {*self.content_layers, *self.style_layers}
-        features = self.extractor(self._framed(self._pool(image)), layers)
-        return {layer: self._inside(maps, layer) for layer, maps in features.items()}
+        return self.extractor(self._pool(image), layers)
 
     def depth_of(self, image: Tensor) -> Tensor:
         """N×1×H'×W' depth of N×3×H×W images as the depth loss compares it; with a weight for
@@ -233,7 +215,7 @@ class StyleObjective:
     def _depth(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         assert self.depth is not None
         if isinstance(self.depth, VGGDepthHead):
-            return self._inside(self.depth(features))
+            return self.depth(features)
         return self.depth(image)
 
     def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
@@ -250,19 +232,7 @@ class StyleObjective:
             "depth": DEPTH_LAYERS if isinstance(self.depth, VGGDepthHead) else (),
         }
         layers = {layer for term in terms if term in self.weights for layer in needs[term]}
-        return self.extractor(self._framed(image), layers) if layers else {}
-
-    def _framed(self, image: Tensor) -> Tensor:
-        if not self.margin:
-            return image
-        # A narrow painting has too little to mirror.
-        mode = "reflect" if min(image.shape[-2:]) > self.margin else "replicate"
-        return F.pad(image, (self.margin,) * 4, mode=mode)
-
-    def _inside(self, maps: Tensor, layer: str = "relu1_1") -> Tensor:
-        """Feature maps of a layer without the margin's part."""
-        cut = self.margin // 2 ** (int(layer[4]) - 1)
-        return maps[..., cut:-cut, cut:-cut] if cut else maps
+        return self.extractor(image, layers) if layers else {}
 
     def _pool(self, image: Tensor) -> Tensor:
         return F.avg_pool2d(image, self.downscale) if self.downscale > 1 else image

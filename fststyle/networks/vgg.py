@@ -85,6 +85,7 @@ class VGG19Features(nn.Module):
 
     def __init__(self, state: Mapping[str, Tensor], layers: Iterable[str]) -> None:
         super().__init__()
+        self.mirrored = False
         depth = _count_convs(layers)
         self.mean: Tensor
         self.std: Tensor
@@ -124,6 +125,20 @@ class VGG19Features(nn.Module):
             del self.convs[name]
         return self
 
+    def mirror(self) -> Self:
+        """From now on pictures and maps are continued with their mirror image, in place of the
+        zeros with which VGG-19 was trained; returns itself.
+
+        Zeros mark the border, and more than half of relu4_3's map of a 256 px crop can see it. A
+        style network that is trained with them makes up for a border of which larger pictures have
+        less: half as much again is lost of the deep layers' style at 512 px.
+        """
+        self.mirrored = True
+        for conv in self.convs.values():
+            assert isinstance(conv, nn.Conv2d)
+            conv.padding = (0, 0)
+        return self
+
     def torchvision_state(self) -> dict[str, Tensor]:
         """The weights by torchvision's names, as the class takes them."""
         return {
@@ -144,17 +159,23 @@ class VGG19Features(nn.Module):
         wanted = set(layers)
         features: dict[str, Tensor] = {}
         x = (image - self.mean) / self.std
-        previous = "1"
+        rings = 0  # of pixels around the picture, of which each convolution uses up one
+        previous = ""
         for name, conv in self.convs.items():
             if name[0] != previous:
-                x = F.max_pool2d(x, 2)
+                x = F.max_pool2d(x, 2) if previous else x
                 previous = name[0]
+                if self.mirrored:
+                    # Once a block: copies of large maps take as long as a convolution in bfloat16.
+                    rings = sum(other[0] == name[0] for other in self.convs)
+                    x = _framed(x, rings)
+            rings -= self.mirrored
             x = conv(x)
             if f"conv{name}" in wanted:
-                features[f"conv{name}"] = x
+                features[f"conv{name}"] = _without(x, rings)
             x = F.relu(x)
             if f"relu{name}" in wanted:
-                features[f"relu{name}"] = x
+                features[f"relu{name}"] = _without(x, rings)
             if len(features) == len(wanted):
                 return features
         missing = ", ".join(sorted(wanted - features.keys()))
@@ -179,3 +200,15 @@ class VGG19Features(nn.Module):
             conv.weight.mul_(before / means[name])
             conv.bias.div_(means[name])
             before = means[name]
+
+
+def _framed(x: Tensor, rings: int) -> Tensor:
+    """N×C×H×W continued by ``rings`` pixels on all sides: mirrored, or where there is too little to
+    mirror as its border."""
+    mode = "reflect" if min(x.shape[-2:]) > rings else "replicate"
+    return F.pad(x, (rings,) * 4, mode=mode)
+
+
+def _without(x: Tensor, rings: int) -> Tensor:
+    """``x`` without the outermost ``rings`` pixels."""
+    return x[..., rings:-rings, rings:-rings] if rings else x

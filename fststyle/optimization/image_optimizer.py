@@ -89,9 +89,7 @@ class ImageOptimizer:
             loss_depth,
             self.device,
             DTYPES[self.precision],
-            config.margin,
         )
-        self.margin = config.margin * config.loss_downscale
         self.need: Need | None = None
 
     def _open_start(self, init: str) -> None:
@@ -144,10 +142,10 @@ class ImageOptimizer:
         return written
 
     def _smallest_side(self) -> int:
-        """Pixels; both sides of a picture have more. The mirror image needs more than itself, VGG
-        16 and a depth network 32, if it is not given enlarged pictures."""
+        """Pixels; both sides of a picture have more. VGG needs 16 and a depth network 32, if it
+        is not given enlarged pictures."""
         sees_full_size = self.config.depth_full_size and self.config.needs_depth
-        return max(self.margin, (32 if sees_full_size else 16) * self.config.loss_downscale - 1)
+        return (32 if sees_full_size else 16) * self.config.loss_downscale - 1
 
     def _steps(self, size: int) -> int:
         steps = self.config.steps
@@ -159,7 +157,7 @@ class ImageOptimizer:
             self.need = measure_need(self._loss_fn_of, self.config.history, self.device)
 
         def needed(size: int) -> float:
-            width, height = (side + 2 * self.margin for side in fit_within(image, size).size)
+            width, height = fit_within(image, size).size
             assert self.need is not None
             return self.need(width * height)
 

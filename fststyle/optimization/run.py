@@ -25,7 +25,7 @@ def optimize(config: OptimizeConfig) -> Optimized:
     >>> import fststyle
     >>> optimized = fststyle.optimize(
     ...     "photos/0.png", style="style.png", output="dots.png", method="plain", steps=3, size=32,
-    ...     style_size=32, margin=0, loss_network="small", device="cpu", precision="fp32",
+    ...     style_size=32, loss_network="small", device="cpu", precision="fp32",
     ... )  # doctest: +ELLIPSIS
     dots.png: 32×24, ...
     >>> optimized.pictures[0].image.size

@@ -92,30 +92,6 @@ def test_several_paintings_are_averaged(vgg_state: dict[str, torch.Tensor]) -> N
     torch.testing.assert_close(again.grams, objective(vgg_state, [second]).grams)
 
 
-def test_a_margin_is_seen_but_does_not_count(vgg_state: dict[str, torch.Tensor]) -> None:
-    """As the framed pictures themselves, where only features inside the frame are compared."""
-    torch.manual_seed(0)
-    output, content = torch.rand(2, 1, 3, 37, 42)
-    loss_fn = objective(vgg_state, [content], margin=16, depth=brightness)
-    terms = loss_fn(output, content, torch.rand(1, 1, 37, 42))
-    framed = [F.pad(image, (16,) * 4, mode="reflect") for image in (output, content)]
-    of, target = (loss_fn.extractor(image, ["relu1_2", "relu2_2"]) for image in framed)
-    cuts = (("relu1_2", 16), ("relu2_2", 8))
-    inside = {
-        layer: [maps[layer][..., cut:-cut, cut:-cut] for maps in (of, target)]
-        for layer, cut in cuts
-    }
-    # The painting here is the content.
-    style = sum(style_loss(o, gram_matrix(t)) for o, t in inside.values())
-    torch.testing.assert_close(terms["style"], style)
-    narrow = loss_fn.restyled([torch.rand(1, 3, 33, 5)])
-    assert all(gram.isfinite().all() for gram in narrow.grams.values())
-    torch.testing.assert_close(terms["depth"], ((output - content).mean(1) ** 2).mean())
-    plain = loss_fn(output, content)["content"]
-    assert inside["relu2_2"][0].shape[-2:] == (18, 21)
-    torch.testing.assert_close(plain, content_loss(*inside["relu2_2"]))
-
-
 def test_content_stops_at_the_content_layer(
     vgg_state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:

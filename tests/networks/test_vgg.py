@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torchvision.models.vgg import cfgs, make_layers
 
 from fststyle.checkpoints import LOSS, load
@@ -31,6 +32,23 @@ def test_layers_are_torchvisions() -> None:
             if index == TORCHVISION_INDEX[name[4:]] + (name[:4] == "relu"):
                 torch.testing.assert_close(found.pop(name), x)
     assert not found
+
+
+def test_mirrored_maps_are_those_inside_a_mirrored_picture(vgg_state: State) -> None:
+    """Up to the second block's first convolution as if the picture's mirror image lay around it;
+    small maps and layers in the middle of a block, too, have their size."""
+    zeros, mirrored = (VGG19Features(vgg_state, ["relu2_2"]) for _ in range(2))
+    image = torch.rand(2, 3, 37, 50)
+    found = mirrored.mirror()(image, ["conv1_1", "relu1_2", "conv2_1", "relu2_2"])
+    framed = zeros(F.pad(image, (16,) * 4, mode="reflect"), ["conv1_1", "relu1_2"])
+    for layer, maps in framed.items():
+        torch.testing.assert_close(found[layer], maps[..., 16:-16, 16:-16])
+    # Their border shows nothing of itself: one colour gives one vector.
+    plain = mirrored(torch.full((1, 3, 18, 20), 0.3), ["conv2_1", "relu2_2"])
+    for layer, maps in plain.items():
+        assert found[layer].shape[-2:] == (18, 25)
+        torch.testing.assert_close(maps, maps[..., :1, :1].expand_as(maps))
+    assert mirrored(torch.rand(1, 3, 4, 5), ["relu2_2"])["relu2_2"].isfinite().all()
 
 
 def test_it_is_cut_after_the_deepest_layer(vgg_state: State) -> None:
