@@ -99,7 +99,65 @@ def with_norms_of(network: TransformNet, row: int) -> TransformNet:
     return alone
 
 
-def main() -> None:
+class BaseTask:
+    """The network's loss, of a few of the paintings at every step; the
+    weights of the paintings' content losses are kept in the training state's memory.
+    """
+
+    def __init__(self, config: StyleTrainConfig, norms: list[ConditionalNorm]) -> None:
+        self.config, self.norms = config, norms
+        self.device = find_device(config.device)
+        self.precision = find_precision(config.precision, self.device)
+        self.loss_fn, self.loss_network = build_objective(
+            config, None, None, self.device, DTYPES[self.precision]
+        )
+        with autocast(self.device, self.precision):
+            each = [
+                self.loss_fn.restyled(
+                    sized_paintings([read_image(p, srgb=True)], config.style_size, self.device)
+                )
+                for p in config.style
+            ]
+        self.grams = {
+            name: torch.stack([one.grams[name][0] for one in each]) for name in self.loss_fn.grams
+        }
+
+    def first_memory(self) -> dict[str, Tensor]:
+        """By painting, the weight of the content loss and its running error."""
+        weights = torch.ones(len(self.config.style), device=self.device)
+        return {"weights": weights, "errors": torch.full_like(weights, torch.nan)}
+
+    def loss(self, state: TrainingState, images: Tensor) -> Tensor:
+        """The mean loss of ``images``, N×3×H×W in [0,1], each in the style of another painting."""
+        config, step = self.config, state.step
+        order = torch.Generator().manual_seed(step)
+        rows = torch.randperm(len(config.style), generator=order)[: len(images)].tolist()
+        for norm in self.norms:
+            norm.rows = rows
+        with autocast(self.device, self.precision):
+            output = phase_crop(state.network(images), step, config.grid_shift)
+            content = phase_crop(images, step, config.grid_shift)
+            maps = self.loss_fn.maps(output)
+            with torch.no_grad():
+                targets = self.loss_fn.maps(content)
+        (content_layer,) = config.content_layers
+        losses = []
+        for place, row in enumerate(rows):
+            one = slice(place, place + 1)
+            style = sum(
+                factor * relative_style_loss(maps[layer][one], self.grams[layer][row])
+                for layer, factor in zip(config.style_layers, config.layer_factors, strict=True)
+            )
+            error = relative_content_loss(maps[content_layer][one], targets[content_layer][one])
+            losses.append(style + state.memory["weights"][row].clone() * error)
+            if step >= FIXED:
+                assert config.wanted_error is not None
+                lead(state.memory, row, error.detach(), config.wanted_error)
+        return torch.stack(losses).mean()
+
+
+def read_options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("paintings", type=Path, help="folder of paintings")
     parser.add_argument("photos", type=Path, help="folder of photos")
@@ -112,13 +170,44 @@ def main() -> None:
     parser.add_argument("--content-error", type=float, default=0.62)
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--output", type=Path, required=True, help="NAME.safetensors")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def train(task: BaseTask, state: TrainingState, photos: list[Path], state_file: Path) -> None:
+    """Steps until the time is over; the state is saved every ``SAVED_EVERY``."""
+    config = task.config
+    total = config.seconds
+    assert total is not None
+    crops = PhotoCrops(photos, config.crop_size, config.seed)
+    numbers = SampleNumbers(state.samples, config.batch_size, 1, 0, 1)
+    batches = load_batches(crops, numbers, 1, task.device.type == "cuda")
+    clock = saved = time.perf_counter()
+    with tqdm(total=total, initial=state.seconds, bar_format=SECONDS_BAR) as bar:
+        while state.seconds < total:
+            for group in state.optimizer.param_groups:
+                warm_up = (state.step + 1) / 20
+                group["lr"] = RATE * min(1.0, warm_up, decay(state.seconds, total, DECAY))
+            loss = task.loss(state, to_device(next(batches).images, task.device))
+            loss.backward()
+            if nn.utils.clip_grad_norm_(state.network.parameters(), math.inf).isfinite():
+                state.optimizer.step()
+            state.optimizer.zero_grad()
+            state.step, state.samples = state.step + 1, state.samples + config.batch_size
+            before, clock = clock, time.perf_counter()
+            state.seconds += clock - before
+            bar.update(min(state.seconds, total) - bar.n)
+            bar.set_postfix_str(f"step {state.step} loss {loss.item():.3g}")
+            if clock - saved > SAVED_EVERY or state.seconds >= total:
+                saved = clock
+                save_tensors(state_file, *state.capture())
+
+
+def main() -> None:
+    options = read_options()
     if options.threads:
         torch.set_num_threads(options.threads)
     keep_freed_memory()
     torch.manual_seed(0)
-    device = find_device("auto")
-    precision = find_precision("auto", device)
     paintings = [p for p in find_images(options.paintings) if p.stem not in options.without]
     photos = find_images(options.photos)
     config = StyleTrainConfig(
@@ -136,74 +225,24 @@ def main() -> None:
         lr_decay=DECAY,
         init="none",
     )
-    loss_fn, loss_network = build_objective(config, None, None, device, DTYPES[precision])
-    with autocast(device, precision):
-        each = [
-            loss_fn.restyled(sized_paintings([read_image(p, srgb=True)], config.style_size, device))
-            for p in paintings
-        ]
-    grams = {name: torch.stack([one.grams[name][0] for one in each]) for name in loss_fn.grams}
-
     network, norms = conditional(options.width, len(paintings))
-    network.to(device).to(memory_format=torch.channels_last)
+    task = BaseTask(config, norms)
+    network.to(task.device).to(memory_format=torch.channels_last)
     optimizer = Muon(network, RATE)
     optimizer.param_groups[1]["rate"] = NORMS_RATE
-    state = TrainingState(network, optimizer, torch.amp.GradScaler(device.type, enabled=False))
-    state.memory["weights"] = torch.ones(len(paintings), device=device)
-    state.memory["errors"] = torch.full((len(paintings),), torch.nan, device=device)
+    scaler = torch.amp.GradScaler(task.device.type, enabled=False)
+    state = TrainingState(network, optimizer, scaler)
+    state.memory |= task.first_memory()
     state_file = options.output.with_suffix(".state")
     if state_file.exists():
         state.restore(*load_tensors(state_file))
-    crops = PhotoCrops(photos, config.crop_size, config.seed)
-    numbers = SampleNumbers(state.samples, config.batch_size, 1, 0, 1)
-    batches, total = load_batches(crops, numbers, 1, device.type == "cuda"), 60 * options.minutes
-    clock = saved = time.perf_counter()
-    with tqdm(total=total, initial=state.seconds, bar_format=SECONDS_BAR) as bar:
-        while state.seconds < total:
-            for group in optimizer.param_groups:
-                warm_up = (state.step + 1) / 20
-                group["lr"] = RATE * min(1.0, warm_up, decay(state.seconds, total, DECAY))
-            order = torch.Generator().manual_seed(state.step)
-            rows = torch.randperm(len(paintings), generator=order)[: config.batch_size]
-            for norm in norms:
-                norm.rows = rows.tolist()
-            images = to_device(next(batches).images, device)
-            with autocast(device, precision):
-                output = phase_crop(network(images), state.step)
-                content = phase_crop(images, state.step)
-                maps = loss_fn.maps(output)
-                with torch.no_grad():
-                    targets = loss_fn.maps(content)
-            losses = []
-            for place, row in enumerate(rows.tolist()):
-                one = slice(place, place + 1)
-                style = sum(
-                    factor * relative_style_loss(maps[layer][one], grams[layer][row])
-                    for layer, factor in zip(config.style_layers, config.layer_factors, strict=True)
-                )
-                error = relative_content_loss(maps["relu4_3"][one], targets["relu4_3"][one])
-                losses.append(style + state.memory["weights"][row].clone() * error)
-                if state.step >= FIXED:
-                    lead(state.memory, row, error.detach(), options.content_error)
-            loss = torch.stack(losses).mean()
-            loss.backward()
-            if nn.utils.clip_grad_norm_(network.parameters(), math.inf).isfinite():
-                optimizer.step()
-            optimizer.zero_grad()
-            state.step, state.samples = state.step + 1, state.samples + config.batch_size
-            before, clock = clock, time.perf_counter()
-            state.seconds += clock - before
-            bar.update(min(state.seconds, total) - bar.n)
-            bar.set_postfix_str(f"step {state.step} loss {loss.item():.3g}")
-            if clock - saved > SAVED_EVERY or state.seconds >= total:
-                saved = clock
-                save_tensors(state_file, *state.capture())
+    train(task, state, photos, state_file)
     card = {
         "style": [{"name": path.name, "sha256": sha256(path)} for path in paintings],
         "photo_order": fingerprint(photos, options.photos),
         "settings": to_json(config),
         "step": state.step,
-        "loss_network": loss_network,
+        "loss_network": task.loss_network,
         "versions": versions(),
         "note": NOTE,
     }
