@@ -194,11 +194,11 @@ class PreviewConfig(LossNetworkSettings, PrecisionSettings):
     minutes: float = setting("time for the whole sheet", default=2.0)
     content_error: Several[float] = setting(
         "relative content errors, a column each: how much of the photo may be lost",
-        default=(0.5, 0.65, 0.8),
+        default=(0.45, 0.65, 0.85),
     )
     style_size: Several[int] = setting(
         "longer sides of the painting in pixels, a row each: larger ones make larger strokes",
-        default=(320, 512, 800),
+        default=(400, 800),
     )
     loss_network: Text = setting(
         "what looks at pictures: small, which ships and is fast; vgg19, which needs more time; or"

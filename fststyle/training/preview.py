@@ -2,12 +2,14 @@
 
 import shlex
 import time
+from itertools import product
 
 import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from fststyle.checkpoints import STYLE, load
 from fststyle.config import PreviewConfig, StyleTrainConfig
 from fststyle.config.calls import from_settings
 from fststyle.data.photos import validation_images
@@ -19,27 +21,39 @@ from fststyle.losses.build import build_objective, sized_paintings
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.training.content_weight import FIRST, follow
 from fststyle.training.loop import SECONDS_BAR, to_device
-from fststyle.utils.device import DTYPES, autocast, find_device, find_precision, keep_freed_memory
+from fststyle.training.optimizers import Muon
+from fststyle.training.shifts import phase_crop
+from fststyle.utils.device import (
+    DTYPES,
+    autocast,
+    find_device,
+    find_precision,
+    keep_freed_memory,
+    training_format,
+)
 from fststyle.utils.files import check_free_options
 from fststyle.utils.schedules import decay
 from fststyle.utils.signals import watch_signals
 
-RATE = 0.03
-"""Adam's, of values from 0 to 1; it falls to zero over the second half."""
+RATE = 1e-3
+"""Muon's, as in a training; it falls to zero over the second half of each cell."""
 GAIN = 0.2
-"""How fast the content loss's weight moves: pictures that stay the same shake its error less than
+"""How fast the content loss's weight moves: photos that stay the same shake its error less than
 crops do."""
-LEAST_STEPS = 10
+LEAST_STEPS = 5
 """Of each setting, however little time there is."""
+FIRST_SHARE = 3
+"""Of the first setting in the time, in parts of another's: it begins with no painting's network."""
 
 
 @from_settings(PreviewConfig)
 def preview(config: PreviewConfig) -> int:
     """A sheet of content errors by sizes of the painting: ``fststyle preview``.
 
-    The pixels of a few photos descend to the loss that a training with the same settings has, which
-    shows what a network comes to. Returns 0, or 130 when stopped: the sheet then holds what was
-    done.
+    The network that trainings begin with is fitted to the few photos that are shown, to one setting
+    after another: strokes are then a network's, as after a training, and photos that are seen again
+    and again take a style much sooner. Returns 0, or 130 when stopped: the sheet then holds what
+    was done.
 
     Raises ValueError or FileNotFoundError with the reason: a painting, photos or weights that
     cannot be used.
@@ -61,26 +75,27 @@ def preview(config: PreviewConfig) -> int:
         style_size=config.style_size[0],
     )
     objective, _ = build_objective(asked, config.vgg_weights, None, device, DTYPES[precision])
-    cells = [(size, error) for size in config.style_size for error in config.content_error]
-    seconds = 60 * config.minutes / len(cells)
+    fitting = Fitting(content, precision)
+    cells = list(product(config.style_size, config.content_error))
+    share = 60 * config.minutes / (len(cells) + FIRST_SHARE - 1)
     rows: dict[int, list[Image.Image]] = {}
     bar = tqdm(total=60 * config.minutes, bar_format=SECONDS_BAR)
     with bar, watch_signals() as stop:
-        for number, (size, error) in enumerate(cells):
+        due = 0.0
+        for size, error in cells:
             with autocast(device, precision):
                 sized = objective.restyled(sized_paintings([painting], [size], device))
-            descent = Descent(sized, content, error, precision)
+            seconds = share if rows else FIRST_SHARE * share
             begun, steps, passed = time.perf_counter(), 0, 0.0
             while (passed < seconds or steps < LEAST_STEPS) and not stop.requested:
-                # The first step's time is not known before it.
-                part = max(passed / seconds, steps / 1000) if steps else 0.0
-                descent.step(max(decay(part, 1.0, 0.5), 0.02))
+                fitting.step(sized, error, max(0.0, decay(passed, seconds, 0.5)))
                 steps, passed = steps + 1, time.perf_counter() - begun
-                bar.update(min(bar.total, seconds * number + min(passed, seconds)) - bar.n)
+                bar.update(due + min(passed, seconds) - bar.n)
             if stop.requested:
                 break
+            due += seconds
             options = f"--content-error {error:g} --style-size {size}"
-            rows.setdefault(size, []).append(captioned(beside(descent.image), options))
+            rows.setdefault(size, []).append(captioned(beside(fitting.pictures()), options))
     first = [
         captioned(beside(content), "photos"),
         captioned(resize(painting, side / painting.height), "painting"),
@@ -94,31 +109,39 @@ def preview(config: PreviewConfig) -> int:
     return 130 if stop.requested else 0
 
 
-class Descent:
-    """Pictures of ``content``, N×3×H×W in [0,1], on their way to a content error."""
+class Fitting:
+    """A network, begun with the base, that is fitted to ``content``, N×3×H×W in [0,1]."""
 
-    def __init__(
-        self, objective: StyleObjective, content: Tensor, error: float, precision: str
-    ) -> None:
-        self.objective, self.error, self.precision = objective, error, precision
-        self.image = content.clone().requires_grad_()
-        self.optimizer = torch.optim.Adam([self.image], RATE, betas=(0.9, 0.99))
+    def __init__(self, content: Tensor, precision: str) -> None:
+        self.content, self.precision = content, precision
+        self.layout = training_format(content.device, precision)
+        self.network = load("base_32", STYLE).network.to(content.device)
+        self.network.train().to(memory_format=self.layout)
+        self.optimizer = Muon(self.network, RATE)
         self.weight = torch.tensor(FIRST, device=content.device)
-        with autocast(content.device, precision):
-            self.targets = objective.targets(content)
+        self.steps = 0
 
-    def step(self, part: float) -> None:
-        """One step of Adam at this part of ``RATE``."""
-        with autocast(self.image.device, self.precision):
-            terms = self.objective.compare(self.image, self.targets)
-        self.objective.weights["content"] = self.weight
-        self.optimizer.param_groups[0]["lr"] = RATE * part
+    def step(self, objective: StyleObjective, error: float, part: float) -> None:
+        """One step, at this part of ``RATE``, towards a content error."""
+        content = self.content.contiguous(memory_format=self.layout)
+        with autocast(content.device, self.precision):
+            terms = objective(
+                phase_crop(self.network(content), self.steps),
+                phase_crop(self.content, self.steps),
+            )
+        objective.weights["content"] = self.weight
+        self.optimizer.param_groups[0]["lr"] = self.optimizer.param_groups[1]["lr"] = RATE * part
         self.optimizer.zero_grad()
-        self.objective.weighted_sum(terms).backward()
+        objective.weighted_sum(terms).backward()
         self.optimizer.step()
-        self.weight = follow(self.weight, self.objective.content_error(terms), self.error, GAIN)
-        with torch.no_grad():
-            self.image.clamp_(0, 1)
+        self.weight = follow(self.weight, objective.content_error(terms), error, GAIN)
+        self.steps += 1
+
+    @torch.no_grad()
+    def pictures(self) -> Tensor:
+        """N×3×H×W in [0,1]: what the network makes of the content by now."""
+        with autocast(self.content.device, self.precision):
+            return self.network(self.content).float().clamp(0, 1)
 
 
 def beside(images: Tensor) -> Image.Image:

@@ -11,7 +11,7 @@ from fststyle.config import StyleTrainConfig
 from fststyle.images.io import read_image, to_uint8, write_image
 from fststyle.losses.build import build_objective
 from fststyle.networks.calibration import calibration_images
-from fststyle.training.preview import Descent
+from fststyle.training.preview import Fitting
 from tests.conftest import run_here
 
 
@@ -24,11 +24,11 @@ def test_pictures_come_to_the_content_error_that_is_asked_for(tmp_path: Path) ->
     )
     objective, _ = build_objective(asked, None, None, torch.device("cpu"), torch.float32)
     styles = []
+    fitting = Fitting(content, "fp32")
     for wanted in (0.5, 0.8):
-        descent = Descent(objective, content, wanted, "fp32")
-        for _ in range(120):
-            descent.step(1.0)
-        terms = objective.compare(descent.image.detach(), descent.targets)
+        for step in range(80):
+            fitting.step(objective, wanted, 1 - step / 80)
+        terms = objective(fitting.pictures(), content)
         assert objective.content_error(terms).item() == pytest.approx(wanted, rel=0.15)
         styles.append(terms["style"].item())
     assert styles[1] < styles[0]
