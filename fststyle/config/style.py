@@ -225,8 +225,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     content: FilePath = setting("folder of photos, searched recursively")
     val: OptionalPath = setting("photos to validate on (default: some of --content)", default=None)
     image_size: Size = setting(
-        "side of the training crops in pixels, or HEIGHTxWIDTH", default="256"
+        "side of the training crops in pixels, or HEIGHTxWIDTH; a large crop teaches more than two"
+        " small ones of as many pixels",
+        default="384",
     )
+    batch_size: int = setting("photos per step, over all processes", default=2)
     width: int = setting("channels of the network's first layer", default=32)
     style_balance: Literal["sum", "relative"] = setting(
         "relative: errors in parts of what the photo and the painting have themselves, so that"
@@ -290,6 +293,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         "thesis": {
             **ObjectiveConfig.PRESETS["thesis"],
             "image_size": "512x640",
+            "batch_size": 4,
             "depth_part": 1.0,
             "grid_shift": 0,
             "optimizer": "adam",
