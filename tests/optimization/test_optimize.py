@@ -153,9 +153,9 @@ def test_coarse_to_fine_begins_with_what_the_coarse_found(
 def test_photos_too_small_are_refused(
     options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture(0, 80, 16).save(tmp_path / "flat.png")
+    picture(0, 80, 15).save(tmp_path / "flat.png")
     status, error = run_here(capsys, "optimize", tmp_path / "flat.png", *options)
-    assert status == 2 and "flat.png: 80×16 pixels: more than 16 are needed" in error
+    assert status == 2 and "flat.png: 80×15 pixels: more than 15 are needed" in error
 
 
 def test_what_to_begin_with(
@@ -320,7 +320,7 @@ def test_a_picture_too_large_for_memory_is_refused_before_it_starts(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(image_optimizer, "available", lambda _: 96 * 80 * 3000)
+    monkeypatch.setattr(image_optimizer, "available", lambda _: 64 * 48 * 2500)
     status, error = run_here(capsys, "optimize", photo, *options)
     assert status == 2 and not (tmp_path / "result.png").exists()
     found = re.search(
