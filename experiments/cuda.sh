@@ -63,7 +63,7 @@ train() {
 styles() { # Trained on from where they are; look at them before they take their place.
   STEPS=${STEPS:-8000}
   try env OUT="$OUT/styles" TO="$OUT/published" STEPS="$STEPS" LIVE_STEPS="$STEPS" \
-    SETTING="--image-size 256 --style-weight 10 --stability-weight 1000" INIT=checkpoints/styles \
+    SETTING="--image-size 256 --batch-size 4 --style-weight 10 --stability-weight 1000" INIT=checkpoints/styles \
     HISTORY="Began with the network of this name that shipped before." sh experiments/styles.sh
 }
 
@@ -74,7 +74,7 @@ optimize() {
 }
 
 methods() { # At the paper's size and batch.
-  try env OUT="$OUT/methods" SETTING="--image-size 256" BASE=10000 STEPS=10000 SIZE=256 \
+  try env OUT="$OUT/methods" SETTING="--image-size 256 --batch-size 4" BASE=10000 STEPS=10000 SIZE=256 \
     sh experiments/methods.sh
 }
 
