@@ -40,9 +40,7 @@ class LossNetworkSettings(Settings):
     """What looks at pictures and paintings, and at which size at the latter."""
 
     style_size: Several[int] = setting(
-        "longer side of the painting in pixels, which decides how large strokes are; several sizes"
-        " are averaged",
-        default=(512,),
+        "longer side of the painting in pixels; several sizes are averaged", default=(512,)
     )
     loss_network: Text = setting(
         "what looks at pictures: vgg19; small, which ships, takes a fraction of the time and is not"

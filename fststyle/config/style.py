@@ -236,6 +236,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " every layer counts and weights mean the same for every painting; sum: the papers' losses",
         default="relative",
     )
+    style_size: Several[int] = setting(
+        "longer side of the painting in pixels, which decides how large strokes are; several sizes"
+        " are averaged",
+        default=(640,),
+    )
     style_weight: float = setting("weight of the style loss", default=1.0)
     depth_weight: float = setting(
         "weight of the depth loss (methods depth and combined)", default=2.0
