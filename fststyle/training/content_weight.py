@@ -12,13 +12,17 @@ GAIN = 0.08
 """How far the weight moves in a step, in parts of itself, for a relative deviation of 1. A weight
 that is twice too small is made up for in some fifty steps, and crops do not shake it. Three times
 slower, the weight lags behind where the falling rate lowers the error at the end."""
+LARGEST = 0.25
+"""Deviation that moves the weight; larger ones move it no more. In its first steps a network does
+not show the photo at all, whatever the weight: it went to 9, and took hundreds of steps back."""
 FIRST, LEAST, MOST = 1.0, 0.05, 20.0
 """The weight at the first step, and its bounds."""
 
 
 class ContentWeight:
     """A weight w of the content loss that goes up while the error e of the pictures lies above what
-    is wanted, and down while it lies below: w ← w · exp(GAIN · (mean of e / wanted − 1)).
+    is wanted, and down while it lies below: w ← w · exp(GAIN · (mean of e / wanted − 1)),
+    the deviation in parentheses being ``LARGEST`` at most.
 
     One weight means something else for every painting, loss network and size; a relative error
     means the same. The arithmetic is the device's, and nothing waits for it.
@@ -54,5 +58,6 @@ class ContentWeight:
 def follow(weight: Tensor, error: Tensor, wanted: float, gain: float) -> Tensor:
     """The next ``weight`` of a content loss whose ``error`` is to become ``wanted``; scalars. An
     error that is no number leaves it as it is."""
-    factor = torch.exp(gain * (error / wanted - 1)).nan_to_num(1.0)
+    deviation = (error / wanted - 1).clamp(-LARGEST, LARGEST)
+    factor = torch.exp(gain * deviation).nan_to_num(1.0)
     return (weight * factor).clamp(LEAST, MOST)
