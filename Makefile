@@ -22,7 +22,7 @@ demo: .venv/train.installed
 	  --output demo/sheet.png --overwrite
 	@echo "The sheet: $(CURDIR)/demo/sheet.png"
 
-DEMO_OPTIONS := --loss-network small --time 5m --image-size 192 --batch-size 2 --content-error 0.85
+DEMO_OPTIONS := --loss-network small --time 5m --method plain --image-size 256 --batch-size 1 --content-error 0.9
 
 test: .venv/test.installed
 	$(BIN)/python -m pytest

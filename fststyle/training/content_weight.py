@@ -51,13 +51,13 @@ class ContentWeight:
         error = torch.where(error.isfinite(), error, before)
         mean = torch.where(before.isnan(), error, MEMORY * before + (1 - MEMORY) * error)
         memory["content_error"] = mean
-        memory["content_weight"] = follow(weight, mean, self.wanted, GAIN)
+        seen = mean.clamp((1 - LARGEST) * self.wanted, (1 + LARGEST) * self.wanted)
+        memory["content_weight"] = follow(weight, seen, self.wanted, GAIN)
 
 
 @torch.no_grad()
 def follow(weight: Tensor, error: Tensor, wanted: float, gain: float) -> Tensor:
     """The next ``weight`` of a content loss whose ``error`` is to become ``wanted``; scalars. An
     error that is no number leaves it as it is."""
-    deviation = (error / wanted - 1).clamp(-LARGEST, LARGEST)
-    factor = torch.exp(gain * deviation).nan_to_num(1.0)
+    factor = torch.exp(gain * (error / wanted - 1)).nan_to_num(1.0)
     return (weight * factor).clamp(LEAST, MOST)

@@ -83,7 +83,7 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     (r"train --style painting.jpg --content photos/ --name my_style$", RUN, TRAINED),
     ("train .*--loss-network mine", RUN, TRAINED),
     (r"name my_style --time 10m$", RUN, TRAINED),
-    ("train .*--loss-network small --time", run("my_style", "398x332 RGB"), TRAINED),
+    ("train .*--loss-network small --time", run("my_style", "398x134 RGB"), TRAINED),
     (
         "fststyle preview",
         {"preview.png": "240x196 RGB"},
