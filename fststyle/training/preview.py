@@ -118,6 +118,7 @@ class Fitting:
         self.network = load("base_32", STYLE).network.to(content.device)
         self.network.train().to(memory_format=self.layout)
         self.optimizer = Muon(self.network, RATE)
+        self.scaler = torch.amp.GradScaler(content.device.type, enabled=precision == "fp16")
         self.weight = torch.tensor(FIRST, device=content.device)
         self.steps = 0
 
@@ -132,8 +133,9 @@ class Fitting:
         objective.weights["content"] = self.weight
         self.optimizer.param_groups[0]["lr"] = self.optimizer.param_groups[1]["lr"] = RATE * part
         self.optimizer.zero_grad()
-        objective.weighted_sum(terms).backward()
-        self.optimizer.step()
+        self.scaler.scale(objective.weighted_sum(terms)).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.weight = follow(self.weight, objective.content_error(terms), error, GAIN)
         self.steps += 1
 

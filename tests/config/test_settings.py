@@ -73,10 +73,11 @@ def test_paths_are_taken_as_text_and_what_there_can_be_several_of_alone() -> Non
 
 def test_a_run_begun_before_there_was_a_setting_goes_on_as_it_began() -> None:
     began = to_json(StyleTrainConfig(**NEEDED, content_weight=1.0))
-    del began["optimizer"], began["style_balance"]
+    del began["optimizer"], began["style_balance"], began["loss_padding"]
     resumed = from_json(StyleTrainConfig, began)
     assert (resumed.optimizer, resumed.style_balance) == ("adam", "sum")
     assert resumed.wanted_error is None and resumed.layer_factors == (1.0, 1.0, 1.0, 1.0)
+    assert resumed.loss_padding == "zeros"
 
 
 @pytest.mark.parametrize(

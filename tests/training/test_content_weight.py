@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from fststyle.training.content_weight import FIRST, LEAST, MOST, ContentWeight
+from fststyle.training.content_weight import FIRST, GAIN, LARGEST, LEAST, MOST, ContentWeight
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.state import TrainingState
 
@@ -36,6 +36,16 @@ def test_the_weight_stays_within_bounds() -> None:
         for _ in range(500):
             weight.update(torch.tensor(error))
         assert weight().item() == torch.tensor(bound).item()
+
+
+def test_photos_that_are_not_recognized_move_the_weight_no_further() -> None:
+    for error, sign in ((50.0, 1), (0.01, -1)):
+        weight, _ = content_weight(0.5)
+        for _ in range(3):
+            weight.update(torch.tensor(error))
+        assert math.isclose(
+            weight().item(), FIRST * math.exp(3 * sign * GAIN * LARGEST), rel_tol=1e-5
+        )
 
 
 def test_errors_that_are_not_finite_change_nothing() -> None:
