@@ -1,5 +1,6 @@
 """The networks that trainings begin with, ``checkpoints/base/``: one for many paintings each, with
-kernels in common and norms of each painting's own (conditional instance norm, Dumoulin 2017).
+kernels in common and norms for each painting and stroke size (conditional instance norm, Dumoulin
+et al. 2017).
 
     python experiments/base.py paintings/ photos/ --width 32 --minutes 60
 
@@ -111,27 +112,28 @@ class BaseTask:
         self.loss_fn, self.loss_network = build_objective(
             config, None, None, self.device, DTYPES[self.precision]
         )
+        paintings = [read_image(path, srgb=True) for path in config.style]
         with autocast(self.device, self.precision):
             each = [
-                self.loss_fn.restyled(
-                    sized_paintings([read_image(p, srgb=True)], config.style_size, self.device)
-                )
-                for p in config.style
+                self.loss_fn.restyled(sized_paintings([painting], [size], self.device))
+                for painting in paintings
+                for size in config.style_size
             ]
+        self.styles = len(each)
         self.grams = {
             name: torch.stack([one.grams[name][0] for one in each]) for name in self.loss_fn.grams
         }
 
     def first_memory(self) -> dict[str, Tensor]:
         """By painting, the weight of the content loss and its running error."""
-        weights = torch.ones(len(self.config.style), device=self.device)
+        weights = torch.ones(self.styles, device=self.device)
         return {"weights": weights, "errors": torch.full_like(weights, torch.nan)}
 
     def loss(self, state: TrainingState, images: Tensor) -> Tensor:
         """The mean loss of ``images``, N×3×H×W in [0,1], each in the style of another painting."""
         config, step = self.config, state.step
         order = torch.Generator().manual_seed(step)
-        rows = torch.randperm(len(config.style), generator=order)[: len(images)].tolist()
+        rows = torch.randperm(self.styles, generator=order)[: len(images)].tolist()
         for norm in self.norms:
             norm.rows = rows
         with autocast(self.device, self.precision):
@@ -165,8 +167,10 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--norms", default="starry_night", help="painting whose norms ship")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--image-size", type=int, default=192)
-    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--image-size", type=int, default=384)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--style-size", type=int, nargs="+", default=[640, 400])
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--content-error", type=float, default=0.62)
     parser.add_argument("--threads", type=int, help="default: all cores")
     parser.add_argument("--output", type=Path, required=True, help="NAME.safetensors")
@@ -180,7 +184,7 @@ def train(task: BaseTask, state: TrainingState, photos: list[Path], state_file: 
     assert total is not None
     crops = PhotoCrops(photos, config.crop_size, config.seed)
     numbers = SampleNumbers(state.samples, config.batch_size, 1, 0, 1)
-    batches = load_batches(crops, numbers, 1, task.device.type == "cuda")
+    batches = load_batches(crops, numbers, config.workers, task.device.type == "cuda")
     clock = saved = time.perf_counter()
     with tqdm(total=total, initial=state.seconds, bar_format=SECONDS_BAR) as bar:
         while state.seconds < total:
@@ -219,13 +223,14 @@ def main() -> None:
         image_size=options.image_size,
         batch_size=options.batch_size,
         width=options.width,
-        style_size=512,
+        style_size=tuple(options.style_size),
+        workers=options.workers,
         time=f"{options.minutes:g}m",
         lr=RATE,
         lr_decay=DECAY,
         init="none",
     )
-    network, norms = conditional(options.width, len(paintings))
+    network, norms = conditional(options.width, len(paintings) * len(config.style_size))
     task = BaseTask(config, norms)
     network.to(task.device).to(memory_format=torch.channels_last)
     optimizer = Muon(network, RATE)
@@ -246,7 +251,8 @@ def main() -> None:
         "versions": versions(),
         "note": NOTE,
     }
-    row = [path.stem for path in paintings].index(options.norms)
+    # The norms of the first size.
+    row = [path.stem for path in paintings].index(options.norms) * len(config.style_size)
     save_transform(options.output, with_norms_of(network, row), card, half=True)
 
 

@@ -13,19 +13,24 @@ from fststyle.checkpoints.files import (
     halved,
     load_card,
     load_strictly,
+    load_tensors,
     save_tensors,
     weights_id,
 )
-from fststyle.checkpoints.vgg import local_weights, read_vgg19
+from fststyle.checkpoints.vgg import build_loss_network, local_weights, read_vgg19
 from fststyle.config.cards import public
 from fststyle.networks.calibration import calibrate
-from fststyle.networks.depth_head import LAYERS, VGGDepth, VGGDepthHead
+from fststyle.networks.depth_head import LAYERS, FastDepth, VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
-from fststyle.networks.vgg import VGG19Features
+from fststyle.networks.vgg import TORCHVISION_INDEX, VGG19Features
 from fststyle.utils.files import sha256
 from fststyle.utils.pretrained import CHECKPOINTS
 
-TRAINED: dict[str, type[nn.Module]] = {"vgg_head": VGGDepthHead, "hourglass": HourglassDepth}
+TRAINED: dict[str, type[nn.Module]] = {
+    "vgg_head": VGGDepthHead,
+    "fast": FastDepth,
+    "hourglass": HourglassDepth,
+}
 """Networks that ``depth train`` trains, by the kind that stands in their cards."""
 
 SHIPPED = CHECKPOINTS / "depth"
@@ -63,13 +68,41 @@ def transformers_id(name: str) -> str:
 def build_head(tensors: Mapping[str, Tensor], card: Mapping[str, Any], path: Path) -> VGGDepthHead:
     """The head of a file of ours, ``path``, without its VGG-19; raises ValueError where tensors and
     card differ."""
-    _check_built(card, [{}], path)
+    known = [{}, *({"width": 256, "blocks": blocks} for blocks in range(1, 9))]
+    _check_built(card, known, path)
     reads = card.get("loss_network")
     if not isinstance(reads, dict) or not all(isinstance(reads.get(k), str) for k in _IDENTITY):
         raise ValueError(f"{path}: its card does not say which VGG-19 it reads")
-    network = VGGDepthHead()
+    network = VGGDepthHead(**card.get("network", {}))
     load_strictly(network, tensors, path)
     return network.eval()
+
+
+def build_fast(tensors: Mapping[str, Tensor], card: Mapping[str, Any], path: Path) -> FastDepth:
+    """The network of a file of ours, ``path``; raises ValueError where tensors and card differ."""
+    _check_built(card, [{}], path)
+    prefix = "extractor.convs."
+    state = {
+        f"features.{TORCHVISION_INDEX[conv]}.{part}": tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+        for conv, _, part in [name.removeprefix(prefix).partition(".")]
+        if conv in TORCHVISION_INDEX
+    }
+    try:
+        network = FastDepth(VGG19Features(state, LAYERS))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    load_strictly(network, tensors, path)
+    return network.requires_grad_(False).eval()
+
+
+def new_fast() -> FastDepth:
+    """One to be trained: the loss network that ships, and a head without training."""
+    file = CHECKPOINTS / "loss" / "small.safetensors"
+    extractor = build_loss_network(*load_tensors(file), file).cut(LAYERS)
+    calibrate(extractor)
+    return FastDepth(extractor)
 
 
 _IDENTITY = ("id", "source")
@@ -136,7 +169,11 @@ def save_depth(
     tensors: dict[str, Tensor] = network.state_dict()
     if half:
         tensors = halved(tensors, path)
-    built = {"upsampling": network.upsampling} if isinstance(network, HourglassDepth) else {}
+    built: dict[str, Any] = {}
+    if isinstance(network, HourglassDepth):
+        built = {"upsampling": network.upsampling}
+    elif isinstance(network, VGGDepthHead):
+        built = network.built
     save_tensors(path, tensors, {**public(card), "kind": kind, "network": built})
 
 

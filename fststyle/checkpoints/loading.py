@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fststyle.checkpoints.depth import (
     attach_extractor,
+    build_fast,
     build_head,
     build_hourglass,
     file_id,
@@ -90,6 +91,7 @@ class Kind(NamedTuple):
 KINDS = {
     "transform": Kind(STYLE, transform.MIN_SIZE, transform.STRIDE, build_transform),
     "vgg_head": Kind(DEPTH, depth_head.MIN_SIZE, 16, build_head),
+    "fast": Kind(DEPTH, depth_head.MIN_SIZE, 16, build_fast),
     "hourglass": Kind(DEPTH, hourglass.MIN_SIZE, hourglass.MULTIPLE, build_hourglass),
     "transformers": Kind(DEPTH, 1, 1),  # which bring images to their own size
     "loss_network": Kind(LOSS, 8, 8, build_loss_network),  # of four blocks with three poolings

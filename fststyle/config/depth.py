@@ -35,7 +35,9 @@ class DepthTrainConfig(RunConfig):
         "defaults of another setting; thesis: its fine-tuning on KITTI, which begins with --init",
         default=None,
     )
-    network: Literal["vgg_head", "hourglass"] = setting("what is trained", default="vgg_head")
+    network: Literal["vgg_head", "fast", "hourglass"] = setting(
+        "what is trained", default="vgg_head"
+    )
     data: Texts = setting(f"pictures with depth: {DEPTH_DATA}", default=())
     scenes: Paths = setting(
         "folders of photos from which scenes of exact depth are rendered, as data named scenes",
@@ -65,7 +67,13 @@ class DepthTrainConfig(RunConfig):
     equal_gap: float = setting(
         "largest gap of an equal pair, as part of the depth range", default=0.0
     )
-    dropout: float = setting("part of the deepest features left out (vgg_head)", default=0.1)
+    dense_weight: float = setting(
+        "weight of the loss on whole maps, by their pixels' ranks, beside that on pairs",
+        default=0.5,
+    )
+    gradient_weight: float = setting("part in it of the gradients, which sharpen", default=0.5)
+    dropout: float = setting("part of the deepest features left out (vgg_head, fast)", default=0.1)
+    blocks: int = setting("residual blocks at each coarse size (vgg_head)", default=1)
     weight_decay: float = setting("AdamW's weight decay", default=0.01)
     batch_size: int = setting("pictures per step, over all processes", default=8)
     scale_output: bool = setting(
@@ -84,6 +92,7 @@ class DepthTrainConfig(RunConfig):
             "distance": 40,
             "min_gap": 0.01,
             "equal_gap": 0.0,
+            "dense_weight": 0.0,
             "scale_output": False,
             "precision": "fp32",
         }
@@ -97,7 +106,8 @@ class DepthTrainConfig(RunConfig):
             check(side >= 32 and side % 16 == 0, f"--size takes multiples of 16, not {self.size}")
         at_least(1, self, "pairs", "distance")
         within(0, 1, self, "near_pairs", "min_gap", "equal_gap", "dropout")
-        at_least(0, self, "weight_decay")
+        within(1, 8, self, "blocks")
+        at_least(0, self, "weight_decay", "dense_weight", "gradient_weight")
         for share in self.share:
             parse_share(share)
 

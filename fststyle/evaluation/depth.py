@@ -156,8 +156,8 @@ def markdown(
     """The figures as one Markdown table, a row for each set and network."""
     lines = [
         f"| data (pictures) | network | accuracy | loss | accuracy ≤ {distance} px"
-        f" | loss ≤ {distance} px | SSI error | AbsRel | δ < 1.25 |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f" | loss ≤ {distance} px | accuracy at outlines | SSI error | AbsRel | δ < 1.25 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for data, count in counts.items():
         for network, figures in results.items():

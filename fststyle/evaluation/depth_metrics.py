@@ -24,9 +24,17 @@ Network = Callable[[Tensor], Tensor]
 WIDEST = 2.0
 """Wider pictures lose their sides, as KITTI's do in the thesis."""
 
-FIGURES = ("accuracy", "loss", "near_accuracy", "near_loss", "ssi_mae", "abs_rel", "delta1")
+FIGURES = (
+    *("accuracy", "loss", "near_accuracy", "near_loss", "edge_accuracy"),
+    *("ssi_mae", "abs_rel", "delta1"),
+)
 """What is measured: share of pairs in the right order and ranking loss, of pairs anywhere in the
-picture and of pairs close together; errors after the best scale and shift."""
+picture and of pairs close together, the share of pairs across an outline; errors after the best scale and
+shift."""
+
+EDGE_DISTANCE, EDGE_GAP = 6, 0.1
+"""Pairs at most so many pixels apart whose depths differ by so much of the range have an outline
+between them."""
 
 
 def constant(image: Tensor) -> Tensor:
@@ -120,10 +128,13 @@ def measure_picture(
     target = torch.from_numpy(depth)[None, None]
     random = torch.Generator().manual_seed(number)
     pairs = {
-        prefix: sample_pairs(
-            target, config.pairs, random, max_distance=distance, min_gap=config.min_gap
+        prefix: sample_pairs(target, count, random, max_distance=distance, min_gap=gap)
+        for prefix, count, distance, gap in (
+            ("", config.pairs, None, config.min_gap),
+            ("near_", config.pairs, config.distance, config.min_gap),
+            # Few of those that are close together have an outline between them.
+            ("edge_", 10 * config.pairs, EDGE_DISTANCE, EDGE_GAP),
         )
-        for prefix, distance in (("", None), ("near_", config.distance))
     }
     figures: dict[str, dict[str, float]] = {}
     predicted: dict[str, np.ndarray] = {}

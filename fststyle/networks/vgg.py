@@ -125,18 +125,18 @@ class VGG19Features(nn.Module):
             del self.convs[name]
         return self
 
-    def mirror(self) -> Self:
+    def mirror(self, mirrored: bool = True) -> Self:
         """From now on pictures and maps are continued with their mirror image, in place of the
-        zeros with which VGG-19 was trained; returns itself.
+        zeros with which VGG-19 was trained, or with zeros again; returns itself.
 
         Zeros mark the border, and more than half of relu4_3's map of a 256 px crop can see it. A
         style network that is trained with them makes up for a border of which larger pictures have
         less: half as much again is lost of the deep layers' style at 512 px.
         """
-        self.mirrored = True
+        self.mirrored = mirrored
         for conv in self.convs.values():
             assert isinstance(conv, nn.Conv2d)
-            conv.padding = (0, 0)
+            conv.padding = (0, 0) if mirrored else (1, 1)
         return self
 
     def torchvision_state(self) -> dict[str, Tensor]:

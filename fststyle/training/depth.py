@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fststyle import config as settings
 from fststyle.checkpoints import DEPTH, load
-from fststyle.checkpoints.depth import TRAINED, depth_extractor
+from fststyle.checkpoints.depth import depth_extractor, new_fast
 from fststyle.config import DepthTrainConfig, parse_share, parse_size
 from fststyle.config.calls import from_keywords
 from fststyle.data.depth.crops import DepthCrops, crop
@@ -17,7 +17,8 @@ from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthData, DepthPicture
 from fststyle.data.scenes.scenes import SceneRenderer
 from fststyle.images.find import find_images
-from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
+from fststyle.networks.depth_head import VGGDepthHead
+from fststyle.networks.hourglass import HourglassDepth
 from fststyle.training.depth_task import DepthTask
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.run import is_complete, launch, open_logger, train_on
@@ -140,12 +141,15 @@ def _network(config: DepthTrainConfig, *, fresh: bool) -> nn.Module:
             model.kind == config.network,
             f"--init {config.init} holds a {model.kind!r}, not a {config.network!r}",
         )
-        network = model.network.head if isinstance(model.network, VGGDepth) else model.network
+        network = model.network.head if model.kind == "vgg_head" else model.network
         network.train().requires_grad_(True)
+    elif config.network == "vgg_head":
+        network = VGGDepthHead(blocks=config.blocks)
     else:
-        network = TRAINED[config.network]()
-    if isinstance(network, VGGDepthHead):
-        network.dropout.p = config.dropout
+        network = new_fast() if config.network == "fast" else HourglassDepth()
+    for module in network.modules():
+        if isinstance(module, VGGDepthHead):
+            module.dropout.p = config.dropout
     return network
 
 

@@ -17,6 +17,7 @@ from fststyle.data.depth.maps import DepthPicture
 from fststyle.data.depth.pairs import Pairs, differences, sample_pairs
 from fststyle.depth.maps import shaded
 from fststyle.evaluation.depth_metrics import evaluate, fitted
+from fststyle.losses.dense_depth import dense_depth_losses, depth_ranks
 from fststyle.losses.functional import ranking_loss
 from fststyle.networks.depth_head import LAYERS
 from fststyle.networks.vgg import VGG19Features
@@ -57,19 +58,32 @@ class DepthTask:
             features = self.extractor(images, LAYERS)
         return network(features)
 
+    def _mirror(self, mirrored: bool) -> None:
+        """In every other step the head reads features of mirrored pictures, since the loss network
+        of a style training has either padding."""
+        if self.extractor is not None:
+            self.extractor.mirror(mirrored)
+
     def loss(
         self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As ``training.loop.Task`` says."""
         assert targets is not None
+        self._mirror(step % 2 == 1)
         pred = self.predict(network, images)
+        self._mirror(False)
         pairs = self.pairs(targets)
         d = differences(pred, pairs)
-        loss = ranking_loss(d, pairs.order, pairs.valid)
+        loss = ranking = ranking_loss(d, pairs.order, pairs.valid)
+        terms = {}
+        if self.config.dense_weight:
+            terms["dense"], terms["gradient"] = dense_depth_losses(pred, depth_ranks(targets))
+            dense = terms["dense"] + self.config.gradient_weight * terms["gradient"]
+            loss = ranking + self.config.dense_weight * dense
         with torch.no_grad():
             ordered = pairs.valid & (pairs.order != 0)
             right = ((d * pairs.order > 0) & ordered).sum() / ordered.sum().clamp(min=1)
-        return loss, {"ranking": loss, "accuracy": right}
+        return loss, {"ranking": ranking, **terms, "accuracy": right}
 
     def pairs(self, depth: Tensor) -> Pairs:
         """Pairs anywhere and pairs close together, in the parts that the settings ask for."""
