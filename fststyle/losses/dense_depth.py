@@ -5,7 +5,6 @@ some neither. So each is replaced by its ranks first, which all of them have in 
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 SCALES = 4
