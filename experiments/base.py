@@ -184,7 +184,7 @@ def train(task: BaseTask, state: TrainingState, photos: list[Path], state_file: 
     assert total is not None
     crops = PhotoCrops(photos, config.crop_size, config.seed)
     numbers = SampleNumbers(state.samples, config.batch_size, 1, 0, 1)
-    batches = load_batches(crops, numbers, config.workers, task.device.type == "cuda")
+    batches = load_batches(crops, numbers, config.workers or 0, task.device.type == "cuda")
     clock = saved = time.perf_counter()
     with tqdm(total=total, initial=state.seconds, bar_format=SECONDS_BAR) as bar:
         while state.seconds < total:

@@ -38,15 +38,15 @@ SHIPPED = CHECKPOINTS / "depth"
 
 
 def best_depth(vgg_weights: Path | None = None, loss_network: str = "vgg19") -> Path:
-    """The file of the better of those that ship: the head, or the hourglass where the VGG-19 that
-    the head reads is not at hand, or not ``loss_network``."""
+    """The file of the best of those that ship: the head, or the fast one where the VGG-19 that the
+    head reads is not at hand, or not ``loss_network``."""
     head = SHIPPED / "vgg_head.safetensors"
     at_hand = vgg_weights is not None or local_weights() is not None
     if at_hand and loss_network == "vgg19":
         _, identity = _plain_extractor(vgg_weights)
         if identity["id"] == load_card(head)["loss_network"]["id"]:
             return head
-    return SHIPPED / "hourglass.safetensors"
+    return SHIPPED / "fast.safetensors"
 
 
 def file_id(path: Path) -> str:

@@ -59,19 +59,13 @@ _versions = {"fststyle": _word, "torch": _word, "python": _word}
 _SETTINGS: Mapping[str, Schema] = {
     **dict.fromkeys(
         (
-            *("accumulate", "alpha_max", "alpha_min", "augment", "batch_size", "calibrate"),
+            *("accumulate", "alpha_max", "alpha_min", "augment", "batch_size", "blocks"),
+            *("calibrate", "dense_weight", "gradient_weight"),
             *("checkpoint_interval", "clip_grad", "compile", "content_weight", "depth_shift_free"),
             *("depth_full_size", "depth_part", "depth_weight", "distance", "dropout", "equal_gap"),
             *("grid_shift", "loss_downscale", "lr"),
-            *(
-                "lr_decay",
-                "min_gap",
-                "near_pairs",
-                "one_shape",
-                "pairs",
-                "picture_interval",
-                "pictures",
-            ),
+            *("lr_decay", "min_gap", "near_pairs", "one_shape", "pairs", "picture_interval"),
+            "pictures",
             *("content_error", "vgg_part"),
             *("samples", "scale_output", "seed", "stability_weight", "steps", "style_weight"),
             *("tv_weight", "weight_decay", "width"),
@@ -91,7 +85,7 @@ _SETTINGS: Mapping[str, Schema] = {
     "content_layers": [_layer],
     "style_layers": [_layer],
     "method": _matches("plain|weighted|depth|combined"),
-    "network": _matches("vgg_head|hourglass"),
+    "network": _matches("vgg_head|fast|hourglass"),
     "precision": _matches("auto|fp32|bf16|fp16"),
     "preset": lambda value: value is None or _word(value),
     "share": [_matches(r"[\w-]+=[\d.e+-]+")],
@@ -103,7 +97,7 @@ _SETTINGS: Mapping[str, Schema] = {
 
 _PUBLIC: Mapping[str, Schema] = {
     "kind": _word,
-    "network": {"width": _number, "upsampling": _word},
+    "network": {"width": _number, "blocks": _number, "upsampling": _word},
     "settings": _SETTINGS,
     "style": [_file],
     "init": _file,

@@ -152,8 +152,8 @@ class DepthSettings(DeviceSettings):
     """Which network tells the depth of pictures, and how it sees them."""
 
     network: OptionalText = setting(
-        "hourglass or vgg_head, which ship, NAME.safetensors, NAME.onnx or transformers:NAME"
-        " (default: the best that ships)",
+        "vgg_head, fast or hourglass, which ship, NAME.safetensors, NAME.onnx or"
+        " transformers:NAME (default: the best that ships; without PyTorch, fast)",
         default=None,
     )
     size: int | None = setting(
@@ -170,9 +170,9 @@ class DepthSettings(DeviceSettings):
 
 
 class DepthPredictConfig(DepthSettings):
-    """``depth predict``: depth maps of pictures."""
+    """``depth predict``: depth maps of pictures and videos."""
 
-    inputs: Texts = setting("pictures, folders or globs", kw_only=False)
+    inputs: Texts = setting("pictures, folders, globs or videos", kw_only=False)
     output: FilePath = setting("folder for the depth maps", default=Path("depth"))
     overwrite: bool = setting("replace depth maps that are there already", default=False)
 

@@ -35,6 +35,9 @@ class ExportConfig(VGGSettings):
     fp16: bool = setting(
         "half-precision weights and arithmetic, instance norm in float32", default=False
     )
+    half: bool = setting(
+        "weights stored as float16, at half the size; arithmetic stays float32", default=False
+    )
     quantize: Literal["none", "int8"] = setting(
         "int8: convolutions in 8 bits, nearly twice as fast on CPUs; needs --photos", default="none"
     )
@@ -52,7 +55,8 @@ class ExportConfig(VGGSettings):
             (self.quantize == "int8") == (self.photos is not None),
             "--quantize int8 and --photos FOLDER go together",
         )
-        check(not (self.quantize == "int8" and self.fp16), "--quantize int8 or --fp16: choose one")
+        chosen = (self.quantize == "int8") + self.fp16 + self.half
+        check(chosen <= 1, "--quantize int8, --fp16 or --half: choose one")
         within(15, 23, self, "opset")
         if self.static is not None:
             check(min(parse_size(self.static)) >= 16, "--static must be 16x16 or more")

@@ -73,8 +73,8 @@ class ObjectiveConfig(LossNetworkSettings):
         default="depth",
     )
     depth_network: OptionalText = setting(
-        "NAME.safetensors, transformers:NAME, or one that ships: vgg_head or hourglass (default:"
-        " the better that can be used)",
+        "NAME.safetensors, transformers:NAME, or one that ships: vgg_head, fast or"
+        " hourglass (default: the best that can be used)",
         default=None,
     )
     depth_full_size: bool = setting(

@@ -14,7 +14,7 @@ from fststyle.checkpoints import DEPTH, STYLE, load
 from fststyle.config import ExportConfig, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.config.cards import KEY, public
-from fststyle.deployment.graph import OPSET, ExportWrapper, to_onnx
+from fststyle.deployment.graph import OPSET, ExportWrapper, halve_weights, to_onnx
 from fststyle.deployment.quantize import to_int8
 from fststyle.deployment.verify import (
     Parity,
@@ -28,7 +28,7 @@ from fststyle.images.find import find_images
 from fststyle.utils.files import atomic_write, check_free, check_suffix, names_folder
 from fststyle.utils.version import __version__
 
-LOWEST_PSNR = {"fp32": None, "fp16": 45.0, "int8": 30.0}
+LOWEST_PSNR = {"fp32": None, "fp32, weights in fp16": 45.0, "fp16": 45.0, "int8": 30.0}
 """By precision, in dB; float32 is judged by its largest difference."""
 
 
@@ -76,6 +76,7 @@ def export(config: ExportConfig) -> Exported:
         *(model.network, model.card, output),
         uint8=config.uint8,
         fp16=config.fp16,
+        half=config.half,
         size=size,
         opset=config.opset,
         photos=photos,
@@ -114,6 +115,7 @@ def export_network(
     *,
     uint8: bool = False,
     fp16: bool = False,
+    half: bool = False,
     size: tuple[int, int] | None = None,
     opset: int = OPSET,
     photos: Sequence[Path] = (),
@@ -121,6 +123,7 @@ def export_network(
     """Write ``network`` to the ONNX file ``output`` with ``card`` in its metadata.
 
     Args:
+        half: weights as float16, arithmetic as without.
         size: (height, width) of the only pictures it is to take; any by default.
         photos: files by which a style network's convolutions are quantized to 8 bits.
 
@@ -136,12 +139,14 @@ def export_network(
     if photos:
         model, held_out = to_int8(model, photos, uint8=uint8, size=size)
         precision = "int8"
+    if half:
+        halve_weights(model)
+        precision = "fp32, weights in fp16"
     data = model.SerializeToString()
     parity = compare(wrapper, network, run_in_onnxruntime(data), size, held_out)
     check_parity(parity, rounded=uint8 and wrapper.stylizes, lowest_psnr=LOWEST_PSNR[precision])
     parities: dict[str, Parity | str] = {"ONNX Runtime": parity}
-    if wrapper.stylizes:
-        parities["OpenCV"] = compare_in_opencv(wrapper, network, data, size, held_out)
+    parities["OpenCV"] = compare_in_opencv(wrapper, network, data, size, held_out)
     described = {
         **card,
         "input": "uint8 NHWC" if uint8 else "float32 NCHW in [0,1]",

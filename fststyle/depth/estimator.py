@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fststyle.config import parse_size
+from fststyle.depth.upsampling import upsample_along_edges
 from fststyle.images.geometry import size_of_area
 from fststyle.images.io import to_uint8
 from fststyle.inference.session import open_session, running
@@ -81,7 +82,7 @@ def estimate_full_size(
     if flip:
         mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         depth = (depth + estimate_reduced(estimate, mirrored, card, size=size)[:, ::-1]) / 2
-    return np.asarray(Image.fromarray(depth).resize(image.size, Image.Resampling.BICUBIC))
+    return upsample_along_edges(depth, image)
 
 
 def estimate_reduced(

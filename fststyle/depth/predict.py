@@ -14,12 +14,14 @@ from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, write_depth_png
 from fststyle.depth.opening import open_estimator
+from fststyle.depth.steady import SteadyDepth, SteadyShades
+from fststyle.images.find import is_picture_name
 from fststyle.images.grid import sheet
 from fststyle.images.io import as_rgb, read_image, write_image
 from fststyle.inference.frames import check_frames
-from fststyle.inference.inputs import plan
+from fststyle.inference.inputs import check_sources, distinct, plan
 from fststyle.utils.failures import Failures, writable_jobs
-from fststyle.utils.signals import watch_signals
+from fststyle.utils.signals import Stop, watch_signals
 
 
 def estimate_depth(
@@ -28,6 +30,7 @@ def estimate_depth(
     network: str | os.PathLike[str] | None = None,
     size: int | None = None,
     flip: bool = False,
+    steady: bool = False,
     device: str = "auto",
     vgg_weights: str | os.PathLike[str] | None = None,
 ) -> npt.NDArray[np.float32]:
@@ -41,10 +44,11 @@ def estimate_depth(
     Args:
         image: the path of a picture, a Pillow image, or an array, H×W×3 or N×H×W×3 uint8, RGB.
         network: NAME.safetensors, NAME.onnx (which needs no torch), transformers:NAME, or one that
-            ships, "vgg_head" or "hourglass"; None takes the better of these that can be used. The
-            last one stays open for the next call.
+            ships: "vgg_head", "fast" or "hourglass"; None takes the best of these that can be
+            used, without torch "fast". The last one stays open for the next call.
         size: side of the square whose area pictures are reduced to; None as in training.
         flip: average with the mirrored picture's depth: twice the time, better.
+        steady: the N pictures are a video's frames, whose depth is averaged along time.
         device: of torch: "auto", "cpu", "cuda", "cuda:1", "mps" …
         vgg_weights: VGG-19's, which "vgg_head" reads; None takes $FSTSTYLE_ASSETS, then
             torchvision's.
@@ -61,9 +65,10 @@ def estimate_depth(
         network=network, size=size, flip=flip, device=device, vgg_weights=vgg_weights
     )
     estimator = _open(config.network, config.vgg_weights, config.device)
+    average = SteadyDepth(estimator, config.size) if steady else None
 
     def estimate(picture: Image.Image) -> np.ndarray:
-        return estimator(picture, size=config.size, flip=config.flip)
+        return average(picture) if average else estimator(picture, size=size, flip=flip)
 
     if not isinstance(image, np.ndarray):
         opened = as_rgb(image) if isinstance(image, Image.Image) else read_image(Path(image))
@@ -80,22 +85,61 @@ def _open(network: str | None, vgg_weights: Path | None, device: str) -> DepthEs
     return open_estimator(network, vgg_weights, device)
 
 
+def _is_clip(path: Path) -> bool:
+    if is_picture_name(path) or not path.is_file():
+        return False
+    from fststyle.inference.video.media import is_called_video
+
+    return is_called_video(path)
+
+
+def _film(clip: Path, target: Path, depth: SteadyDepth, stop: Stop) -> str:
+    """Write the depth of a video as a video; a line on why it is not whole, where it is not."""
+    # Imported where there is a video, since a picture is done sooner without.
+    from fststyle.inference.video.pipeline import report, stylize_video
+    from fststyle.inference.video.sources import open_source
+
+    shades = SteadyShades()
+
+    def shown(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
+        near = np.stack([shades(depth(Image.fromarray(frame))) for frame in frames])
+        return [np.repeat(near[..., None], 3, 3)]
+
+    result = stylize_video(
+        open_source(str(clip)),
+        [target],
+        shown,
+        codec=None,
+        quality=18,
+        stopped=lambda: stop.requested,
+    )
+    return report(result, str(clip))
+
+
 @from_settings(DepthPredictConfig)
 def predict(config: DepthPredictConfig) -> int:
     """Depth maps of every input; returns 0, 1 where some could not be made, 130 when stopped.
 
     ``OUTPUT/depth/NAME.png`` holds 16-bit depth, 1 nearest to 65534 farthest, which ``--data``
-    reads back; ``OUTPUT/colour/NAME.jpg`` shows photo and depth, near light and far dark.
+    reads back; ``OUTPUT/colour/NAME.jpg`` shows photo and depth, near light and far dark. Of videos
+    ``OUTPUT/depth/NAME.mp4`` shows depth, near bright and far dark, averaged along time.
     """
     estimator = open_estimator(config.network, config.vgg_weights, config.device)
     failures = Failures()
-    jobs = [
-        (photo, depth, config.output / "colour" / depth.relative_to(config.output / "depth"))
-        for photo, depth in plan(config.inputs, config.output / "depth", failures, (".png",))
-    ]
-    jobs = [(photo, depth, shown.with_suffix(".jpg")) for photo, depth, shown in jobs]
-    planned, done = len(jobs), 0
+    folder = config.output / "depth"
+    clips = [Path(name) for name in config.inputs if _is_clip(Path(name))]
+    pictures = [name for name in config.inputs if Path(name) not in clips]
+    jobs = []
+    if pictures or not clips:
+        for photo, target in plan(pictures, folder, failures, (".png",)):
+            shown = config.output / "colour" / target.relative_to(folder).with_suffix(".jpg")
+            jobs.append((photo, target, shown))
+    names = distinct([Path(clip.name).with_suffix(".mp4") for clip in clips], clips)
+    films = [(clip, folder / name) for clip, name in zip(clips, names, strict=True)]
+    check_sources(clips, [target for _, target in films])
+    planned, done = len(jobs) + len(films), 0
     jobs = writable_jobs(jobs, lambda job: job[1:], config.overwrite, failures)
+    films = writable_jobs(films, lambda job: job[1:], config.overwrite, failures)
     with watch_signals() as stop:
         for photo, target, shown in tqdm(jobs, unit="picture"):
             if stop.requested or failures.disk_full:
@@ -107,6 +151,14 @@ def predict(config: DepthPredictConfig) -> int:
                 write_depth_png(depth, target)
                 write_image(pair, shown)
                 done += 1
+        for clip, target in films:
+            if stop.requested or failures.disk_full:
+                break
+            with failures.noting(clip):
+                broken = _film(clip, target, SteadyDepth(estimator, config.size), stop)
+                if broken:
+                    failures.add(clip, broken)
+                done += not stop.requested
     status = failures.report()
     print(f"{done} of {planned} depth maps in {config.output}")
     return 130 if stop.requested else status

@@ -29,8 +29,8 @@ FIGURES = (
     *("ssi_mae", "abs_rel", "delta1"),
 )
 """What is measured: share of pairs in the right order and ranking loss, of pairs anywhere in the
-picture and of pairs close together, the share of pairs across an outline; errors after the best scale and
-shift."""
+picture and of pairs close together; share in the right order of pairs across an outline; errors
+after the best scale and shift."""
 
 EDGE_DISTANCE, EDGE_GAP = 6, 0.1
 """Pairs at most so many pixels apart whose depths differ by so much of the range have an outline

@@ -110,8 +110,8 @@ class VGGDepthHead(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Feature maps of an N×3×H×W image by layer name to N×1×H×W, H and W 32 or more."""
         at8 = self.deepest(self.dropout(features["relu4_3"]))
-        at16 = self.more16(self.at16(F.avg_pool2d(at8, 2, ceil_mode=True)))
-        at32 = F.avg_pool2d(at16, 2, ceil_mode=True)
+        at16 = self.more16(self.at16(_halved(at8)))
+        at32 = _halved(at16)
         at32 = self.more32(self.at32(torch.cat([at32, _rows(at32)], 1)))
         whole = self.whole(at32.mean(dim=(2, 3)))[..., None, None]
         at16 = F.relu(at16 + _resize(self.back16(at32), at16) + whole)
@@ -137,6 +137,14 @@ class VGGDepthHead(nn.Module):
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _halved(x: Tensor) -> Tensor:
+    """N×C×H×W to N×C×⌈H/2⌉×⌈W/2⌉ by means of 2×2 pixels, at an odd end of the last alone.
+
+    Not by the pooling's own ``ceil_mode``, which OpenCV computes otherwise.
+    """
+    return F.avg_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2)
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -169,7 +177,8 @@ class FastDepth(VGGDepth):
     """
 
     def __init__(self, extractor: VGG19Features, dropout: float = 0.0) -> None:
-        reads = [extractor.convs[layer.removeprefix("relu")].out_channels for layer in LAYERS]
+        convs = [extractor.convs[layer.removeprefix("relu")] for layer in LAYERS]
+        reads = [len(conv.weight) for conv in convs if isinstance(conv, nn.Conv2d)]
         super().__init__(extractor, VGGDepthHead(dropout, width=FAST_WIDTH, reads=reads))
         extractor.requires_grad_(True)
 

@@ -1,6 +1,6 @@
 """``fststyle depth train``: from the settings to the loop, step by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthData, DepthPicture
 from fststyle.data.scenes.scenes import SceneRenderer
 from fststyle.images.find import find_images
-from fststyle.networks.depth_head import VGGDepthHead
+from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.training.depth_task import DepthTask
 from fststyle.training.distributed import DistributedContext
@@ -130,6 +130,14 @@ def _card(sets: Sequence[TrainingSet], init: Mapping[str, str] | None) -> dict[s
     return {"data": data, "versions": versions(), **({"init": init} if init else {})}
 
 
+NEW: Mapping[str, Callable[[DepthTrainConfig], nn.Module]] = {
+    "vgg_head": lambda config: VGGDepthHead(blocks=config.blocks),
+    "fast": lambda _: new_fast(),
+    "hourglass": lambda _: HourglassDepth(),
+}
+"""Networks without training, by what ``--network`` calls them."""
+
+
 def _network(config: DepthTrainConfig, *, fresh: bool) -> nn.Module:
     """The network to train; a run that is resumed has no more need of its ``--init``.
 
@@ -141,12 +149,12 @@ def _network(config: DepthTrainConfig, *, fresh: bool) -> nn.Module:
             model.kind == config.network,
             f"--init {config.init} holds a {model.kind!r}, not a {config.network!r}",
         )
-        network = model.network.head if model.kind == "vgg_head" else model.network
+        network = model.network
+        if config.network == "vgg_head" and isinstance(network, VGGDepth):
+            network = network.head
         network.train().requires_grad_(True)
-    elif config.network == "vgg_head":
-        network = VGGDepthHead(blocks=config.blocks)
     else:
-        network = new_fast() if config.network == "fast" else HourglassDepth()
+        network = NEW[config.network](config)
     for module in network.modules():
         if isinstance(module, VGGDepthHead):
             module.dropout.p = config.dropout

@@ -1,0 +1,120 @@
+"""Depth of a video's frames, one after the other, averaged over time; no torch."""
+
+import numpy as np
+from PIL import Image
+
+from fststyle.depth.estimator import DepthEstimator, estimate_reduced
+from fststyle.depth.upsampling import upsample_along_edges, window_mean
+from fststyle.images.io import to_uint8
+
+MEMORY = 0.85
+"""Part of a frame's depth that is taken over from the frame before, where the picture stayed as it
+was."""
+CHANGE = 0.06
+"""Difference of luminance, of [0,1], at which a pixel takes over 1/e of that."""
+CUT = 0.5
+"""Correlation of two frames' luminance, after the motion of the camera, below which another scene
+begins."""
+
+
+RANGE_MEMORY = 0.95
+"""Of the range of depths, from one frame to the next."""
+
+
+class SteadyDepth:
+    """Depth of the frames of one video, in order: what a network says of each, averaged with what
+    it said before.
+
+    A network sees every frame anew, and what it says of a still wall trembles. So depth follows the
+    camera (the shift of the whole frame, by phase correlation), is averaged where the picture
+    stayed as it was, is new where something moves, and begins anew at a cut. It works at the few
+    pixels that the network sees.
+
+    Args:
+        estimator: the network.
+        size: as ``estimate_reduced`` has it.
+        memory: 0 takes every frame alone.
+    """
+
+    def __init__(
+        self, estimator: DepthEstimator, size: int | None = None, memory: float = MEMORY
+    ) -> None:
+        self.estimator, self.size, self.memory = estimator, size, memory
+        self._depth: np.ndarray | None = None
+        self._luminance = np.zeros((0, 0), np.float32)
+
+    def __call__(self, frame: Image.Image) -> np.ndarray:
+        """H×W float32 depth of the next frame, larger = farther.
+
+        Raises ValueError where the network's is not finite.
+        """
+        return upsample_along_edges(self.reduced(frame), frame)
+
+    def reduced(self, frame: Image.Image) -> np.ndarray:
+        """The same at the size that the network sees."""
+        new = estimate_reduced(self.estimator.estimate, frame, self.estimator.card, size=self.size)
+        if not np.isfinite(new).all():
+            raise ValueError(f"the depth that {self.estimator.name} tells is not finite")
+        small = frame.convert("L").resize(new.shape[::-1], Image.Resampling.BOX)
+        luminance = np.asarray(small, np.float32) / 255
+        if self._depth is not None and self._depth.shape == new.shape and self.memory:
+            shift = camera_shift(self._luminance, luminance)
+            before = np.roll(self._luminance, shift, (0, 1))
+            if _correlation(before, luminance) > CUT:
+                change = window_mean(np.abs(luminance - before))
+                kept = self.memory * np.exp(-change / CHANGE) * _covered(new.shape, shift)
+                old = np.roll(self._depth, shift, (0, 1))
+                new = np.asarray(new + kept * (old - new), np.float32)
+        self._depth, self._luminance = new, luminance
+        return new
+
+
+class SteadyShades:
+    """Depth maps of one video's frames as shades, near white and far black, in a range that follows
+    theirs slowly, so that none of them flickers."""
+
+    def __init__(self) -> None:
+        self._range: np.ndarray | None = None
+
+    def __call__(self, depth: np.ndarray) -> np.ndarray:
+        """H×W float32, larger = farther, to H×W uint8."""
+        found = np.percentile(depth[::4, ::4], (1, 99))
+        before = found if self._range is None else self._range
+        self._range = before + (1 - RANGE_MEMORY) * (found - before)
+        near, far = self._range
+        return to_uint8(((far - depth) / max(far - near, 1e-6)).clip(0, 1))
+
+
+def camera_shift(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+    """(down, right) in pixels by which a picture moved as a whole; h×w each.
+
+    Phase correlation (Kuglin and Hines 1975); moves of more than a quarter of a side are not
+    believed.
+    """
+    height, width = before.shape
+    window = np.hanning(height)[:, None] * np.hanning(width)
+    spectra = [np.fft.rfft2((x - x.mean()) * window) for x in (before, after)]
+    cross = spectra[1] * spectra[0].conj()
+    surface = np.fft.irfft2(cross / (np.abs(cross) + 1e-9), before.shape)
+    down, right = np.unravel_index(surface.argmax(), surface.shape)
+    down = down - height if down > height // 2 else down
+    right = right - width if right > width // 2 else right
+    if abs(down) > height // 4 or abs(right) > width // 4:
+        return 0, 0
+    return int(down), int(right)
+
+
+def _covered(shape: tuple[int, ...], shift: tuple[int, int]) -> np.ndarray:
+    """1 where a map that was rolled by ``shift`` still shows what it showed, else 0."""
+    covered = np.ones(shape, np.float32)
+    for axis, by in enumerate(shift):
+        gone = slice(0, by) if by > 0 else slice(shape[axis] + by, None)
+        if by:
+            covered[(gone, slice(None)) if axis == 0 else (slice(None), gone)] = 0
+    return covered
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    first, second = first - first.mean(), second - second.mean()
+    norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / norm if norm > 1e-6 else 1.0
