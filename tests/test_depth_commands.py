@@ -6,20 +6,23 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import fststyle
 from fststyle.__main__ import main
 from fststyle.checkpoints import DEPTH, load
 from fststyle.checkpoints.depth import save_depth
 from fststyle.checkpoints.files import load_tensors
 from fststyle.data.depth import formats as depth_formats
+from fststyle.depth import opening
 from fststyle.images.io import read_image
 from fststyle.networks.hourglass import HourglassDepth
 from fststyle.training.depth_task import DepthTask
-from tests.conftest import ROOT, interrupting, picture, run_here
+from tests.conftest import ROOT, interrupting, picture, run_here, write_clip
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +129,34 @@ def test_a_network_learns_is_measured_exported_and_run_without_torch(
     inputs = (tmp_path / "d.onnx", depth_data / "image")
     status, error = run_here(capsys, "infer", *inputs, "--output", tmp_path)
     assert status == 2 and "not a style network" in error
+
+
+def test_depth_of_a_film_is_a_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = tmp_path / "film.mkv"
+    write_clip(film, list(range(5)))
+    network = ("--network", "fast", "--device", "cpu", "--output", tmp_path / "out")
+    here("depth", "predict", film, *network)
+    with av.open(tmp_path / "out" / "depth" / "film.mp4") as shown:
+        frames = [f.to_ndarray(format="rgb24") for f in shown.decode(video=0)]
+    assert len(frames) == 5 and frames[0].shape == (48, 64, 3) and frames[0].std() > 30
+    status, error = run_here(capsys, "depth", "predict", film, *network)
+    assert status == 2 and "exists" in error
+    here("depth", "predict", film, *network, "--overwrite")
+    stack = np.stack([np.asarray(picture(0))] * 3)
+    steady = fststyle.estimate_depth(stack, network="fast", steady=True, device="cpu")
+    alone = fststyle.estimate_depth(stack, network="fast", device="cpu")
+    np.testing.assert_allclose(steady, alone, atol=1e-4)
+
+
+def test_without_torch_depth_is_told_by_the_fast_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(0).save(tmp_path / "p.png")
+    here("depth", "predict", tmp_path / "p.png", "--network", "fast", "--output", tmp_path / "a")
+    monkeypatch.setattr(opening, "find_spec", lambda _: None)
+    here("depth", "predict", tmp_path / "p.png", "--output", tmp_path / "b")
+    maps = [np.asarray(Image.open(tmp_path / o / "depth" / "p.png"), float) for o in "ab"]
+    assert np.abs(maps[0] - maps[1]).max() < 65535 * 5e-3
 
 
 def test_a_head_on_vgg_trains_and_exports(

@@ -28,7 +28,7 @@ from fststyle.images.find import find_images
 from fststyle.utils.files import atomic_write, check_free, check_suffix, names_folder
 from fststyle.utils.version import __version__
 
-LOWEST_PSNR = {"fp32": None, "fp32, weights in fp16": 45.0, "fp16": 45.0, "int8": 30.0}
+LOWEST_PSNR = {"fp32": None, "fp16_weights": 45.0, "fp16": 45.0, "int8": 30.0}
 """By precision, in dB; float32 is judged by its largest difference."""
 
 
@@ -141,7 +141,7 @@ def export_network(
         precision = "int8"
     if half:
         halve_weights(model)
-        precision = "fp32, weights in fp16"
+        precision = "fp16_weights"
     data = model.SerializeToString()
     parity = compare(wrapper, network, run_in_onnxruntime(data), size, held_out)
     check_parity(parity, rounded=uint8 and wrapper.stylizes, lowest_psnr=LOWEST_PSNR[precision])

@@ -126,39 +126,44 @@ def predict(config: DepthPredictConfig) -> int:
     """
     estimator = open_estimator(config.network, config.vgg_weights, config.device)
     failures = Failures()
-    folder = config.output / "depth"
+    jobs = _planned(config, failures)
+    planned, done = len(jobs), 0
+    jobs = writable_jobs(jobs, lambda job: job[1:], config.overwrite, failures)
+    with watch_signals() as stop:
+        for source, target, *shown in tqdm(jobs, unit="file"):
+            if stop.requested or failures.disk_full:
+                break
+            with failures.noting(source):
+                if not shown:
+                    broken = _film(source, target, SteadyDepth(estimator, config.size), stop)
+                    if broken:
+                        failures.add(source, broken)
+                    done += not stop.requested
+                    continue
+                image = read_image(source)
+                depth = estimator(image, size=config.size, flip=config.flip)
+                pair = sheet([[image, colorize(depth)]], height=min(480, image.height))
+                write_depth_png(depth, target)
+                write_image(pair, shown[0])
+                done += 1
+    status = failures.report()
+    print(f"{done} of {planned} depth maps in {config.output}")
+    return 130 if stop.requested else status
+
+
+def _planned(config: DepthPredictConfig, failures: Failures) -> list[tuple[Path, ...]]:
+    """(picture, its depth map, both side by side) of every picture, then (video, its depth).
+
+    Raises what ``plan`` does.
+    """
+    folder, jobs = config.output / "depth", list[tuple[Path, ...]]()
     clips = [Path(name) for name in config.inputs if _is_clip(Path(name))]
     pictures = [name for name in config.inputs if Path(name) not in clips]
-    jobs = []
     if pictures or not clips:
         for photo, target in plan(pictures, folder, failures, (".png",)):
             shown = config.output / "colour" / target.relative_to(folder).with_suffix(".jpg")
             jobs.append((photo, target, shown))
     names = distinct([Path(clip.name).with_suffix(".mp4") for clip in clips], clips)
-    films = [(clip, folder / name) for clip, name in zip(clips, names, strict=True)]
-    check_sources(clips, [target for _, target in films])
-    planned, done = len(jobs) + len(films), 0
-    jobs = writable_jobs(jobs, lambda job: job[1:], config.overwrite, failures)
-    films = writable_jobs(films, lambda job: job[1:], config.overwrite, failures)
-    with watch_signals() as stop:
-        for photo, target, shown in tqdm(jobs, unit="picture"):
-            if stop.requested or failures.disk_full:
-                break
-            with failures.noting(photo):
-                image = read_image(photo)
-                depth = estimator(image, size=config.size, flip=config.flip)
-                pair = sheet([[image, colorize(depth)]], height=min(480, image.height))
-                write_depth_png(depth, target)
-                write_image(pair, shown)
-                done += 1
-        for clip, target in films:
-            if stop.requested or failures.disk_full:
-                break
-            with failures.noting(clip):
-                broken = _film(clip, target, SteadyDepth(estimator, config.size), stop)
-                if broken:
-                    failures.add(clip, broken)
-                done += not stop.requested
-    status = failures.report()
-    print(f"{done} of {planned} depth maps in {config.output}")
-    return 130 if stop.requested else status
+    films = [folder / name for name in names]
+    check_sources(clips, films)
+    return [*jobs, *zip(clips, films, strict=True)]

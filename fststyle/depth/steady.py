@@ -41,7 +41,7 @@ class SteadyDepth:
     ) -> None:
         self.estimator, self.size, self.memory = estimator, size, memory
         self._depth: np.ndarray | None = None
-        self._luminance = np.zeros((0, 0), np.float32)
+        self._luminance: np.ndarray = np.zeros((0, 0), np.float32)
 
     def __call__(self, frame: Image.Image) -> np.ndarray:
         """H×W float32 depth of the next frame, larger = farther.

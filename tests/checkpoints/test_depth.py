@@ -13,9 +13,10 @@ from fststyle.checkpoints.depth import (
     best_depth,
     depth_extractor,
     fold_output,
+    new_fast,
     save_depth,
 )
-from fststyle.checkpoints.files import save_tensors, weights_id
+from fststyle.checkpoints.files import load_tensors, save_tensors, weights_id
 from fststyle.config import DepthEvalConfig
 from fststyle.data.depth.datasets import open_depth
 from fststyle.evaluation.depth_metrics import evaluate
@@ -45,6 +46,30 @@ def test_a_hourglass_comes_back_as_it_was(tmp_path: Path) -> None:
     assert card["kind"] == "hourglass" and card["step"] == 3
     torch.testing.assert_close(loaded(image), network(image))
     assert not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
+
+
+def test_a_fast_network_comes_back_as_it_was(tmp_path: Path) -> None:
+    network, image = new_fast().eval(), torch.rand(1, 3, 48, 80)
+    save_depth(tmp_path / "f.safetensors", network, {})
+    loaded = load(tmp_path / "f.safetensors", DEPTH).network
+    torch.testing.assert_close(loaded(image), network(image))
+    assert not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
+    tensors, card = load_tensors(tmp_path / "f.safetensors")
+    save_tensors(
+        tmp_path / "g.safetensors", {n: t for n, t in tensors.items() if "4_3" not in n}, card
+    )
+    with pytest.raises(ValueError, match=r"g.safetensors: .*lack"):
+        load(tmp_path / "g.safetensors", DEPTH)
+
+
+def test_a_head_of_more_blocks_comes_back(deep_vgg: Path, tmp_path: Path) -> None:
+    _, loss_network = depth_extractor(deep_vgg)
+    head = VGGDepthHead(blocks=2).eval()
+    save_depth(tmp_path / "h.safetensors", head, {"loss_network": loss_network})
+    loaded = load(tmp_path / "h.safetensors", DEPTH, vgg_weights=deep_vgg).network
+    assert isinstance(loaded, VGGDepth)
+    for name, tensor in head.state_dict().items():
+        torch.testing.assert_close(loaded.head.state_dict()[name], tensor)
 
 
 def test_a_head_reads_the_objectives_features_unless_pictures_are_large(
@@ -115,8 +140,8 @@ def test_what_ships_is_what_can_run(monkeypatch: pytest.MonkeyPatch, deep_vgg: P
     with torch.no_grad():
         depth = network(torch.rand(1, 3, 50, 70))
     assert depth.shape == (1, 1, 50, 70) and depth.std() > 0.1 and card["note"]
-    assert card["kind"] == "hourglass" and card["id"].startswith("hourglass-")
-    # Other VGG-19 weights than the head's: the hourglass again.
+    assert card["kind"] == "fast" and card["id"].startswith("fast-")
+    # Other VGG-19 weights than the head's: the fast one again.
     assert load(best_depth(deep_vgg), DEPTH, vgg_weights=deep_vgg).card["id"] == card["id"]
 
 

@@ -84,6 +84,17 @@ def test_fp16_is_half_as_large_and_keeps_instance_norm(exported: Exported) -> No
     assert half < 0.55 * whole
 
 
+def test_half_the_weights_and_the_same_arithmetic(exported: Exported) -> None:
+    whole, half = exported(), exported(half=True)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    assert metadata(half)["precision"] == "fp16_weights"
+    for engine in ("ONNX Runtime", "OpenCV"):
+        assert found(half, engine).psnr > 60, engine
+    model = onnx.load(half)
+    kinds = {i.data_type for i in model.graph.initializer if np.prod(i.dims) >= 256}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+
+
 def test_on_the_cpu_half_precision_is_widened(exported: Exported) -> None:
     file = exported(uint8=True, fp16=True)
     widened = load_for(file, "cpu")

@@ -1,8 +1,10 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from fststyle.networks.depth_head import LAYERS, VGGDepthHead
+from fststyle.checkpoints.depth import new_fast
+from fststyle.networks.depth_head import LAYERS, VGGDepthHead, _halved
 from fststyle.networks.vgg import BLOCKS
 
 pytestmark = pytest.mark.numerical
@@ -35,6 +37,26 @@ def test_keeps_within_its_budget() -> None:
     with FlopCounterMode(display=False) as counter:
         head(features(side, side))
     assert counter.get_total_flops() / 2 <= 0.1 * vgg
+
+
+def test_the_fast_network_trains_as_a_whole_and_keeps_within_its_budget() -> None:
+    """4 MB at half precision; what it costs is the same for every picture it sees at 160×208."""
+    network = new_fast()
+    network(torch.rand(2, 3, 64, 48)).sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+    assert 2 * sum(p.numel() for p in network.parameters()) < 4e6
+    with FlopCounterMode(display=False) as counter:
+        network.eval()(torch.rand(1, 3, 160, 208))
+    assert counter.get_total_flops() / 2 < 3e9
+
+
+@pytest.mark.parametrize("size", [(6, 8), (5, 8), (7, 3)])
+def test_maps_are_halved_as_by_means_that_leave_out_what_is_not_there(
+    size: tuple[int, int],
+) -> None:
+    x = torch.rand(2, 3, *size)
+    torch.testing.assert_close(_halved(x), F.avg_pool2d(x, 2, ceil_mode=True))
 
 
 def test_the_gradient_reaches_every_layer() -> None:

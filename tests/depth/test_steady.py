@@ -1,0 +1,76 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fststyle.depth.estimator import DepthEstimator
+from fststyle.depth.steady import SteadyDepth, SteadyShades, camera_shift
+from tests.conftest import picture
+
+SIZE = {"settings": {"size": "96x128"}}
+WIDE = np.asarray(picture(0, 300, 96))
+OTHER = np.asarray(picture(5, 300, 96))
+
+
+def frame(left: int, of: np.ndarray = WIDE) -> Image.Image:
+    """What a camera sees of a wide picture, 128×96."""
+    return Image.fromarray(of[:, left : left + 128])
+
+
+def steady(frames: Sequence[Image.Image], noise: float = 0.0) -> list[np.ndarray]:
+    """Depth of ``frames``, told by a network that takes luminance for it, and trembles."""
+    random = np.random.default_rng(0)
+
+    def estimate(images: np.ndarray) -> np.ndarray:
+        trembling = random.normal(0, noise, images[:, :1].shape) if noise else 0
+        return (images.mean(1, keepdims=True) + trembling).astype(np.float32)
+
+    depth = SteadyDepth(DepthEstimator("luminance", estimate, SIZE))
+    return [depth.reduced(one) for one in frames]
+
+
+def luminance(one: Image.Image) -> np.ndarray:
+    return np.asarray(one, np.float32).mean(2) / 255
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_trembling_is_averaged_also_while_the_camera_moves(step: int) -> None:
+    frames = [frame(step * i) for i in range(12)]
+    last = luminance(frames[-1])
+    first, *_, end = (np.abs(d - last) for d in steady(frames, noise=0.1))
+    seen = np.s_[:, : 128 - 11 * step]
+    assert end[seen].mean() < 0.6 * 0.08 < first.mean() + end.mean()
+
+
+def test_without_trembling_depth_is_the_frames_own() -> None:
+    frames = [frame(3 * i) for i in range(6)]
+    assert np.abs(steady(frames)[-1] - luminance(frames[-1])).max() < 0.02
+
+
+def test_what_moves_by_itself_is_new_and_a_cut_begins_anew() -> None:
+    before, after = np.array(frame(0)), np.array(frame(0))
+    before[30:60, 20:50], after[30:60, 70:100] = 255, 255
+    moved = steady([Image.fromarray(before)] * 3 + [Image.fromarray(after)])[-1]
+    assert np.abs(moved - luminance(Image.fromarray(after))).max() < 0.12
+    cut = steady([frame(0)] * 3 + [frame(0, OTHER)])[-1]
+    np.testing.assert_allclose(cut, luminance(frame(0, OTHER)), atol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (5, -9), (-12, 20)])
+def test_a_cameras_shift(shift: tuple[int, int]) -> None:
+    random = np.random.default_rng(1)
+    world = random.random((160, 200)).astype(np.float32)
+    down, right = shift
+    before = world[30:110, 40:140]
+    after = world[30 - down : 110 - down, 40 - right : 140 - right]
+    assert camera_shift(before, after) == shift
+    assert camera_shift(np.zeros((32, 48), np.float32), np.zeros((32, 48), np.float32)) == (0, 0)
+
+
+def test_shades_do_not_jump_with_the_range() -> None:
+    shades, depth = SteadyShades(), np.tile(np.linspace(0, 1, 64, dtype=np.float32), (48, 1))
+    first = shades(depth)
+    assert first[0, 0] == 255 and first[0, -1] == 0, "near is bright"
+    second = shades(np.where(depth > 0.9, 3.0, depth).astype(np.float32))
+    assert np.abs(first[:, :50].astype(int) - second[:, :50]).max() < 30
