@@ -78,9 +78,8 @@ methods() { # At the paper's size and batch.
     sh experiments/methods.sh
 }
 
-depth() { # Both networks, three times as long as on a CPU.
-  try env OUT="$OUT/depth" STEPS=3 BATCH=16 SIZE=224x288 HOURGLASS_SIZE=160x208 \
-    sh experiments/depth.sh
+depth() { # All networks, three times as long as on a CPU.
+  try env OUT="$OUT/depth" TIMES=3 BATCH=16 sh experiments/depth.sh
 }
 
 for part in $PARTS; do

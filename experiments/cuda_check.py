@@ -97,12 +97,12 @@ def record_commands(out: Path, assets: Path | None) -> list[list[str]]:
 
 def first_of_each_kind(plan: Sequence[list[str]]) -> list[list[str]]:
     """The first command of each kind: of those with the same options, whatever their values, one;
-    precisions, and trainings from random weights, are kinds of their own. Of networks that are
-    converted all are needed later."""
+    precisions, and trainings from random weights, are kinds of their own. Networks that are
+    converted and photos that are labelled are all needed later."""
     first: dict[tuple[str, ...], list[str]] = {}
     for arguments in plan:
         words = arguments[1:4] if arguments[0] == "-m" else arguments[:1]
-        if "convert" in arguments:
+        if "convert" in arguments or "predict" in arguments:
             words = [Path(arguments[4]).name, *words]
         options = [a for a in arguments if a.startswith("--") or a in OWN_KIND]
         first.setdefault((*(w for w in words if "/" not in w), *sorted(options)), arguments)

@@ -1,51 +1,85 @@
 #!/usr/bin/env sh
-# Trains both depth networks on what $FSTSTYLE_ASSETS holds, measures them, and does the thesis's
-# experiment on KITTI. About two hours on 2 CPU cores; can be interrupted and started again. Longer
-# and larger where there is a GPU: STEPS=5 SIZE=224x288 BATCH=16 sh experiments/depth.sh
+# Trains the depth networks on what $FSTSTYLE_ASSETS holds, measures them, and does the thesis's
+# experiment on KITTI. Four hours on 2 CPU cores; can be interrupted and started again. Longer where
+# there is a GPU: TIMES=4 BATCH=16 sh experiments/depth.sh
+#
+# First a head learns from maps alone, then it labels photos, and the networks that ship learn from
+# both: the head on from there, the fast network from the loss network that ships. The hourglass
+# never sees a label of the head's, so that each can measure the other's work; they share the maps.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-experiments/depth}
 SHIP=${SHIP:-$OUT/checkpoints}
-STEPS=${STEPS:-1}
+TIMES=${TIMES:-1}
 BATCH=${BATCH:-8}
-SIZE=${SIZE:-160x208}
-HOURGLASS_SIZE=${HOURGLASS_SIZE:-96x128}
-NOTE="Trained on NYU Depth v2, rendered frames, one KITTI drive, photos with labels of other networks, \
-and scenes rendered from photos (experiments/depth.sh); their sources permit research, not commerce."
+SIZE=${SIZE:-224x288}
+SMALL_SIZE=${SMALL_SIZE:-160x208}
+NOTE="Trained on maps that larger networks made of pictures on the web, on NYU Depth v2, a KITTI drive, \
+rendered frames and scenes rendered from photos (experiments/depth.sh); their sources permit research, \
+not commerce."
 A=$FSTSTYLE_ASSETS
 D=$A/depth
-mkdir -p "$OUT"
+W=$D/wild_train
+mkdir -p "$OUT/lists"
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
-# Labels of photos that the two teachers agree on; the others teach little that is true.
-awk -F, 'NR > 1 && $2 >= 0.5 { print $1 }' "$D/pseudo_train_agreement.csv" > "$OUT/trusted.txt"
-DATA="nyu=$D/nyu_labelled@:1140 pseudo=$A/photos/train+$D/pseudo_train@$OUT/trusted.txt \
-  tartan=$D/tartanair replica=$D/replica_frames kittidrive=$D/kitti_drive"
-SHARES="nyu=1.3 pseudo=0.8 scenes=1 tartan=0.1 replica=0.1 kittidrive=0.06"
-UNSEEN="wild=$D/wild_val nyu=$D/nyu_labelled@1150: kitti=$D/kitti seven=$D/sevenscenes redwood=$D/indoor@1:"
-SCENES="$A/photos/train $A/photos/train_more"
+# Every source of maps is a set, and weighs as much as it has scenes, since frames of one video
+# teach little more than one of them. Less weight for maps less sure in order, none for a scene that
+# other measurements need and for maps in which 0 means unknown.
+shares=$(awk -F, -v out="$OUT/lists" '
+  NR == 1 || $2 == "cityscapes_stereo" || $2 == "sintel_gt_depthcrafter" { next }
+  { print $1 > (out "/" $2 ".txt") }
+  !seen[$2, $3]++ { scenes[$2]++ }
+  END {
+    part["lotus_examples"] = 0.5; part["pair_art_midas"] = 0.4
+    for (s in scenes) printf "%s=%g ", s, scenes[s] * (s in part ? part[s] : 1)
+  }' "$W/pairs.csv")
+maps=$(for share in $shares; do printf '%s ' "${share%%=*}=$W@$OUT/lists/${share%%=*}.txt"; done)
+DATA="$maps nyu=$D/nyu_labelled@:1140 kittidrive=$D/kitti_drive tartan=$D/tartanair replica=$D/replica_frames"
+SHARES="$shares nyu=70 kittidrive=6 tartan=4 replica=4 scenes=22"
+VAL="wild2=$D/wild_val2"
+UNSEEN="wild=$D/wild_val $VAL nyu=$D/nyu_labelled@1150: kitti=$D/kitti seven=$D/sevenscenes redwood=$D/indoor@1:"
 
-fststyle depth train --resume --name vgg_head --run-dir "$OUT/vgg_head" --network vgg_head \
-  --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$SIZE" --batch-size "$BATCH" \
-  --steps $((2800 * STEPS)) --lr 1e-3 --lr-decay 0.7 --near-pairs 0.3 --weight-decay 0.02 \
-  --checkpoint-interval 500 --picture-interval 1000
-fststyle depth convert "$OUT/vgg_head/vgg_head.safetensors" --half --overwrite \
-  --output "$SHIP/vgg_head.safetensors" --note "$NOTE"
+train() { # NAME NETWORK STEPS, then options; what is there already is left
+  name=$1 network=$2 steps=$3
+  shift 3
+  fststyle depth train --resume --name "$name" --run-dir "$OUT/$name" --network "$network" --val $VAL \
+    --scenes "$A/photos/train" "$A/photos/train_more" --steps $((steps * TIMES)) --near-pairs 0.4 \
+    --weight-decay 0.02 --checkpoint-interval 200 --picture-interval 1000 "$@"
+}
+ship() { # NAME
+  fststyle depth convert "$OUT/$1/$1.safetensors" --half --overwrite --note "$NOTE" \
+    --output "$SHIP/$1.safetensors"
+}
 
-# On the same pictures, and not on the head's labels, so that each can measure the other's work.
-fststyle depth train --resume --name hourglass --run-dir "$OUT/hourglass" --network hourglass \
-  --data $DATA --scenes $SCENES --share $SHARES --val $UNSEEN --size "$HOURGLASS_SIZE" \
-  --batch-size "$BATCH" --steps $((1050 * STEPS)) --lr 1e-3 --lr-decay 0.8 --near-pairs 0.3 \
-  --checkpoint-interval 350 --picture-interval 525
-fststyle depth convert "$OUT/hourglass/hourglass.safetensors" --half --overwrite \
-  --output "$SHIP/hourglass.safetensors" --note "$NOTE"
+train teacher vgg_head 2000 --data $DATA --share $SHARES --size "$SIZE" --batch-size "$BATCH" --blocks 2 --lr 1e-3
+LABELLED=""
+for set in photos_free/image photos/train photos/train_more; do
+  name=$(echo $set | tr / _)
+  labels=$OUT/labels/$name/depth
+  [ -d "$labels" ] || fststyle depth predict "$A/$set" --network "$OUT/teacher/teacher.safetensors" --flip \
+    --output "$OUT/labels/$name" --overwrite
+  LABELLED="$LABELLED $name=$A/$set+$labels"
+done
+labelled="photos_free_image=90 photos_train=40 photos_train_more=20"
+train vgg_head vgg_head 4000 --init "$OUT/teacher/teacher.safetensors" --data $DATA $LABELLED \
+  --share $SHARES $labelled --size "$SIZE" --batch-size "$BATCH" --blocks 2 --lr 5e-4
+ship vgg_head
+labelled="photos_free_image=150 photos_train=75 photos_train_more=35"
+train fast fast 6000 --data $DATA $LABELLED --share $SHARES $labelled --size "$SMALL_SIZE" \
+  --batch-size $((2 * BATCH)) --lr 8e-4 --lr-decay 0.7 --dropout 0.02
+ship fast
+fststyle export "$SHIP/fast.safetensors" --half --overwrite --output "$SHIP/fast.onnx"
+train hourglass hourglass 3000 --data $DATA --share $SHARES --size "$SMALL_SIZE" --batch-size "$BATCH" --lr 1e-3
+ship hourglass
 
 # The thesis's experiment: fine-tuned on KITTI alone, by its rule for pairs, at its size.
 fststyle depth train --resume --name kitti --run-dir "$OUT/kitti" --network hourglass \
   --init "$SHIP/hourglass.safetensors" --data "drive=$D/kitti_drive" --size 128x160 \
-  --val "kitti=$D/kitti" --batch-size "$BATCH" --steps $((60 * STEPS)) --lr 1e-4 --near-pairs 1
+  --val "kitti=$D/kitti" --batch-size "$BATCH" --steps $((60 * TIMES)) --lr 1e-4 --near-pairs 1 \
+  --dense-weight 0
 
-fststyle depth eval "$SHIP/vgg_head.safetensors" "$SHIP/hourglass.safetensors" \
+fststyle depth eval "$SHIP/vgg_head.safetensors" "$SHIP/fast.safetensors" "$SHIP/hourglass.safetensors" \
   "$OUT/kitti/kitti.safetensors" --data $UNSEEN --json "$OUT/figures.json" --overwrite --sheet "$OUT/depth.png"
 fststyle bench depth --json "$OUT/cost.json" --overwrite

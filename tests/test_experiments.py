@@ -73,7 +73,7 @@ def test_every_command_of_the_scripts_parses(script: str, tmp_path: Path) -> Non
     assets, recorder, plan = tmp_path / "assets", tmp_path / "python", tmp_path / "plan"
     text = (ROOT / "experiments" / script).read_text()
     photos = [f"content/{name}.jpg" for name in re.findall(r"[a-z_0-9]+", text)]
-    for name in (*photos, "photos/val/0.png", "depth/pseudo_train_agreement.csv"):
+    for name in (*photos, "photos/val/0.png", "depth/wild_train/pairs.csv"):
         (assets / name).parent.mkdir(parents=True, exist_ok=True)
         (assets / name).touch()
     recorder.write_text(RECORDER.format(plan=plan))
