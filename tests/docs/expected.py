@@ -99,6 +99,7 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     ("--stability-weight", RUN, TRAINED + r", stability \S+"),
     (r"export runs\S+$", exported_as(f"{FLOATS} fp32"), AGREES),
     (r"export runs\S+( --overwrite)? --uint8$", exported_as(f"{BYTES} fp32"), AGREES),
+    (r"export runs\S+( --overwrite)? --half", exported_as(f"{FLOATS} fp16_weights"), AGREES),
     (r"export runs\S+( --overwrite)? --fp16", exported_as(f"{FLOATS} fp16"), AGREES),
     ("--quantize int8", exported_as(f"{BYTES} int8"), AGREES),
     ("--static", exported_as("tensor(float) [1, 3, 48, 64] fp32"), AGREES),
@@ -171,11 +172,20 @@ MADE: list[tuple[str, dict[str, str], str]] = [
         "3 of 3 depth maps in out",
     ),
     (
+        "depth predict .* --network fast",
+        {
+            "fast/depth/photo.png": "72x64 I;16",
+            "fast/colour/photo.jpg": "168x80 RGB",
+            "fast/depth/clip.mp4": "3 frames 64x48",
+        },
+        "2 of 2 depth maps in fast",
+    ),
+    (
         r"depth predict .*hourglass\.(safetensors|onnx)",
         {"depth/depth/photo.png": "72x64 I;16", "depth/colour/photo.jpg": "168x80 RGB"},
         "1 of 1 depth maps in depth",
     ),
-    ("export checkpoints", {"hourglass.onnx": f"{FLOATS} fp32"}, AGREES),
+    ("export checkpoints", {"hourglass.onnx": f"{FLOATS} fp16_weights"}, AGREES),
     (
         "depth train --name mine",
         {
