@@ -1,12 +1,11 @@
-"""A painting and photos for a first training, with nothing to download: a stained-glass window, the
-photos that come with scikit-image, and scenes rendered from them."""
+"""A painting and photos for a first training, with nothing to download: a sun above hills in
+strokes of a brush, the photos that come with scikit-image, and scenes rendered from them."""
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from scipy.ndimage import gaussian_filter, map_coordinates
-from scipy.spatial import cKDTree
+from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from fststyle.data.scenes.scenes import SceneRenderer
@@ -39,72 +38,105 @@ def write_demo(folder: Path) -> None:
             pixels, _ = renderer.render(np.random.default_rng(number), *SCENE_SIZE)
             write_image(Image.fromarray(pixels), target)
     if not (folder / "style.png").exists():
-        write_image(stained_glass(), folder / "style.png")
+        write_image(oil_painting(), folder / "style.png")
 
 
-PALETTE = {
-    "sun": ((255, 214, 92), (250, 172, 52), (240, 120, 40)),
-    "sky": ((28, 70, 160), (46, 110, 190), (92, 160, 214), (20, 44, 118), (122, 70, 150)),
-    "hills": ((28, 120, 84), (74, 150, 66), (14, 84, 88), (150, 170, 60)),
-    "water": ((16, 92, 128), (30, 140, 150), (12, 54, 104), (190, 60, 60)),
-}
+SKY = np.array([(24, 44, 110), (38, 84, 158), (74, 134, 190), (132, 186, 206)])
+GLOW = np.array([(255, 226, 120), (250, 180, 70), (232, 120, 56)])
+HILLS = np.array([(30, 62, 66), (44, 104, 84), (110, 140, 62), (176, 168, 74)])
+WATER = np.array([(16, 54, 92), (34, 108, 134), (96, 164, 168), (214, 150, 96)])
+SUN = (0.66, 0.3)
+"""(x, y) in parts of the picture's side."""
+STROKES = ((15, 70, 900), (9, 46, 2400), (5, 26, 3200))
+"""(width, length, number), widths and lengths in 640ths of the side; the coarse ones lie below."""
+FINER = 2
+"""The strokes are drawn at so many times the size."""
 
 
-def stained_glass(size: int = 640, seed: int = 3) -> Image.Image:
-    """A window: a sun above hills and water, in pieces of glass between lead lines."""
+def oil_painting(size: int = 640, seed: int = 3) -> Image.Image:
+    """A sun above hills and water, in some thousand strokes of a brush that follow its light."""
     random = np.random.default_rng(seed)
+    colors, angles = _scene(size, random)
+    large = Image.fromarray(colors.astype(np.uint8)).resize((FINER * size,) * 2)
+    draw = ImageDraw.Draw(large)
+    for width, length, count in STROKES:
+        for _ in range(count):
+            start = random.random(2) * size
+            color = _at(colors, start) + random.normal(0, 15, 3) + random.normal(0, 16)
+            path = _followed(angles, start, length * size // 2560)
+            if len(path) > 2:
+                _draw_stroke(draw, path, width * size / 640, color, random)
+    return large.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def _scene(size: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(colours, size×size×3 in levels; directions of strokes, size×size in radians)."""
     y, x = np.mgrid[:size, :size] / size
-    # Pieces are the cells of points that were moved apart (Lloyd 1982), in a space bent a little.
-    waves = gaussian_filter(random.normal(size=(2, size, size)), (0, size / 16, size / 16))
-    waves *= 0.02 / waves.std()
-    grid_x, grid_y = (x + waves[0]).ravel(), (y + waves[1]).ravel()
-    pixels = np.stack([grid_x, grid_y], 1)
-    points = random.random((230, 2))
-    for _ in range(4):
-        _, nearest = cKDTree(points).query(pixels[::7])
-        count = np.maximum(np.bincount(nearest, minlength=len(points)), 1)
-        points = np.stack(
-            [np.bincount(nearest, pixels[::7, i], len(points)) / count for i in (0, 1)], 1
+    coarse, fine = (gaussian_filter(random.normal(size=(size, size)), size / s) for s in (9, 22))
+    coarse, fine = coarse / coarse.std(), fine / fine.std()
+    is_ground = y > 0.62 + 0.07 * np.sin(6 * x + 1) + 0.03 * np.sin(15 * x)
+    is_water = y > 0.8 + 0.02 * np.sin(9 * x + 2)
+    away = np.hypot(x - SUN[0], y - SUN[1])
+    glow = np.clip(1.6 * np.exp(-((away / 0.2) ** 2)), 0, 1)[..., None]
+    colors = _mixed(SKY, 0.25 + 0.7 * y + 0.16 * fine) * (1 - glow)
+    colors += _mixed(GLOW, away / 0.26 + 0.1 * fine) * glow
+    hills = _mixed(HILLS, 0.6 + 0.28 * fine - 1.5 * (y - 0.62))
+    reflected = 0.5 * np.exp(-(((x - SUN[0]) / 0.12) ** 2))
+    water = _mixed(WATER, 0.35 + 0.25 * fine + reflected)
+    colors = np.where(is_ground[..., None], hills, colors)
+    colors = np.where(is_water[..., None], water, colors)
+    # Around the sun and in eddies, along the hills, and level on the water.
+    down, right = np.gradient(0.02 * coarse + 0.25 * away)
+    angles = np.arctan2(-right, down)
+    angles = np.where(is_ground, np.arctan(0.42 * np.cos(6 * x + 1)) + 0.25 * coarse, angles)
+    return colors, np.where(is_water, 0.06 * fine, angles)
+
+
+def _mixed(palette: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Colours H×W×3 between those of a palette, 0 being its first and 1 its last."""
+    place = np.clip(place, 0, 0.999) * (len(palette) - 1)
+    first = place.astype(int)
+    part = (place - first)[..., None]
+    return np.asarray(palette[first] * (1 - part) + palette[first + 1] * part)
+
+
+def _at(values: np.ndarray, point: np.ndarray) -> np.ndarray:
+    return np.asarray(values[int(point[1]), int(point[0])])
+
+
+def _followed(angles: np.ndarray, start: np.ndarray, steps: int) -> np.ndarray:
+    """Points, K×2 (x, y), some pixels apart along the directions, while they are in the picture."""
+    size, path, point = len(angles), [], start
+    for _ in range(steps):
+        if point.min() < 0 or point.max() >= size:
+            break
+        path.append(point)
+        angle = _at(angles, point)
+        point = point + size / 160 * np.array([np.cos(angle), np.sin(angle)])
+    return np.array(path)
+
+
+def _draw_stroke(
+    draw: ImageDraw.ImageDraw,
+    path: np.ndarray,
+    width: float,
+    color: np.ndarray,
+    random: np.random.Generator,
+) -> None:
+    """A stroke that tapers, of a line for each bristle; the paint catches light at one side."""
+    along = np.gradient(path, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    across = np.stack([-along[:, 1], along[:, 0]], 1)
+    taper = width * np.sqrt(np.sin(np.linspace(0.25, np.pi - 0.15, len(path))))
+    bristles = max(3, round(width / 2))
+    for number, shade in enumerate(random.normal(0, 11, bristles)):
+        place = (number + 0.5) / bristles - 0.5
+        light = 26 * (0.5 - abs(place + 0.18))
+        line = FINER * (path + across * (place * taper)[:, None])
+        tone = np.clip(color + shade + light, 0, 255).astype(int)
+        draw.line(
+            [tuple(point) for point in line],
+            fill=tuple(tone.tolist()),
+            width=round(FINER * width / bristles) + 1,
+            joint="curve",
         )
-    distance, nearest = cKDTree(points).query(pixels, 3)
-    cell = nearest[:, 0].reshape(size, size)
-    # Distance to the border between the two nearest points, in 640ths of the window.
-    gap = points[nearest[:, 1]] - points[nearest[:, 0]]
-    edge = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * np.linalg.norm(gap, axis=1)) * 640
-    edge = edge.reshape(size, size)
-    colors = np.stack([_glass_color(point, random) for point in points])
-    glass = colors[cell].astype(np.float64) / 255
-    # Each piece has a gradient of its own, streaks and noise.
-    slope = random.normal(0, 1.3, (len(points), 2))
-    place = pixels.reshape(size, size, 2) - points[cell]
-    shade = 1 + (place * slope[cell]).sum(-1)
-    streaks = gaussian_filter(random.normal(size=(size, size)), (1, 9))
-    across = map_coordinates(streaks, [x * size, y * size], order=1, mode="wrap")
-    streaked = np.where(random.random(len(points))[cell] < 0.5, streaks, across)
-    noise = gaussian_filter(random.normal(size=(size, size)), 1)
-    glass *= (shade + 0.09 * streaked / streaks.std() + 0.04 * noise / noise.std())[..., None]
-    # Light falls in from the sun, and gathers in the middle of each piece.
-    light = np.exp(-((x - 0.64) ** 2 + (y - 0.3) ** 2) / 0.18)
-    glass = glass * (0.82 + 0.35 * light + 0.12 * np.clip(edge / 14, 0, 1))[..., None]
-    width = 2.6 + 0.7 * gaussian_filter(random.normal(size=(size, size)), 12) * 12
-    lead = np.clip((width - edge) / 1.2 + 0.5, 0, 1)[..., None]
-    ridge = np.clip(1 - np.abs(edge - 1.0) / 1.3, 0, 1)[..., None]
-    metal = 0.07 + 0.16 * ridge * np.array([1.0, 1.02, 1.1])
-    picture = glass * (1 - lead) + metal * lead
-    return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
-
-
-def _glass_color(point: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    x, y = point
-    if np.hypot(x - 0.64, y - 0.3) < 0.13:
-        kind = "sun"
-    elif y < 0.56 + 0.08 * np.sin(7 * x + 1):
-        kind = "sky"
-        if np.hypot(x - 0.64, y - 0.3) < 0.24 and random.random() < 0.6:
-            kind = "sun"
-    elif y < 0.76 + 0.05 * np.sin(11 * x):
-        kind = "hills"
-    else:
-        kind = "water"
-    chosen = PALETTE[kind][random.integers(len(PALETTE[kind]))]
-    return np.clip(np.array(chosen) + random.normal(0, 9, 3), 0, 255)
