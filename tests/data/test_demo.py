@@ -8,13 +8,13 @@ from fststyle.data import demo
 
 
 def test_the_painting_is_strokes_that_follow_the_light() -> None:
-    pixels = np.asarray(demo.oil_painting(160)).astype(float)
-    assert pixels.shape == (160, 160, 3)
-    assert np.array_equal(pixels, np.asarray(demo.oil_painting(160)))
-    sun, sky = pixels[40:56, 96:112].mean((0, 1)), pixels[:40, :40].mean((0, 1))
+    pixels = np.asarray(demo.oil_painting(320)).astype(float)
+    assert pixels.shape == (320, 320, 3)
+    assert np.array_equal(pixels, np.asarray(demo.oil_painting(320)))
+    sun, sky = pixels[80:112, 192:224].mean((0, 1)), pixels[:80, :80].mean((0, 1))
     assert sun[0] > sun[2] + 60 and sky[2] > sky[0] + 40, "a warm sun in a blue sky"
     # On the water strokes lie level: what is beside a pixel is more alike than what is below it.
-    beside, below = (np.abs(np.diff(pixels[136:], axis=axis)).mean() for axis in (1, 0))
+    beside, below = (np.abs(np.diff(pixels[280:], axis=axis)).mean() for axis in (1, 0))
     assert beside < 0.8 * below
 
 
