@@ -52,6 +52,10 @@ NOTE = (
     "To begin trainings with: its kernels are for all of these paintings, its norms for one. Who"
     " made the photos it was trained on is told by PHOTOS.csv."
 )
+LICENCE = (
+    "MIT, as far as the makers of fststyle are concerned. The paintings are in the public domain."
+    " VGG-19, which judged the pictures: Oxford VGG, CC BY 4.0. The photos permit any use."
+)
 SAVED_EVERY = 120.0
 """Seconds."""
 
@@ -250,6 +254,7 @@ def main() -> None:
         "loss_network": task.loss_network,
         "versions": versions(),
         "note": NOTE,
+        "licence": LICENCE,
     }
     # The norms of the first size.
     row = [path.stem for path in paintings].index(options.norms) * len(config.style_size)
