@@ -135,7 +135,7 @@ def test_it_is_made_and_used(
     assert status == 0, error
     style = load_card(tmp_path / "s/s.safetensors")
     assert style["loss_network"] == "tiny.safetensors"
-    assert style["depth_network"]["kind"] == "hourglass"
+    assert style["depth_network"]["kind"] == "fast"
     status, error = run_here(
         *(
             capsys,
