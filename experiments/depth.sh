@@ -1,6 +1,6 @@
 #!/usr/bin/env sh
 # Trains the depth networks on what $FSTSTYLE_ASSETS holds, measures them, and does the thesis's
-# experiment on KITTI. Four hours on 2 CPU cores; can be interrupted and started again. Longer where
+# experiment on KITTI. Some hours on 2 CPU cores; can be interrupted and started again. Longer where
 # there is a GPU: TIMES=4 BATCH=16 sh experiments/depth.sh
 #
 # First a head learns from maps alone, then it labels photos, and the networks that ship learn from

@@ -18,7 +18,8 @@ from fststyle.benchmarks.timing import (
 )
 from fststyle.benchmarks.train import OurStep
 from fststyle.checkpoints import DEPTH, load
-from fststyle.checkpoints.depth import depth_extractor
+from fststyle.checkpoints.depth import SHIPPED, depth_extractor
+from fststyle.checkpoints.files import load_card
 from fststyle.config import BenchDepthConfig
 from fststyle.config.calls import from_settings
 from fststyle.data.depth.pairs import differences, sample_pairs
@@ -87,6 +88,11 @@ def bench_depth(config: BenchDepthConfig) -> None:
     )
 
 
+def new_head() -> VGGDepthHead:
+    """One built as that which ships, without training."""
+    return VGGDepthHead(**load_card(SHIPPED / "vgg_head.safetensors").get("network", {}))
+
+
 def method_steps(
     extractor: VGG19Features, size: int, batch_size: int, device: torch.device, precision: str
 ) -> dict[str, Callable[[], None]]:
@@ -99,8 +105,8 @@ def method_steps(
     depths: dict[str, nn.Module | None] = {
         "plain": None,
         "weighted": None,
-        "depth, vgg_head": VGGDepth(extractor, VGGDepthHead().eval()),
-        "combined, vgg_head": VGGDepth(extractor, VGGDepthHead().eval()),
+        "depth, vgg_head": VGGDepth(extractor, new_head().eval()),
+        "combined, vgg_head": VGGDepth(extractor, new_head().eval()),
         "combined, hourglass": hourglass.network,
     }
     network = TransformNet().to(device)
@@ -125,7 +131,7 @@ def costs_per_pixel(extractor: VGG19Features, size: int, device: torch.device) -
     """Multiply-adds of one forward pass per pixel of the image."""
     image = torch.rand(1, 3, size, size, device=device)
     features = extractor(image, LAYERS)
-    head, hourglass = VGGDepthHead().to(device).eval(), HourglassDepth().to(device).eval()
+    head, hourglass = new_head().to(device).eval(), HourglassDepth().to(device).eval()
     return {
         "vgg_head": multiply_adds(lambda: head(features)) / size**2,
         "hourglass": multiply_adds(lambda: hourglass(image)) / size**2,
@@ -165,7 +171,7 @@ def sampling_share(
     seconds = alternate(
         {
             "sampling": lambda: sample_pairs(depth, 3000, max_distance=40),
-            "vgg_head": step(VGGDepthHead()),
+            "vgg_head": step(new_head()),
             "hourglass": step(HourglassDepth()),
         },
         repeats,
