@@ -154,8 +154,8 @@ def _rows(x: Tensor) -> Tensor:
     return rows.to(x.dtype).view(1, 1, -1, 1).expand(x.shape[0], 1, height, x.shape[-1])
 
 
-class VGGDepth(nn.Module):
-    """``VGGDepthHead`` with the VGG-19 it reads, as one network of images.
+class _FeatureDepth(nn.Module):
+    """A head with the network whose features it reads, as one network of images.
 
     N×3×H×W RGB in [0,1] to N×1×H×W relative depth, larger = farther; H and W 32 or more.
     """
@@ -168,7 +168,11 @@ class VGGDepth(nn.Module):
         return self.head(self.extractor(image, LAYERS))
 
 
-class FastDepth(VGGDepth):
+class VGGDepth(_FeatureDepth):
+    """``VGGDepthHead`` with the VGG-19 that it reads, which a style's loss may share."""
+
+
+class FastDepth(_FeatureDepth):
     """A depth network for run time: the layers of a loss network narrower than VGG-19, trained
     along, and a light head. It is made for pictures of about 160×208 pixels.
 

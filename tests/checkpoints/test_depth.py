@@ -54,6 +54,10 @@ def test_a_fast_network_comes_back_as_it_was(tmp_path: Path) -> None:
     loaded = load(tmp_path / "f.safetensors", DEPTH).network
     torch.testing.assert_close(loaded(image), network(image))
     assert not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
+    # A loss that has VGG-19's features has not those that it reads.
+    whole = for_loss(loaded, 64, torch.float32, 64)
+    assert not isinstance(whole, VGGDepthHead)
+    torch.testing.assert_close(whole(image), at_area(network, 64)(image), rtol=1e-3, atol=1e-3)
     tensors, card = load_tensors(tmp_path / "f.safetensors")
     save_tensors(
         tmp_path / "g.safetensors", {n: t for n, t in tensors.items() if "4_3" not in n}, card
