@@ -60,6 +60,7 @@ _SETTINGS: Mapping[str, Schema] = {
     **dict.fromkeys(
         (
             *("accumulate", "alpha_max", "alpha_min", "augment", "batch_size", "blocks"),
+            "both_paddings",
             *("calibrate", "dense_weight", "gradient_weight"),
             *("checkpoint_interval", "clip_grad", "compile", "content_weight", "depth_shift_free"),
             *("depth_full_size", "depth_part", "depth_weight", "distance", "dropout", "equal_gap"),

@@ -73,6 +73,10 @@ class DepthTrainConfig(RunConfig):
     )
     gradient_weight: float = setting("part in it of the gradients, which sharpen", default=0.5)
     dropout: float = setting("part of the deepest features left out (vgg_head, fast)", default=0.1)
+    both_paddings: bool = setting(
+        "in every other step VGG-19 sees mirrored pictures, as in a style's loss (vgg_head)",
+        default=True,
+    )
     blocks: int = setting("residual blocks at each coarse size (vgg_head)", default=1)
     weight_decay: float = setting("AdamW's weight decay", default=0.01)
     batch_size: int = setting("pictures per step, over all processes", default=8)
@@ -97,6 +101,9 @@ class DepthTrainConfig(RunConfig):
             "precision": "fp32",
         }
     }
+
+    EARLIER: ClassVar[Mapping[str, Any]] = {"dense_weight": 0.0, "both_paddings": False}
+    """What runs did that were begun before there were these settings."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -78,17 +78,25 @@ def estimate_full_size(
         size: another one, as ``estimate_reduced`` has it.
         flip: average with the mirrored picture's depth.
     """
-    depth = estimate_reduced(estimate, image, card, size=size)
-    if flip:
-        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        depth = (depth + estimate_reduced(estimate, mirrored, card, size=size)[:, ::-1]) / 2
-    return upsample_along_edges(depth, image)
+    return upsample_along_edges(
+        estimate_reduced(estimate, image, card, size=size, flip=flip), image
+    )
 
 
 def estimate_reduced(
-    estimate: Estimator, image: Image.Image, card: Mapping[str, Any], *, size: int | None = None
+    estimate: Estimator,
+    image: Image.Image,
+    card: Mapping[str, Any],
+    *,
+    size: int | None = None,
+    flip: bool = False,
 ) -> np.ndarray:
-    """H×W float32 of the whole picture, at the size the network sees (``seen_size``)."""
+    """H×W float32 of the whole picture, at the size the network sees (``seen_size``); ``flip``
+    averages with the mirrored picture's."""
+    if flip:
+        mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        there = estimate_reduced(estimate, mirrored, card, size=size)[:, ::-1]
+        return (estimate_reduced(estimate, image, card, size=size) + there) / 2
     reduced = image.resize(
         seen_size(card, *image.size, size=size), Image.Resampling.BICUBIC, reducing_gap=3.0
     )

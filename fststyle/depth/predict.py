@@ -65,7 +65,7 @@ def estimate_depth(
         network=network, size=size, flip=flip, device=device, vgg_weights=vgg_weights
     )
     estimator = _open(config.network, config.vgg_weights, config.device)
-    average = SteadyDepth(estimator, config.size) if steady else None
+    average = SteadyDepth(estimator, config.size, flip=config.flip) if steady else None
 
     def estimate(picture: Image.Image) -> np.ndarray:
         return average(picture) if average else estimator(picture, size=size, flip=flip)
@@ -135,7 +135,9 @@ def predict(config: DepthPredictConfig) -> int:
                 break
             with failures.noting(source):
                 if not shown:
-                    broken = _film(source, target, SteadyDepth(estimator, config.size), stop)
+                    broken = _film(
+                        source, target, SteadyDepth(estimator, config.size, flip=config.flip), stop
+                    )
                     if broken:
                         failures.add(source, broken)
                     done += not stop.requested

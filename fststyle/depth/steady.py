@@ -32,14 +32,19 @@ class SteadyDepth:
 
     Args:
         estimator: the network.
-        size: as ``estimate_reduced`` has it.
+        size, flip: as ``estimate_reduced`` has them.
         memory: 0 takes every frame alone.
     """
 
     def __init__(
-        self, estimator: DepthEstimator, size: int | None = None, memory: float = MEMORY
+        self,
+        estimator: DepthEstimator,
+        size: int | None = None,
+        memory: float = MEMORY,
+        *,
+        flip: bool = False,
     ) -> None:
-        self.estimator, self.size, self.memory = estimator, size, memory
+        self.estimator, self.size, self.memory, self.flip = estimator, size, memory, flip
         self._depth: np.ndarray | None = None
         self._luminance: np.ndarray = np.zeros((0, 0), np.float32)
 
@@ -52,7 +57,8 @@ class SteadyDepth:
 
     def reduced(self, frame: Image.Image) -> np.ndarray:
         """The same at the size that the network sees."""
-        new = estimate_reduced(self.estimator.estimate, frame, self.estimator.card, size=self.size)
+        estimate, card = self.estimator.estimate, self.estimator.card
+        new = estimate_reduced(estimate, frame, card, size=self.size, flip=self.flip)
         if not np.isfinite(new).all():
             raise ValueError(f"the depth that {self.estimator.name} tells is not finite")
         small = frame.convert("L").resize(new.shape[::-1], Image.Resampling.BOX)

@@ -61,7 +61,7 @@ class DepthTask:
     def _mirror(self, mirrored: bool) -> None:
         """In every other step the head reads features of mirrored pictures, since the loss network
         of a style training has either padding."""
-        if self.extractor is not None:
+        if self.extractor is not None and self.config.both_paddings:
             self.extractor.mirror(mirrored)
 
     def loss(

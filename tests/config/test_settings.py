@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from fststyle import config
-from fststyle.config import OptimizeConfig, StyleTrainConfig, from_json, from_options, to_json
+from fststyle.config import (
+    DepthTrainConfig,
+    OptimizeConfig,
+    StyleTrainConfig,
+    from_json,
+    from_options,
+    to_json,
+)
 
 NEEDED: dict[str, Any] = {"style": (Path("a.jpg"),), "content": Path("photos"), "name": "x"}
 
@@ -69,6 +76,14 @@ def test_paths_are_taken_as_text_and_what_there_can_be_several_of_alone() -> Non
     assert settings.style == (Path("a.jpg"),) and settings.content == Path("photos")
     assert settings.style_size == (256, 512)
     assert OptimizeConfig(style="a.jpg", inputs=Path("b.jpg")).inputs == ("b.jpg",)
+
+
+def test_a_depth_run_begun_before_there_was_a_setting_goes_on_as_it_began() -> None:
+    began = to_json(DepthTrainConfig(name="x", data=("a=b",)))
+    for younger in ("dense_weight", "gradient_weight", "both_paddings", "blocks"):
+        del began[younger]
+    resumed = from_json(DepthTrainConfig, began)
+    assert (resumed.dense_weight, resumed.both_paddings, resumed.blocks) == (0, False, 1)
 
 
 def test_a_run_begun_before_there_was_a_setting_goes_on_as_it_began() -> None:

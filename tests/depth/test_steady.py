@@ -57,6 +57,15 @@ def test_what_moves_by_itself_is_new_and_a_cut_begins_anew() -> None:
     np.testing.assert_allclose(cut, luminance(frame(0, OTHER)), atol=1e-5)
 
 
+def test_flipping_takes_out_what_depends_on_the_side() -> None:
+    def to_the_right(images: np.ndarray) -> np.ndarray:
+        n, _, height, width = images.shape
+        return np.broadcast_to(np.arange(width, dtype=np.float32), (n, 1, height, width))
+
+    depth = SteadyDepth(DepthEstimator("columns", to_the_right, SIZE), flip=True)
+    assert np.ptp(depth.reduced(frame(0))) < 1e-5
+
+
 @pytest.mark.parametrize("shift", [(0, 0), (5, -9), (-12, 20)])
 def test_a_cameras_shift(shift: tuple[int, int]) -> None:
     random = np.random.default_rng(1)
