@@ -8,7 +8,7 @@ import pytest
 
 from fststyle.__main__ import COMMANDS, _parser
 from fststyle.checkpoints import STYLE, load
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_clip
 
 
 @pytest.mark.assets
@@ -30,6 +30,23 @@ def test_all_that_waits_for_a_gpu_runs_in_miniature(tmp_path: Path) -> None:
     ):
         assert (tmp_path / made).stat().st_size > 100
     assert (tmp_path / "depth/figures.json").stat().st_size > 100
+
+
+def test_the_steadiness_of_depth_is_measured(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, [0, 40, 80], size=(160, 128))
+    done = subprocess.run(
+        [
+            *(sys.executable, ROOT / "experiments/depth_video.py", clip, "--network", "fast"),
+            *("--json", tmp_path / "figures.json"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "| clip |" in done.stdout
+    assert "clip" in (tmp_path / "figures.json").read_text()
 
 
 @pytest.mark.assets

@@ -2,10 +2,12 @@
 
 import argparse
 import glob
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +153,17 @@ def test_the_other_commands_are_known(command: str) -> None:
         extras = re.findall(r"\[(\w+)\]", command)
         project = (ROOT / "pyproject.toml").read_text()
         assert all(f"\n{extra} = [" in project for extra in extras)
-    elif rest[:1] == ["experiments/base.py"]:  # tests/test_experiments.py runs it
-        assert (ROOT / rest[0]).exists()
+    elif rest[0].startswith("experiments/"):  # tests/test_experiments.py runs them
+        asked = [sys.executable, rest[0], "--help"]
+        usage = subprocess.run(
+            asked,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert usage.returncode == 0, usage.stderr
+        assert all(word in usage.stdout for word in rest if word.startswith("--"))
     elif program == "torchrun":
         _parser().parse_args(["train", *rest[rest.index("train.py") + 1 :]])
     else:
