@@ -1,6 +1,6 @@
 """What the limit of an exported network on a GPU is made of, and which settings of ONNX Runtime's
 provider raise it: the times of the graph alone, its input and output lying on the device, and of
-the two copies, for every setting, in turn. What is best belongs in ``inference/session.py``.
+the two copies, for every setting, in turn. What is best belongs in ``sessions/session.py``.
 
     python experiments/cuda_settings.py NAME.onnx [--sizes 1920x1080] [--json FILE]
 """
@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 
 from fststyle.benchmarks.timing import print_table, write_json
-from fststyle.inference.session import start
+from fststyle.sessions.session import start
 
 NHWC = {"prefer_nhwc": "1"}
 EXHAUSTIVE = {"cudnn_conv_algo_search": "EXHAUSTIVE"}

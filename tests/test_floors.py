@@ -20,8 +20,9 @@ FLOORS = [
     ["data.depth"],
     ["data"],
     ["data.scenes"],
-    ["deployment", "losses", "depth"],
-    ["checkpoints", "inference"],
+    ["deployment", "losses", "inference"],
+    ["depth"],
+    ["checkpoints", "sessions"],
     ["inference.video"],
     ["images"],
     ["config"],
@@ -30,8 +31,8 @@ FLOORS = [
 """Rooms, the highest first: the package's folders, and its two files. A room imports those of lower
 floors; those of its own floor it does without."""
 TORCH_FREE = [
-    *("__init__", "__main__", "config", "images", "inference", "inference.video"),
-    *("depth.maps", "depth.predict", "depth.estimator"),
+    *("__init__", "__main__", "config", "images", "inference", "inference.video", "sessions"),
+    *("depth.maps", "depth.predict", "depth.estimator", "depth.steady", "depth.upsampling"),
     *(f"utils.{name}" for name in ("console", "failures", "figures", "files")),
     *(f"utils.{name}" for name in ("memory", "pretrained", "signals", "threads")),
 ]

@@ -11,7 +11,7 @@ from fststyle.config import parse_size
 from fststyle.depth.upsampling import upsample_along_edges
 from fststyle.images.geometry import size_of_area
 from fststyle.images.io import to_uint8
-from fststyle.inference.session import open_session, running
+from fststyle.sessions.session import open_session, running
 
 Estimate = Callable[[Image.Image], np.ndarray]
 """A photo's depth, H×W float32 of its proportions at any resolution; larger = farther."""

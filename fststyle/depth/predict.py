@@ -15,11 +15,11 @@ from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, write_depth_png
 from fststyle.depth.opening import open_estimator
 from fststyle.depth.steady import SteadyDepth, SteadyShades
+from fststyle.images.arrays import check_frames
 from fststyle.images.find import is_picture_name
 from fststyle.images.grid import sheet
+from fststyle.images.inputs import check_sources, distinct, plan
 from fststyle.images.io import as_rgb, read_image, write_image
-from fststyle.inference.frames import check_frames
-from fststyle.inference.inputs import check_sources, distinct, plan
 from fststyle.utils.failures import Failures, writable_jobs
 from fststyle.utils.signals import Stop, watch_signals
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fststyle.inference.model_file import read_model
 from fststyle.inference.stylizer import Stylizer
+from fststyle.sessions.model_file import read_model
 from fststyle.utils.pretrained import CHECKPOINTS, describe_no_style, shipped_styles, style_file
 
 

@@ -12,11 +12,12 @@ from onnxruntime import OrtValue
 from PIL import Image
 
 from fststyle.config.infer import SessionSettings, StyleControls
+from fststyle.images.arrays import Frames
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import as_rgb, read_image
 from fststyle.images.noise import NOISE_LEVELS, add_noise
-from fststyle.inference.frames import Frames, stream_frames, stylize_array
-from fststyle.inference.session import as_fed, as_frames, open_session, running
+from fststyle.inference.frames import stream_frames, stylize_array
+from fststyle.sessions.session import as_fed, as_frames, open_session, running
 from fststyle.utils.failures import is_about_memory
 
 if TYPE_CHECKING:

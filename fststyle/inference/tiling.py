@@ -18,8 +18,8 @@ from typing import IO
 import numpy as np
 
 from fststyle.inference.graph_segments import STRIDE, Graph, Segment
-from fststyle.inference.precision import load_for
-from fststyle.inference.session import as_fed, as_frames, start
+from fststyle.sessions.precision import load_for
+from fststyle.sessions.session import as_fed, as_frames, start
 
 
 class Tiles:

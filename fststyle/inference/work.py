@@ -11,8 +11,7 @@ import av
 from PIL import Image
 
 from fststyle.config import InferConfig
-from fststyle.images.io import WRITERS, check_writable
-from fststyle.inference.inputs import (
+from fststyle.images.inputs import (
     InputFiles,
     Named,
     check_sources,
@@ -20,6 +19,7 @@ from fststyle.inference.inputs import (
     picture_name,
     search,
 )
+from fststyle.images.io import WRITERS, check_writable
 from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.formats import CONTAINERS, check_video_name, output_name
 from fststyle.inference.video.media import is_called_video, is_video

@@ -7,8 +7,8 @@ from PIL import Image
 from fststyle import config as settings
 from fststyle.config import OptimizeConfig
 from fststyle.config.calls import from_settings
+from fststyle.images.inputs import find_inputs, plan
 from fststyle.images.io import DEEP, WRITERS, check_deep, check_writable
-from fststyle.inference.inputs import find_inputs, plan
 from fststyle.networks.vgg import check_layers
 from fststyle.optimization.image_optimizer import ImageOptimizer
 from fststyle.optimization.results import Optimized, OptimizedPicture, record_file

@@ -14,9 +14,9 @@ from fststyle.deployment import export as exporting
 from fststyle.deployment.export import export_network
 from fststyle.deployment.graph import ExportWrapper
 from fststyle.deployment.verify import Parity, check_parity, compare
-from fststyle.inference.precision import load_for
 from fststyle.inference.stylizer import Stylizer
 from fststyle.networks.transform import TransformNet
+from fststyle.sessions.precision import load_for
 from tests.conftest import contrasty, picture, run_here
 
 Exported = Callable[..., Path]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fststyle.inference import session
 from fststyle.inference.stylizer import Stylizer
+from fststyle.sessions import session
 from tests.conftest import picture
 
 BUILDS = {dist.name.replace("-", "_") for dist in metadata.distributions()}

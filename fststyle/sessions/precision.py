@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from fststyle.inference.model_file import read_model
+from fststyle.sessions.model_file import read_model
 
 
 def load_for(model: Path, provider: str) -> onnx.ModelProto:

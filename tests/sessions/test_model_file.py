@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from fststyle.inference.model_file import read_model
-from fststyle.inference.session import open_session
 from fststyle.inference.stylizer import Stylizer
+from fststyle.sessions.model_file import read_model
+from fststyle.sessions.session import open_session
 from fststyle.utils.pretrained import shipped_styles
 from tests.conftest import ROOT
 

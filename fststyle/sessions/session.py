@@ -15,8 +15,8 @@ from onnx import TensorProto
 
 from fststyle.config.cards import explained
 from fststyle.images.io import to_uint8
-from fststyle.inference.model_file import read_model
-from fststyle.inference.precision import as_float32
+from fststyle.sessions.model_file import read_model
+from fststyle.sessions.precision import as_float32
 from fststyle.utils.failures import NO_MEMORY
 
 PROVIDERS = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fststyle.inference.inputs import check_sources, distinct, plan, search
+from fststyle.images.inputs import check_sources, distinct, plan, search
 from fststyle.utils.failures import Failures
 from tests.conftest import picture
 

@@ -1,0 +1,1 @@
+"""Exported networks, opened in ONNX Runtime; no torch."""
