@@ -16,7 +16,10 @@ def save_transform(
 ) -> None:
     """Write a style network, ``half`` as ``halved`` has it; ``card`` describes it beside what
     rebuilding needs. Of it the ``public`` part is kept: such files are given away."""
-    card = {**public(card), "kind": "transform", "network": {"width": network.width}}
+    built: dict[str, Any] = {"width": network.width}
+    if network.mapped:
+        built["mapped"] = True
+    card = {**public(card), "kind": "transform", "network": built}
     tensors = network.state_dict()
     save_tensors(path, halved(tensors, path) if half else tensors, card)
 
@@ -27,13 +30,14 @@ def build_transform(
     """The network of a file of ours, ``path``; raises ValueError where tensors and card differ."""
     first, built = tensors.get(FIRST), card.get("network", {})
     # What the file asks for must be what it holds, before memory is taken for it.
-    if first is None or first.ndim != 4 or built != {"width": len(first)}:
+    width = 0 if first is None or first.ndim != 4 else len(first)
+    if not width or built not in ({"width": width}, {"width": width, "mapped": True}):
         shape = "none" if first is None else f"one of shape {tuple(first.shape)}"
         raise ValueError(
             f"{path}: its card asks for the network {built}, and its first kernel,"
             f" {FIRST!r}, is {shape}"
         )
-    network = TransformNet(len(first))
+    network = TransformNet(width, mapped="mapped" in built)
     load_strictly(network, tensors, path)
     return network.eval()
 

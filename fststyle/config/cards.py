@@ -21,6 +21,10 @@ def _number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and abs(value) < 1e300)
 
 
+def _is(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kinds)
+
+
 def _matches(pattern: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
@@ -67,7 +71,7 @@ _SETTINGS: Mapping[str, Schema] = {
             *("grid_shift", "loss_downscale", "lr"),
             *("lr_decay", "min_gap", "near_pairs", "one_shape", "pairs", "picture_interval"),
             "pictures",
-            *("content_error", "vgg_part"),
+            *("content_error", "vgg_part", "map_input"),
             *("samples", "scale_output", "seed", "stability_weight", "steps", "style_weight"),
             *("tv_weight", "weight_decay", "width"),
         ),
@@ -98,7 +102,7 @@ _SETTINGS: Mapping[str, Schema] = {
 
 _PUBLIC: Mapping[str, Schema] = {
     "kind": _word,
-    "network": {"width": _number, "blocks": _number, "upsampling": _word},
+    "network": {"width": _number, "blocks": _number, "upsampling": _word, "mapped": _is(bool)},
     "settings": _SETTINGS,
     "style": [_file],
     "init": _file,
@@ -161,10 +165,6 @@ def _kept(value: Any, schema: Schema) -> Any:
         return _NOTHING
     parts = {name: _kept(value[name], schema[name]) for name in schema if name in value}
     return {name: part for name, part in parts.items() if part is not _NOTHING}
-
-
-def _is(*kinds: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, kinds)
 
 
 _READ: Mapping[str, Schema] = {

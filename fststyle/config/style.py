@@ -255,6 +255,12 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " not fix that)",
         default=None,
     )
+    map_input: bool = setting(
+        "methods weighted and combined: the network takes a weight map beside the photo and learns"
+        " to follow any, so that near and far are set when it is run; else it learns --weight-map"
+        " alone",
+        default=True,
+    )
     optimizer: Literal["muon", "adam"] = setting(
         "muon: updates of kernels are orthogonalized, which reaches a loss in half of adam's steps",
         default="muon",
@@ -296,6 +302,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             "batch_size": 4,
             "depth_part": 1.0,
             "grid_shift": 0,
+            "map_input": False,
             "optimizer": "adam",
             "init": "none",
         }
@@ -304,6 +311,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         "optimizer": "adam",
         "style_balance": "sum",
         "loss_padding": "zeros",
+        "map_input": False,
     }
     """What runs did that were begun before there were these settings."""
 
@@ -345,6 +353,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         if self.style_balance == "sum" or self.content_weight is not None:
             return None
         return CONTENT_ERROR if self.content_error is None else self.content_error
+
+    @property
+    def takes_map(self) -> bool:
+        """Whether the network has a weight map as input."""
+        return self.weights_content and self.map_input
 
     @property
     def val_folder(self) -> Path:

@@ -40,6 +40,8 @@ WeightMaps = Callable[[Path, tuple[int, int]], np.ndarray]
 """Weight map, H×W float32 in [0,1] at any resolution, of a photo whose width and height are
 given. Raises ValueError or FileNotFoundError with the reason where there is none."""
 
+DrawMap = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
 
 class PhotoCrops(Dataset[Batch]):
     """Random crops of ``files``, as batches of sample numbers.
@@ -53,6 +55,7 @@ class PhotoCrops(Dataset[Batch]):
         size: height and width of the crops.
         maps: gives the photos' weight maps; cropped and flipped like the photos, they become
             the batches' targets, N×1×H×W float32.
+        draw: what is made of a crop's map, H×W float32 each, at random.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class PhotoCrops(Dataset[Batch]):
         size: tuple[int, int],
         seed: int,
         maps: WeightMaps | None = None,
+        draw: DrawMap | None = None,
     ) -> None:
-        self.files, self.size, self.seed, self.maps = files, size, seed, maps
+        self.files, self.size, self.seed = files, size, seed
+        self.maps, self.draw = maps, draw
         self.broken: dict[str, str] = {}
 
     def __getitem__(self, numbers: Sequence[int]) -> Batch:  # type: ignore[override]
@@ -108,6 +113,8 @@ class PhotoCrops(Dataset[Batch]):
         target = None
         if self.maps is not None and not is_plain(sample):
             target = crop_map(self.maps(file, image.size), box, image, self.size)[:, mirror]
+            if self.draw is not None:
+                target = self.draw(target, random)
         return Sample(sample[:, mirror], target, file)
 
 

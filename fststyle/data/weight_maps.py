@@ -113,6 +113,23 @@ def cache_folder(option: str | None) -> Iterator[Path]:
         yield Path(option) if option else platformdirs.user_cache_path("fststyle") / "depth"
 
 
+class EvenGradient:
+    """Weight maps that rise evenly from 0 to 1 over every photo, "horizontal" to the right or
+    "vertical" to the bottom."""
+
+    def __init__(self, direction: str) -> None:
+        self.direction = direction
+
+    def __call__(self, photo: Path, size: tuple[int, int]) -> np.ndarray:
+        """H×W float32."""
+        width, height = size
+        if self.direction == "horizontal":
+            rise = np.linspace(0, 1, width, dtype=np.float32)[None]
+        else:
+            rise = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+        return np.broadcast_to(rise, (height, width))
+
+
 class MapFolder:
     """The user's own weight maps: pictures named as the photos, white where content counts.
 

@@ -62,16 +62,40 @@ class ConvNorm(nn.Sequential):
         self.norm = InstanceNorm(channels_out)
 
 
-class Residual(nn.Module):
-    """Two 3×3 convolutions beside an identity; no ReLU after the sum (Gross and Wilber 2016)."""
+class Modulation(nn.Module):
+    """A map's say over features: y + m·(a·y + b), with a scale a and a shift b for each channel
+    (feature-wise linear modulation, Perez et al. 2018, pixel by pixel); as built, none.
+
+    N×C×H×W and N×1×H×W to N×C×H×W. It follows a norm: before one, what is the same all over a
+    picture would be normalized away, and a constant map with it.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.scale = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor, weight_map: Tensor) -> Tensor:
+        return x + weight_map * (x * self.scale.to(x.dtype) + self.shift.to(x.dtype))
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions beside an identity; no ReLU after the sum (Gross and Wilber 2016).
+
+    ``mapped``: what is between them follows a weight map, where one is given.
+    """
+
+    def __init__(self, channels: int, *, mapped: bool = False) -> None:
+        super().__init__()
         self.conv1 = ConvNorm(channels, channels, 3)
         self.conv2 = ConvNorm(channels, channels, 3)
+        self.modulation = Modulation(channels) if mapped else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(x)))
+    def forward(self, x: Tensor, weight_map: Tensor | None = None) -> Tensor:
+        inside = self.conv1(x)
+        if weight_map is not None and self.modulation is not None:
+            inside = self.modulation(inside, weight_map)
+        return x + self.conv2(F.relu(inside))
 
 
 class UpsampleConvNorm(nn.Module):
@@ -129,23 +153,27 @@ class TransformNet(nn.Module):
     many, five residual blocks, two upsamplings, 9×9 convolution to 3. 1,679,235 parameters at
     width 32, those of pytorch/examples ``fast_neural_style``.
 
+    ``mapped``: it takes a weight map, too, N×1×h×w in [0,1] of any resolution: 1 where the photo is
+    to stay, 0 where the style may come, which is also what no map means. The map acts in the
+    residual blocks.
+
     Raises ValueError where an image is smaller than 16 pixels on a side.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, *, mapped: bool = False) -> None:
         super().__init__()
         if width < 1:
             raise ValueError(f"width must be at least 1, not {width}")
-        self.width = width
+        self.width, self.mapped = width, mapped
         self.down1 = ConvNorm(3, width, 9)
         self.down2 = ConvNorm(width, 2 * width, 3, stride=2)
         self.down3 = ConvNorm(2 * width, 4 * width, 3, stride=2)
-        self.residuals = nn.Sequential(*(Residual(4 * width) for _ in range(5)))
+        self.residuals = nn.ModuleList(Residual(4 * width, mapped=mapped) for _ in range(5))
         self.up1 = UpsampleConvNorm(4 * width, 2 * width)
         self.up2 = UpsampleConvNorm(2 * width, width)
         self.out = OutputConv(width)
 
-    def forward(self, content: Tensor) -> Tensor:
+    def forward(self, content: Tensor, weight_map: Tensor | None = None) -> Tensor:
         height, width = content.shape[-2:]
         if not torch.compiler.is_exporting() and min(height, width) < MIN_SIZE:
             raise ValueError(
@@ -154,7 +182,10 @@ class TransformNet(nn.Module):
         x = content
         for layer in (self.down1, self.down2, self.down3):
             x = F.relu(layer(x))
-        x = self.residuals(x)
+        if weight_map is not None:
+            weight_map = F.interpolate(weight_map, x.shape[-2:], mode="bilinear").to(x.dtype)
+        for residual in self.residuals:
+            x = residual(x, weight_map)
         for up in (self.up1, self.up2):
             x = F.relu(up(x))
         # The strides round sizes up to multiples of 4.

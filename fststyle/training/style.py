@@ -14,6 +14,7 @@ from fststyle.checkpoints import STYLE, ModelDescriptor, load
 from fststyle.checkpoints.loading import shipped
 from fststyle.config import StyleTrainConfig
 from fststyle.config.calls import from_keywords
+from fststyle.data.drawn_maps import draw_weight_map
 from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
 from fststyle.depth.estimator import training_size
 from fststyle.images.find import find_images
@@ -146,7 +147,8 @@ def _train(
         )
         if context.is_main_process and config.keeps_depth:
             print(task.cost_of_depth())
-        crops = PhotoCrops(photos, config.crop_size, config.seed, maps)
+        draw = draw_weight_map if config.takes_map else None
+        crops = PhotoCrops(photos, config.crop_size, config.seed, maps, draw)
         try:
             train_on(crops, task, state, config, precision, context, logger, "train")
         except NonFiniteError as error:
@@ -230,12 +232,15 @@ def _network(config: StyleTrainConfig, start: Path | None) -> TransformNet:
 
     Raises ValueError where ``start`` is of another width.
     """
+    begun = TransformNet(config.width, mapped=config.takes_map)
     if start is None:
-        return TransformNet(config.width)
+        return begun
     network = load(start, STYLE).network
     settings.check(
         network.width == config.width,
         f"--init {config.init} is {network.width} wide: begin with one of --width {config.width},"
         f" or add --width {network.width}",
     )
-    return network.train()
+    # One that had no map begins to follow it; one that is to have none goes on as it is without.
+    begun.load_state_dict(network.state_dict(), strict=False)
+    return begun

@@ -72,8 +72,9 @@ class StyleTask:
         """As ``training.loop.Task`` says; ``targets`` are weight maps."""
         count = math.ceil(len(images) * STABILITY_PART)
         move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
-        output, stability = self.stylized(network, images, count, move)
-        weights = self.weights(self.weight_map(images, targets))
+        weight_map = self.weight_map(images, targets)
+        output, stability = self.stylized(network, images, weight_map, count, move)
+        weights = self.weights(weight_map)
         shift = self.config.grid_shift * self.config.loss_downscale
         objective = self.current_objective()
         terms = objective(
@@ -101,16 +102,28 @@ class StyleTask:
         return self.objective
 
     def stylized(
-        self, network: nn.Module, images: Tensor, count: int, move: tuple[int, int]
+        self,
+        network: nn.Module,
+        images: Tensor,
+        weight_map: Tensor | None,
+        count: int,
+        move: tuple[int, int],
     ) -> tuple[Tensor, Tensor | None]:
         """N×3×H×W outputs, and where it has a weight the stability loss of the first ``count``
         images, moved by ``move`` pixels (down, right)."""
-        images = images.contiguous(memory_format=self.layout)
+        inputs = [images]
+        if weight_map is not None and self.config.takes_map:
+            inputs.append(weight_map)
+        inputs = [x.contiguous(memory_format=self.layout) for x in inputs]
         if not self.config.stability_weight:
-            return network(images), None
+            return network(*inputs), None
         # One call for both: processes that train together exchange gradients after every call.
-        moved = translate(images[:count], move).contiguous(memory_format=self.layout)
-        both = network(torch.cat((images, moved)))
+        both = network(
+            *(
+                torch.cat((x, translate(x[:count], move))).contiguous(memory_format=self.layout)
+                for x in inputs
+            )
+        )
         output, again = both.split((len(images), count))
         return output, stability_loss(output[:count], again, move, STABILITY_MARGIN)
 
@@ -162,7 +175,7 @@ class StyleTask:
             )
             with autocast(self.device, self.precision):
                 output, stability = self.stylized(
-                    state.network, content, len(content), VALIDATION_MOVE
+                    state.network, content, weight_map, len(content), VALIDATION_MOVE
                 )
                 terms = self.objective(output, content, self.weights(weight_map))
                 if stability is not None:

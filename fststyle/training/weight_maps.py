@@ -11,7 +11,7 @@ from torch import nn
 from fststyle.checkpoints import ModelDescriptor
 from fststyle.config import StyleTrainConfig
 from fststyle.data.photos import WeightMaps, evenly_spread, photos_used
-from fststyle.data.weight_maps import DepthCache, MapFolder, cache_folder
+from fststyle.data.weight_maps import DepthCache, EvenGradient, MapFolder, cache_folder
 from fststyle.depth.estimator import Estimate, training_size
 from fststyle.depth.torch_estimator import photo_depth
 from fststyle.losses.depth import load_depth_network
@@ -30,14 +30,17 @@ def prepare_weight_maps(
     val_count: int,
 ) -> Iterator[tuple[WeightMaps | None, WeightMaps | None]]:
     """Maps of the training photos and of those to validate on; None where none are read, since
-    content is not weighted or by an even gradient.
+    content is not weighted or by an even gradient of its crops.
 
     Depth is computed here for the photos that this machine's samples from ``first_sample`` on will
     use; each of its processes takes a part. Raises ValueError where a folder lacks maps, OSError
     where depth cannot be kept.
     """
-    if not config.weights_content or config.weight_map in ("horizontal", "vertical"):
+    if not config.weights_content:
         yield None, None
+    elif config.weight_map in ("horizontal", "vertical"):
+        gradient = EvenGradient(config.weight_map) if config.takes_map else None
+        yield gradient, gradient
     elif config.weight_map != "depth":
         folder = Path(config.weight_map)
         train, val = (MapFolder(folder, root) for root in (config.content, config.val_folder))
