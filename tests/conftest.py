@@ -214,15 +214,18 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Make], Pa
     return folder
 
 
-def contrasty() -> Any:
+def contrasty(*, mapped: bool = False) -> Any:
     """A style network of width 4 with pictures of contrast and norms of their own, as a trained
-    one's."""
-    from fststyle.networks.transform import InstanceNorm, TransformNet
+    one's; ``mapped`` with a say of maps, too."""
+    from fststyle.networks.transform import InstanceNorm, Modulation, TransformNet
 
     torch.manual_seed(0)
-    network = TransformNet(4).eval()
+    network = TransformNet(4, mapped=mapped).eval()
     with torch.no_grad():
         for module in network.modules():
+            if isinstance(module, Modulation):
+                for parameter in module.parameters():
+                    parameter.normal_(std=0.25)
             if isinstance(module, InstanceNorm):
                 for parameter in module.parameters():
                     parameter.add_(torch.randn_like(parameter), alpha=0.1)
@@ -259,14 +262,16 @@ def traced_once(shared: Callable[[str, Make], Path]) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def exported(shared: Callable[[str, Make], Path], traced_once: None) -> Callable[..., Path]:
     """``exported(**options)``: ``contrasty`` as an ONNX file, "x.onnx", made with those options of
-    ``export``; what that returned is JSON in "found.json" beside it. Tracing takes seconds, so each
-    kind is made once."""
+    ``export`` (and ``mapped``); what that returned is JSON in "found.json" beside it. Tracing takes
+    seconds, so each kind is made once."""
 
     def file(**options: Any) -> Path:
         def make(folder: Path) -> None:
             from fststyle.deployment.export import export_network
 
-            found = export_network(contrasty(), {"step": 3}, folder / "x.onnx", **options)
+            network = contrasty(mapped=options.get("mapped", False))
+            others = {name: value for name, value in options.items() if name != "mapped"}
+            found = export_network(network, {"step": 3}, folder / "x.onnx", **others)
             (folder / "found.json").write_text(json.dumps(found))
 
         kinds = [f"{name}={value}".replace(" ", "") for name, value in sorted(options.items())]

@@ -72,7 +72,7 @@ def bench_video(config: BenchVideoConfig) -> None:
                 lambda: stylize_video(
                     reopened(),
                     [target],
-                    lambda frames, _: [stylizer.run(frames)],
+                    lambda frames, *_: [stylizer.run(frames)],
                     codec=None,
                     quality=InferConfig.quality,
                     stopped=lambda: False,

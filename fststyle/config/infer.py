@@ -5,12 +5,59 @@ import os
 import re
 from pathlib import Path
 
-from fststyle.config.settings import Settings, Text, Texts, at_least, check, setting, within
+from fststyle.config.settings import (
+    OptionalText,
+    Settings,
+    Text,
+    Texts,
+    at_least,
+    check,
+    setting,
+    within,
+)
 from fststyle.config.shared import ProviderSettings
 from fststyle.utils.pretrained import describe_no_style, shipped_styles, style_file
 
 
-class StyleControls(Settings):
+class MapControls(Settings):
+    """Where how much of a picture stays, for styles that take a weight map."""
+
+    weight_map: OptionalText = setting(
+        "what tells near from far: depth, none, or a picture or film of shades, white = near, or a"
+        " folder of those, named as the inputs (default: depth where the style takes a map)",
+        default=None,
+        aliases=["--map"],
+    )
+    near: float = setting(
+        "how much of the picture stays where it is near, 0 (all style) to 1", default=1.0
+    )
+    far: float = setting("how much stays where it is far", default=0.0)
+    focus: float | None = setting(
+        "what is near counts as such at this depth, 0 (nearest) to 1 (farthest), and ever less"
+        " before and behind it (default: at 0)",
+        default=None,
+    )
+    mask: OptionalText = setting(
+        "picture or film, or a folder of those, white where the picture is to stay as --near says,"
+        " however far it is: faces, people",
+        default=None,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(0, 1, self, "near", "far", "focus")
+        for name, value in (("--weight-map", self.weight_map), ("--mask", self.mask)):
+            check(value != "", f"{name} names nothing")
+
+    @property
+    def asks_for_map(self) -> bool:
+        """Whether anything is set that a style without a map cannot do."""
+        names = ("near", "far", "focus", "mask")
+        asked = any(getattr(self, name) != getattr(MapControls, name) for name in names)
+        return asked or self.weight_map not in (None, "none")
+
+
+class StyleControls(MapControls):
     """What can be set of every picture: by ``infer`` and by ``Stylizer``."""
 
     strength: float = setting("1 for the stylized picture, 0 for the original", default=1.0)

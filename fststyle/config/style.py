@@ -245,6 +245,10 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     depth_weight: float = setting(
         "weight of the depth loss (methods depth and combined)", default=2.0
     )
+    alpha_min: float = setting(
+        "factor on the content loss where the weight map is 0 (weighted and combined)", default=0.1
+    )
+    alpha_max: float = setting("factor where it is 1", default=5.0)
     content_layers: Several[str] = setting(
         "VGG-19 layers of the content loss: relu4_3 binds what things are, relu2_2 their edges",
         default=("relu4_3",),

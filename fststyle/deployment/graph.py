@@ -13,6 +13,7 @@ from torch.export import Dim
 from fststyle.networks.color import luma, with_luma
 from fststyle.networks.hourglass import MIN_SIZE
 from fststyle.networks.transform import InstanceNorm, TransformNet
+from fststyle.sessions.model_file import MAP
 
 OPSET = 18
 """The exporter's own; others are converted."""
@@ -20,6 +21,9 @@ IR_VERSIONS = {15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
 """ONNX's file format by operator set, as they came out together."""
 SCALARS = {"strength": 1.0, "keep_colour": 0.0}
 """Inputs of a style network's graph beside the picture, with their defaults."""
+FADE = 0.25
+"""Strength below which the picture of a network with a map fades to the original, which the network
+itself does not come to; above, strength is learnt."""
 
 
 class ExportWrapper(nn.Module):
@@ -28,7 +32,9 @@ class ExportWrapper(nn.Module):
     N×3×H×W float RGB in [0,1] in, or with ``uint8`` N×H×W×3 RGB bytes. A style network gives the
     same out, clamped; a depth network N×1×H×W float relative depth, larger = farther. A style
     network takes two scalars more: ``strength``, 1 for the stylized picture and 0 for the original;
-    ``keep_colour``, 1 for the original's chroma (BT.601) and 0 for the stylized picture's.
+    ``keep_colour``, 1 for the original's chroma (BT.601) and 0 for the stylized picture's. One that
+    was trained with maps takes a ``weight_map``, by default one 0, the style everywhere; strength s
+    is then learnt, m becomes 1 − s·(1 − m), and only below ``FADE`` a mixture with the original.
     ``fp16``: half-precision arithmetic, but for instance norm.
     """
 
@@ -37,6 +43,7 @@ class ExportWrapper(nn.Module):
         self.network = copy.deepcopy(network).eval()
         self.uint8 = uint8
         self.stylizes = isinstance(network, TransformNet)
+        self.mapped = isinstance(network, TransformNet) and network.mapped
         self.dtype = torch.float16 if fp16 else torch.float32
         for module in self.network.modules():
             # Instance norm computes in float32 and keeps its parameters unrounded.
@@ -46,11 +53,21 @@ class ExportWrapper(nn.Module):
                 module.float()
 
     def forward(
-        self, image: Tensor, strength: Tensor | None = None, keep_colour: Tensor | None = None
+        self,
+        image: Tensor,
+        strength: Tensor | None = None,
+        keep_colour: Tensor | None = None,
+        weight_map: Tensor | None = None,
     ) -> Tensor:
         if self.uint8:
             image = image.permute(0, 3, 1, 2).float() / 255
-        output = self.network(image.to(self.dtype)).float()
+        inputs = [image.to(self.dtype)]
+        if weight_map is not None:
+            if strength is not None:
+                weight_map = 1 - strength * (1 - weight_map)
+                strength = (strength / FADE).clamp(0, 1)
+            inputs.append(weight_map)
+        output = self.network(*inputs).float()
         if self.stylizes:
             output = output.clamp(0, 1)
             if keep_colour is not None:
@@ -69,8 +86,8 @@ def to_onnx(
     """The graph with dynamic batch, height and width, or for one picture of ``size``.
 
     Input "content", output "output" of a style network and "depth" of a depth network. A style
-    network's scalars have defaults, so that callers need not give them: they are initializers that
-    are inputs, too.
+    network's other inputs have defaults, so that callers need not give them: they are initializers
+    that are inputs, too.
     """
     example = torch.rand(1, 3, *size) if size else torch.rand(2, 3, 37, 50)
     side = {} if wrapper.stylizes else {"min": MIN_SIZE}
@@ -79,17 +96,26 @@ def to_onnx(
     if wrapper.uint8:
         example = (example * 255).to(torch.uint8).permute(0, 2, 3, 1)
         axes = dict(zip((0, 1, 2), dims, strict=True))
-    scalars = SCALARS if wrapper.stylizes else {}
+    defaults: dict[str, np.ndarray] = {}
+    if wrapper.stylizes:
+        defaults = {name: np.array(value, np.float32) for name, value in SCALARS.items()}
+    inputs = [example, *map(torch.from_numpy, defaults.values())]
+    shapes: list[dict[int, Dim]] = [{} if size else axes, *({} for _ in defaults)]
+    if wrapper.mapped:
+        defaults[MAP] = np.zeros((1, 1, 1, 1), np.float32)
+        inputs.append(torch.rand(len(example), 1, 3, 5))
+        sides = {2: Dim("map_height"), 3: Dim("map_width")}
+        shapes.append(sides if size else {0: dims[0], **sides})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own use of deprecated parts
         program = torch.onnx.export(
             wrapper,
-            (example, *map(torch.tensor, scalars.values())),
+            tuple(inputs),
             dynamo=True,
             verbose=False,
-            input_names=["content", *scalars],
+            input_names=["content", *defaults],
             output_names=["output" if wrapper.stylizes else "depth"],
-            dynamic_shapes=None if size else (axes, *({} for _ in scalars)),
+            dynamic_shapes=tuple(shapes),
             opset_version=OPSET,
         )
     assert program is not None
@@ -101,10 +127,11 @@ def to_onnx(
         onnx_shape_inference=True,
     )
     model = converted(ir.to_proto(program.model), opset)
-    for name, default in scalars.items():
-        model.graph.initializer.append(
-            onnx.numpy_helper.from_array(np.array(default, np.float32), name)
-        )
+    for name, default in defaults.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(default, name))
+    for given in model.graph.input:
+        if given.name == MAP:  # one map will do for all pictures
+            given.type.tensor_type.shape.dim[0].dim_param = "maps"
     return model
 
 

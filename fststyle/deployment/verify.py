@@ -1,6 +1,7 @@
 """A graph in an engine beside the network in torch: how far their pictures are apart."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fststyle.deployment.graph import ExportWrapper
 from fststyle.networks.calibration import calibration_images
 from fststyle.networks.hourglass import MIN_SIZE
+from fststyle.sessions.model_file import MAP
 
 LARGEST_DIFFERENCE = 1e-4
 """Between torch and ONNX Runtime in float32, as part of the range of values."""
@@ -28,8 +30,9 @@ class Parity(NamedTuple):
     """in dB, of the size that agrees least; infinite where all are equal"""
 
 
-Run = Callable[[np.ndarray], np.ndarray]
-"""A graph in some engine: what goes in to what comes out."""
+Feeds = Mapping[str, np.ndarray]
+Run = Callable[[Feeds], np.ndarray]
+"""A graph in some engine: inputs by name, "content" and perhaps a map, to what comes out."""
 
 
 def run_in_onnxruntime(model: bytes) -> Run:
@@ -37,7 +40,7 @@ def run_in_onnxruntime(model: bytes) -> Run:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # inputs with defaults are warned of, and meant
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return lambda fed: session.run(None, {"content": fed})[0]
+    return lambda feeds: session.run(None, feeds)[0]
 
 
 def compare_in_opencv(
@@ -48,18 +51,18 @@ def compare_in_opencv(
     photos: Tensor | None = None,
 ) -> Parity | str:
     """As ``compare`` in OpenCV's own engine, or its reason not to run the graph; sizes of a picture
-    cannot change there once it is read."""
+    cannot change there once it is read, and inputs with defaults have these."""
     import cv2
 
     size = size or OPENCV_SIZE
 
-    def run(fed: np.ndarray) -> np.ndarray:
+    def run(feeds: Feeds) -> np.ndarray:
         net = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
-        net.setInput(np.ascontiguousarray(fed), "content")
+        net.setInput(np.ascontiguousarray(feeds["content"]), "content")
         return net.forward()
 
     try:
-        return compare(wrapper, network, run, size, photos)
+        return compare(wrapper, network, run, size, photos, with_maps=False)
     except (cv2.error, ValueError) as error:
         return str(error).strip().partition("\n")[0]
 
@@ -75,10 +78,13 @@ def compare(
     run: Run,
     size: tuple[int, int] | None = None,
     photos: Tensor | None = None,
+    *,
+    with_maps: bool = True,
 ) -> Parity:
     """``run`` beside ``network`` in torch: at ``COMPARED_SIZES``, or one picture of ``size``, or
-    ``photos``, N×3×H×W in [0,1]. Raises ValueError where either gives what is not finite, ``run``
-    also on ``_hard_pictures`` pictures."""
+    ``photos``, N×3×H×W in [0,1]; where the network takes a map, by default also with one. Raises
+    ValueError where either gives what is not finite, ``run`` also on ``_hard_pictures``
+    pictures."""
     sizes = ((1, *size),) if size else COMPARED_SIZES
     if photos is not None:
         pictures, sizes = photos, ((len(photos), *photos.shape[2:]),)
@@ -87,13 +93,18 @@ def compare(
             max(n for n, _, _ in sizes), max(256, *(side for s in sizes for side in s[1:]))
         )
     differences = []
-    for count, height, width in sizes:
+    maps = (None, _example_map()) if wrapper.mapped and with_maps else (None,)
+    for (count, height, width), weight_map in itertools.product(sizes, maps):
         smallest = 0 if wrapper.stylizes else MIN_SIZE
         content = pictures[:count, :, : max(smallest, height), : max(smallest, width)]
         fed, content = _as_input(wrapper, content)
-        expected = network(content).numpy()
+        feeds = {"content": fed.numpy()}
+        if weight_map is not None:
+            feeds[MAP] = weight_map.numpy()
+        given = (content,) if weight_map is None else (content, weight_map)
+        expected = network(*given).numpy()
         _check_finite(expected, "the network itself gives", "train it anew, or take another file")
-        output = run(fed.numpy())
+        output = run(feeds)
         _check_finite(output, "the exported network gives", "no file was written")
         peak = 1.0
         if wrapper.stylizes:
@@ -108,12 +119,19 @@ def compare(
             raise ValueError(f"the engine gave {output.shape} where torch gave {expected.shape}")
         differences.append(np.abs(output.astype(np.float64) - expected) / peak)
     for fed in _hard_pictures(wrapper, size):
-        _check_finite(run(fed.numpy()), "the exported network gives", "no file was written")
+        _check_finite(
+            run({"content": fed.numpy()}), "the exported network gives", "no file was written"
+        )
     # NumPy's maximum of numbers with NaN among them is NaN; Python's is whatever came first.
     errors = np.array([np.square(difference).mean() for difference in differences])
     largest = np.array([difference.max() for difference in differences]).max()
     with np.errstate(divide="ignore"):
         return Parity(float(largest), float(-10 * np.log10(errors.max())))
+
+
+def _example_map() -> Tensor:
+    """Of no picture's size, and from one end of the range to the other."""
+    return torch.linspace(0, 1, 7 * 11).reshape(1, 1, 7, 11)
 
 
 def _as_input(wrapper: ExportWrapper, content: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,9 +163,10 @@ def run_in_half(wrapper: ExportWrapper) -> Run:
     float32. (ONNX Runtime's CPU provider keeps such maps in float32, which hides what float16
     cannot hold.) Raises ValueError where a value is too large for it."""
 
-    def run(fed: np.ndarray) -> np.ndarray:
+    def run(feeds: Feeds) -> np.ndarray:
+        given = {name: torch.from_numpy(values) for name, values in feeds.items()}
         with _HalfArithmetic():
-            return wrapper(torch.from_numpy(fed)).numpy()
+            return wrapper(given.pop("content"), **given).numpy()
 
     return run
 

@@ -14,12 +14,12 @@ from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, write_depth_png
 from fststyle.depth.opening import open_estimator
-from fststyle.depth.steady import SteadyDepth, SteadyShades
+from fststyle.depth.steady import SteadyDepth, SteadyRange
 from fststyle.images.arrays import check_frames
 from fststyle.images.find import is_picture_name
 from fststyle.images.grid import sheet
 from fststyle.images.inputs import check_sources, distinct, plan
-from fststyle.images.io import as_rgb, read_image, write_image
+from fststyle.images.io import as_rgb, read_image, to_uint8, write_image
 from fststyle.utils.failures import Failures, writable_jobs
 from fststyle.utils.signals import Stop, watch_signals
 
@@ -99,10 +99,10 @@ def _film(clip: Path, target: Path, depth: SteadyDepth, stop: Stop) -> str:
     from fststyle.inference.video.pipeline import report, stylize_video
     from fststyle.inference.video.sources import open_source
 
-    shades = SteadyShades()
+    shades = SteadyRange()
 
-    def shown(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
-        near = np.stack([shades(depth(Image.fromarray(frame))) for frame in frames])
+    def shown(frames: np.ndarray, *_: object) -> list[np.ndarray]:
+        near = np.stack([to_uint8(shades(depth(Image.fromarray(frame)))) for frame in frames])
         return [np.repeat(near[..., None], 3, 3)]
 
     result = stylize_video(

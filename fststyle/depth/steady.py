@@ -3,9 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from fststyle.depth.estimator import DepthEstimator, estimate_reduced
+from fststyle.depth.estimator import DepthEstimator, estimate_reduced, seen_size
 from fststyle.depth.upsampling import upsample_along_edges, window_mean
-from fststyle.images.io import to_uint8
 
 MEMORY = 0.85
 """Part of a frame's depth that is taken over from the frame before, where the picture stayed as it
@@ -34,6 +33,8 @@ class SteadyDepth:
         estimator: the network.
         size, flip: as ``estimate_reduced`` has them.
         memory: 0 takes every frame alone.
+        every: frames to one that the network sees; on those between, depth follows the camera,
+            unless a cut comes.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class SteadyDepth:
         memory: float = MEMORY,
         *,
         flip: bool = False,
+        every: int = 1,
     ) -> None:
         self.estimator, self.size, self.memory, self.flip = estimator, size, memory, flip
+        self.every, self._age = every, 0
         self._depth: np.ndarray | None = None
         self._luminance: np.ndarray = np.zeros((0, 0), np.float32)
 
@@ -57,38 +60,66 @@ class SteadyDepth:
 
     def reduced(self, frame: Image.Image) -> np.ndarray:
         """The same at the size that the network sees."""
+        size = seen_size(self.estimator.card, *frame.size, size=self.size)
+        luminance = _luminance(frame, size if self._depth is None else self._depth.shape[::-1])
+        old, kept = self._followed(luminance)
+        self._age += 1
+        if old is None or self._age >= self.every:
+            new = self._estimated(frame)
+            if new.shape != luminance.shape:  # the network's own, or another frame size
+                luminance = _luminance(frame, new.shape[::-1])
+            elif old is not None:
+                new = np.asarray(new + self.memory * kept * (old - new), np.float32)
+            self._depth, self._age = new, 0
+        else:
+            self._depth = old
+        self._luminance = luminance
+        return self._depth
+
+    def _estimated(self, frame: Image.Image) -> np.ndarray:
         estimate, card = self.estimator.estimate, self.estimator.card
         new = estimate_reduced(estimate, frame, card, size=self.size, flip=self.flip)
         if not np.isfinite(new).all():
             raise ValueError(f"the depth that {self.estimator.name} tells is not finite")
-        small = frame.convert("L").resize(new.shape[::-1], Image.Resampling.BOX)
-        luminance = np.asarray(small, np.float32) / 255
-        if self._depth is not None and self._depth.shape == new.shape and self.memory:
-            shift = camera_shift(self._luminance, luminance)
-            before = np.roll(self._luminance, shift, (0, 1))
-            if _correlation(before, luminance) > CUT:
-                change = window_mean(np.abs(luminance - before))
-                kept = self.memory * np.exp(-change / CHANGE) * _covered(new.shape, shift)
-                old = np.roll(self._depth, shift, (0, 1))
-                new = np.asarray(new + kept * (old - new), np.float32)
-        self._depth, self._luminance = new, luminance
         return new
 
+    def _followed(self, luminance: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        """(the depth before, moved with the camera; how far each pixel of it is to be believed, 0
+        to 1); None where this is another scene, and where nothing is to be remembered."""
+        nothing = np.zeros(())
+        if self._depth is None or self._depth.shape != luminance.shape or not self.memory:
+            return None, nothing
+        shift = camera_shift(self._luminance, luminance)
+        before = np.roll(self._luminance, shift, (0, 1))
+        if _correlation(before, luminance) <= CUT:
+            return None, nothing
+        change = window_mean(np.abs(luminance - before))
+        kept = np.exp(-change / CHANGE) * _covered(luminance.shape, shift)
+        old = np.roll(self._depth, shift, (0, 1))
+        return np.where(_covered(luminance.shape, shift) > 0, old, self._depth), kept
 
-class SteadyShades:
-    """Depth maps of one video's frames as shades, near white and far black, in a range that follows
-    theirs slowly, so that none of them flickers."""
+
+def _luminance(frame: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(frame.convert("L").resize(size, Image.Resampling.BOX), np.float32) / 255
+
+
+class SteadyRange:
+    """Depth maps of one video's frames brought to [0,1], 1 near and 0 far, in a range that follows
+    theirs slowly, so that none of them flickers; of one picture, in its own."""
 
     def __init__(self) -> None:
         self._range: np.ndarray | None = None
 
     def __call__(self, depth: np.ndarray) -> np.ndarray:
-        """H×W float32, larger = farther, to H×W uint8."""
-        found = np.percentile(depth[::4, ::4], (1, 99))
+        """H×W float32, larger = farther, to the same size; 1/2 where it is flat."""
+        step = max(1, min(depth.shape) // 90)
+        found = np.percentile(depth[::step, ::step], (1, 99))
         before = found if self._range is None else self._range
         self._range = before + (1 - RANGE_MEMORY) * (found - before)
         near, far = self._range
-        return to_uint8(((far - depth) / max(far - near, 1e-6)).clip(0, 1))
+        if far - near < 1e-6:
+            return np.full_like(depth, 0.5)
+        return np.asarray(((far - depth) / (far - near)).clip(0, 1), np.float32)
 
 
 def camera_shift(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:

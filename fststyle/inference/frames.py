@@ -35,42 +35,52 @@ def stylize_array(
 def stream_frames(
     frames: Iterable[np.ndarray],
     grain: int,
-    run: Callable[[np.ndarray], np.ndarray],
+    run: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
     batch_size: int,
+    maps: Callable[[Image.Image], np.ndarray] | None = None,
 ) -> Generator[np.ndarray, None, None]:
-    """Each of ``frames``, H×W×3, through ``run``, which is given N×H×W×3: reading and adding grain
-    in one thread, ``run`` in another. Errors are raised in their place in the order."""
+    """Each of ``frames``, H×W×3, through ``run``, which is given N×H×W×3 and what ``maps`` makes of
+    them, N×h×w: reading, maps and grain in one thread, ``run`` in another. Errors are raised in
+    their place in the order."""
     with (
-        contextlib.closing(prefetch(_with_noise(frames, grain))) as read,
+        contextlib.closing(prefetch(_prepared(frames, grain, maps))) as read,
         contextlib.closing(_run_batches(read, run, batch_size)) as stylized,
         contextlib.closing(prefetch(stylized)) as output,
     ):
         yield from output
 
 
-def _with_noise(frames: Iterable[np.ndarray], grain: int) -> Iterator[np.ndarray]:
+Prepared = tuple[np.ndarray, np.ndarray | None]
+"""A frame and its weight map."""
+
+
+def _prepared(
+    frames: Iterable[np.ndarray], grain: int, maps: Callable[[Image.Image], np.ndarray] | None
+) -> Iterator[Prepared]:
     for frame in frames:
         check_frames(frame, dimensions=(3,))
+        weight_map = maps(Image.fromarray(frame)) if maps else None
         # Without grain a copy, too: a decoder may use its buffer again.
-        yield add_noise(frame[None], grain)[0] if grain else frame.copy()
+        yield add_noise(frame[None], grain)[0] if grain else frame.copy(), weight_map
 
 
 def _run_batches(
-    frames: Iterable[np.ndarray], run: Callable[[np.ndarray], np.ndarray], batch_size: int
+    frames: Iterable[Prepared],
+    run: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
+    batch_size: int,
 ) -> Generator[np.ndarray, None, None]:
     for batch in _batches(frames, batch_size):
-        yield from run(np.stack(batch))
+        maps = [weight_map for _, weight_map in batch if weight_map is not None]
+        yield from run(np.stack([frame for frame, _ in batch]), np.stack(maps) if maps else None)
 
 
-def _batches(
-    frames: Iterable[np.ndarray], batch_size: int
-) -> Generator[list[np.ndarray], None, None]:
+def _batches(frames: Iterable[Prepared], batch_size: int) -> Generator[list[Prepared], None, None]:
     """Frames of one size each, however many there are; an error of ``frames`` comes after those
     that were read before it."""
-    batch: list[np.ndarray] = []
+    batch: list[Prepared] = []
     try:
         for frame in frames:
-            if batch and frame.shape != batch[0].shape:
+            if batch and frame[0].shape != batch[0][0].shape:
                 yield batch
                 batch = []
             batch.append(frame)

@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from fststyle.sessions.model_file import MAP
+
 STRIDE = 4
 """Segments begin at maps of a quarter of the picture's height and width: the smallest there are."""
 
@@ -37,6 +39,8 @@ class Graph:
 
     Attributes:
         segments: one for each norm, in order, and one for the picture.
+        map: name of the weight map at the size of the smallest maps, a source of the segments that
+            it acts in; None where the network takes none.
 
     Raises ValueError where the graph is for pictures of one size.
     """
@@ -51,6 +55,9 @@ class Graph:
         if all(d.HasField("dim_value") for d in self._types[self.input].type.tensor_type.shape.dim):
             raise ValueError("it takes pictures of one size: tiles need a file for any size")
         self.uint8 = self._element(self.input) == onnx.TensorProto.UINT8
+        # All before it, and what it is resized by, lies outside the segments.
+        resized = [node.output[0] for node in graph.node if node.op_type == "Resize"]
+        self.map = resized[0] if MAP in self._types and resized else None
         self._norms: list[onnx.NodeProto] = []
         self._nodes = [replaced for node in graph.node for replaced in self._with_fixed_norm(node)]
         self._producers = {name: node for node in self._nodes for name in node.output}
@@ -88,6 +95,8 @@ class Graph:
 
     def _find_strides(self) -> dict[str, int]:
         strides = {self.input: 1}
+        if self.map is not None:
+            strides[self.map] = STRIDE
         for node in self._nodes:
             known = [strides[name] for name in node.input if name in strides]
             if not known or node.op_type == "Shape":
@@ -102,13 +111,16 @@ class Graph:
         return strides
 
     def _plan(self) -> list[Segment]:
+        # Of the residual blocks; what a map adds to goes through a ReLU and is needed no more.
+        rectified = {node.input[0] for node in self._nodes if node.op_type == "Relu"}
         sums = [
             output
             for node in self._nodes
             for output in node.output
             if node.op_type == "Add" and all(self._strides.get(i) == STRIDE for i in node.input)
+            if output not in rectified
         ]
-        available: set[str] = set()
+        available = set[str]() if self.map is None else {self.map}
         segments = []
         for target in (*(node.input[0] for node in self._norms), self.output):
             inside, sources = self._walk(target, available)

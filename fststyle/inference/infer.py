@@ -65,6 +65,8 @@ class _Batch:
         self._stylizers = [
             Stylizer(path, config.provider, config.threads) for path in config.models
         ]
+        for stylizer in self._stylizers:  # what one cannot do is told before anything is done
+            stylizer.check_map(config)
 
     @property
     def provider(self) -> str:
@@ -97,13 +99,20 @@ class _Batch:
                 f"{printable(job.source)}: the first of its {image.info['pages']} pages is taken",
                 file=sys.stderr,
             )
+        weight_map = None
+        mapped = [self._stylizers[n] for n in job.targets if self._stylizers[n].mapped]
+        if mapped:
+            maps = mapped[0].weight_maps(config, job.name)
+            weight_map = maps(image) if maps else None
         for number, target in job.targets.items():
             with self._failures.noting(job.source):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with _tile_progress(stopped) as progress:
-                    stylized = self._stylizers[number].stylize_image(
+                    stylizer = self._stylizers[number]
+                    stylized = stylizer.stylize_image(
                         image,
                         config,
+                        weight_map if stylizer.mapped else None,
                         folder=target.parent,
                         progress=progress,
                     )
@@ -118,7 +127,7 @@ class _Batch:
             # One style may do what another one cannot.
             for number, target in job.targets.items():
                 with self._failures.noting(job.source):
-                    self._stylize_clip(Job(job.source, {number: target}), stopped)
+                    self._stylize_clip(job._replace(targets={number: target}), stopped)
 
     def _stylize_clip(self, job: Job, stopped: Callable[[], bool]) -> None:
         from fststyle.inference.video_jobs import stylize_clip

@@ -17,11 +17,16 @@ from fststyle.images.geometry import fit_within
 from fststyle.images.io import as_rgb, read_image
 from fststyle.images.noise import NOISE_LEVELS, add_noise
 from fststyle.inference.frames import stream_frames, stylize_array
+from fststyle.inference.maps import WeightMaps
+from fststyle.sessions.model_file import MAP
 from fststyle.sessions.session import as_fed, as_frames, open_session, running
 from fststyle.utils.failures import is_about_memory
 
 if TYPE_CHECKING:
     from fststyle.inference.tiling import Tiles
+
+MapGiven = str | os.PathLike[str] | Image.Image | np.ndarray | None
+"""A weight map, or a mask: "depth", "none", the path of a picture, or shades themselves."""
 
 WHOLE, TILE = 9.0, 1.0
 """Megapixels: up to how many a picture is stylized at once (3.5 GB at width 32), and how many a
@@ -49,6 +54,7 @@ class Stylizer:
     Attributes:
         provider: the one that runs.
         card: what the file says of itself.
+        mapped: whether it takes a weight map, so that near and far can be set.
 
     Raises:
         FileNotFoundError: no such file.
@@ -63,7 +69,8 @@ class Stylizer:
         )
         self.model = model
         self._session, self.provider, self.card, self._uint8 = opened
-        self._scalars = {i.name for i in self._session.get_overridable_initializers()}
+        self._controls = {i.name for i in self._session.get_overridable_initializers()}
+        self.mapped = MAP in self._controls
         self._shape = self._session.get_inputs()[0].shape  # names where any size will do
         self._tiles: Tiles | None = None
         self._buffers: tuple[OrtValue, OrtValue] | None = None
@@ -83,6 +90,11 @@ class Stylizer:
         *,
         strength: float = ...,
         keep_color: bool = ...,
+        weight_map: MapGiven = ...,
+        near: float = ...,
+        far: float = ...,
+        focus: float | None = ...,
+        mask: MapGiven = ...,
         grain: int = ...,
         tile: float | None = ...,
         max_size: int | None = ...,
@@ -96,6 +108,11 @@ class Stylizer:
         *,
         strength: float = ...,
         keep_color: bool = ...,
+        weight_map: MapGiven = ...,
+        near: float = ...,
+        far: float = ...,
+        focus: float | None = ...,
+        mask: MapGiven = ...,
         grain: int = ...,
         tile: float | None = ...,
         max_size: int | None = ...,
@@ -108,6 +125,11 @@ class Stylizer:
         *,
         strength: float = 1.0,
         keep_color: bool = False,
+        weight_map: MapGiven = None,
+        near: float = 1.0,
+        far: float = 0.0,
+        focus: float | None = None,
+        mask: MapGiven = None,
         grain: int = NOISE_LEVELS,
         tile: float | None = None,
         max_size: int | None = None,
@@ -124,6 +146,11 @@ class Stylizer:
                 - H×W×3 or N×H×W×3 uint8, RGB: returned is an array of that shape.
             strength: 1 for the stylized picture, 0 for the original, between them a mixture.
             keep_color: keep the original's colours; the style gives light and shade.
+            weight_map: of styles that take one: "depth", which is the default, "none", or shades,
+                white = near: a picture's path, a Pillow image, or H×W, uint8 or floats in [0,1].
+            near, far: how much of the picture stays where it is near and where it is far, 0 to 1.
+            focus: the depth that counts as near, 0 (nearest) to 1 (farthest).
+            mask: shades, white where the picture is to stay as ``near`` says, however far it is.
             grain: levels, 0 to 64 of 255, by which pixels are made to differ, so that plain
                 surfaces get strokes.
             tile: megapixels done at once, in pictures that look like the whole; 0 for all; None
@@ -135,19 +162,30 @@ class Stylizer:
             FileNotFoundError: no such file.
             TypeError: no picture, or an array of another type than uint8.
             ValueError: a damaged picture, one with a side shorter than 16 pixels, an array of
-                another shape; a control out of its range, or one that an old file lacks.
+                another shape; a control out of its range, or one that the style lacks.
             MemoryError: too little memory.
         """
+        given = {"shades": _shades(weight_map), "mask": _shades(mask)}
         controls = StyleControls(
             strength=strength,
             keep_color=keep_color,
+            weight_map=weight_map if isinstance(weight_map, str | os.PathLike) else None,
+            near=near,
+            far=far,
+            focus=focus,
+            mask=mask if isinstance(mask, str | os.PathLike) else None,
             grain=grain,
             tile=tile,
             max_size=max_size,
             batch_size=batch_size,
         )
         if isinstance(image, np.ndarray):
-            stylize_frames = partial(self._stylize_frames, controls=controls)
+
+            def stylize_frames(frames: np.ndarray) -> np.ndarray:
+                maps = [self._weight_map(Image.fromarray(f), controls, **given) for f in frames]
+                weights = None if maps[0] is None else np.stack([m for m in maps if m is not None])
+                return self._stylize_frames(frames, controls, weights)
+
             return stylize_array(image, controls.max_size, controls.batch_size, stylize_frames)
         if isinstance(image, str | os.PathLike):
             picture = read_image(Path(image), alpha=True, max_size=controls.max_size)
@@ -158,7 +196,7 @@ class Stylizer:
         else:
             kind = type(image).__name__
             raise TypeError(f"a picture is a Pillow image, a path or an array, not {kind}")
-        return self.stylize_image(picture, controls)
+        return self.stylize_image(picture, controls, self._weight_map(picture, controls, **given))
 
     def stream(
         self,
@@ -166,6 +204,11 @@ class Stylizer:
         *,
         strength: float = 1.0,
         keep_color: bool = False,
+        weight_map: str | os.PathLike[str] | None = None,
+        near: float = 1.0,
+        far: float = 0.0,
+        focus: float | None = None,
+        mask: str | os.PathLike[str] | None = None,
         grain: int = NOISE_LEVELS,
         batch_size: int = 1,
     ) -> Generator[Frames, None, None]:
@@ -184,27 +227,84 @@ class Stylizer:
 
         Args:
             frames: H×W×3 uint8, RGB, of one size or of several.
+            weight_map, mask: as ``__call__`` has them, of pictures also films or folders of frames;
+                depth is averaged along time.
             batch_size: as many of one size are stylized at once; others as ``__call__`` has them.
 
         Raises what ``__call__`` raises, and whatever ``frames`` raises, in its place in the order.
         """
         controls = StyleControls(
-            strength=strength, keep_color=keep_color, grain=grain, batch_size=batch_size
+            strength=strength,
+            keep_color=keep_color,
+            weight_map=weight_map,
+            near=near,
+            far=far,
+            focus=focus,
+            mask=mask,
+            grain=grain,
+            batch_size=batch_size,
         )
         run = partial(self.run, strength=controls.strength, keep_color=controls.keep_color)
-        return stream_frames(frames, controls.noise, run, controls.batch_size)
+        maps = self.weight_maps(controls, film=True)
+        return stream_frames(frames, controls.noise, run, controls.batch_size, maps)
+
+    def weight_maps(
+        self,
+        controls: StyleControls,
+        name: Path = Path("picture"),
+        *,
+        film: bool = False,
+        shades: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> WeightMaps | None:
+        """What gives a picture its weight map, or a video's frames theirs, as ``controls`` ask for
+        them; None where none is needed. Arguments are those of ``WeightMaps``.
+
+        Raises ValueError where one is asked for that the style does not take.
+        """
+        asked = controls.asks_for_map or shades is not None or mask is not None
+        self.check_map(controls, asked=asked)
+        if not self.mapped:
+            return None
+        if controls.strength == 0 or (controls.weight_map == "none" and not asked):
+            return None
+        return WeightMaps(controls, name, film=film, shades=shades, mask=mask)
+
+    def check_map(self, controls: StyleControls, *, asked: bool = False) -> None:
+        """Raise ValueError where ``controls`` ask for a map and the style takes none."""
+        if not self.mapped and (asked or controls.asks_for_map):
+            raise ValueError(
+                f"{self.model} takes no weight map, which --weight-map, --near, --far, --focus and"
+                " --mask are about: a style trained with --method weighted or combined does"
+            )
+
+    def _weight_map(
+        self,
+        image: Image.Image,
+        controls: StyleControls,
+        shades: np.ndarray | None,
+        mask: np.ndarray | None,
+    ) -> np.ndarray | None:
+        maps = self.weight_maps(controls, shades=shades, mask=mask)
+        return maps(image) if maps else None
 
     def run(
-        self, frames: np.ndarray, *, strength: float = 1.0, keep_color: bool = False
+        self,
+        frames: np.ndarray,
+        weight_map: np.ndarray | None = None,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
     ) -> np.ndarray:
         """The network alone, without grain: N×H×W×3 uint8 RGB to the same, stylized.
+        ``weight_map``: N×h×w float32 in [0,1], 1 where the picture is to stay.
 
         Raises ValueError where a side is shorter than 16 pixels, where the file is for pictures of
         another size, or older than these options.
         """
         _, height, width, _ = frames.shape
         _check_size(height, width)
-        scalars = self._changed_scalars(strength, keep_color)
+        given = self._given(strength, keep_color, weight_map)
         content = as_fed(frames, self._uint8)
         sides = zip(self._shape, content.shape, strict=True)
         if any(isinstance(side, int) and side != other for side, other in sides):
@@ -214,8 +314,8 @@ class Stylizer:
                 f" (export --static), not {len(frames)} of {width}x{height}"
             )
         with running(self.model):
-            if scalars:  # ONNX Runtime binds no inputs that have defaults
-                return as_frames(self._run(content, scalars))
+            if given:  # ONNX Runtime binds no inputs that have defaults
+                return as_frames(self._run(content, given))
             with self._lock:
                 return as_frames(self._run_bound(content))
 
@@ -223,17 +323,18 @@ class Stylizer:
         self,
         frame: np.ndarray,
         pixels: int,
+        weight_map: np.ndarray | None = None,
         *,
         strength: float = 1.0,
         keep_color: bool = False,
         folder: Path | None = None,
         progress: Callable[[float], None] = lambda part: None,
     ) -> np.ndarray:
-        """One frame, H×W×3 uint8, as ``run`` stylizes it, in memory for ``pixels`` of it; see
-        ``Tiles`` for the other arguments."""
+        """One frame, H×W×3 uint8, with its h×w ``weight_map``, as ``run`` stylizes it, in memory
+        for ``pixels`` of it; see ``Tiles`` for the other arguments."""
         height, width, _ = frame.shape
         _check_size(height, width)
-        scalars = self._changed_scalars(strength, keep_color)
+        given = self._given(strength, keep_color, None if weight_map is None else weight_map[None])
         if self._tiles is None:
             from fststyle.inference.tiling import Tiles
 
@@ -242,21 +343,24 @@ class Stylizer:
             except ValueError as error:
                 raise ValueError(f"{self.model}: {error}") from error
         with running(self.model):
-            return self._tiles(frame, pixels, scalars, folder=folder, progress=progress)
+            return self._tiles(frame, pixels, given, folder=folder, progress=progress)
 
     def stylize_image(
         self,
         image: Image.Image,
         controls: StyleControls,
+        weight_map: np.ndarray | None = None,
         *,
         folder: Path | None = None,
         progress: Callable[[float], None] = lambda part: None,
     ) -> Image.Image:
         """A picture as ``read_image`` gives it, RGB or RGBA and upright, as ``__call__`` stylizes
-        it, but for its size; for ``folder`` and ``progress`` of tiles see ``Tiles``."""
+        it, but for its size and its map, h×w; for ``folder`` and ``progress`` of tiles see
+        ``Tiles``."""
         (output,) = self._stylize_frames(
             np.asarray(image.convert("RGB"))[None],
             controls,
+            None if weight_map is None else weight_map[None],
             folder,
             progress,
         )
@@ -271,10 +375,11 @@ class Stylizer:
         self,
         frames: np.ndarray,
         controls: StyleControls,
+        weight_maps: np.ndarray | None = None,
         folder: Path | None = None,
         progress: Callable[[float], None] = lambda part: None,
     ) -> np.ndarray:
-        """N×H×W×3, with grain, all at once or each in tiles."""
+        """N×H×W×3 and N×h×w, with grain, all at once or each in tiles."""
         strength, keep_color = controls.strength, controls.keep_color
         frames = add_noise(frames, controls.noise)
         tile = controls.tile
@@ -282,7 +387,7 @@ class Stylizer:
             tile = TILE if frames.shape[1] * frames.shape[2] > WHOLE * 1e6 else 0
         if not tile:
             try:
-                return self.run(frames, strength=strength, keep_color=keep_color)
+                return self.run(frames, weight_maps, strength=strength, keep_color=keep_color)
             except Exception as error:  # ONNX Runtime has types of its own
                 if controls.tile is not None or not is_about_memory(error):
                     raise
@@ -295,10 +400,12 @@ class Stylizer:
             folder=folder,
             progress=progress,
         )
-        return np.stack([stylize(frame) for frame in frames])
+        maps = [None] * len(frames) if weight_maps is None else weight_maps
+        pairs = zip(frames, maps, strict=True)
+        return np.stack([stylize(frame, weight_map=given) for frame, given in pairs])
 
-    def _run(self, content: np.ndarray, scalars: Mapping[str, np.ndarray]) -> np.ndarray:
-        output = self._session.run(None, {"content": content, **scalars})[0]
+    def _run(self, content: np.ndarray, given: Mapping[str, np.ndarray]) -> np.ndarray:
+        output = self._session.run(None, {"content": content, **given})[0]
         if output.shape != content.shape or output.dtype != content.dtype:
             raise ValueError(
                 f"{self.model}: damaged: of pictures as {content.dtype} {content.shape} it makes"
@@ -331,16 +438,38 @@ class Stylizer:
         output = target.numpy()  # from a GPU a copy, else the buffer itself
         return output if on_gpu else output.copy()
 
-    def _changed_scalars(self, strength: float, keep_color: bool) -> dict[str, np.ndarray]:
-        """The graph's scalar inputs that differ from their defaults."""
-        scalars: dict[str, np.ndarray] = {}
+    def _given(
+        self, strength: float, keep_color: bool, weight_map: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        """The graph's inputs beside the picture, those that differ from their defaults."""
+        given: dict[str, np.ndarray] = {}
         if strength != 1:
-            scalars["strength"] = np.array(strength, np.float32)
+            given["strength"] = np.array(strength, np.float32)
         if keep_color:
-            scalars["keep_colour"] = np.array(1, np.float32)
-        for name in scalars.keys() - self._scalars:
+            given["keep_colour"] = np.array(1, np.float32)
+        if weight_map is not None:
+            given[MAP] = np.asarray(weight_map, np.float32)[:, None]
+        for name in given.keys() - self._controls:
             raise ValueError(f"{self.model} has no {name}: export it again with this version")
-        return scalars
+        return given
+
+
+def _shades(given: MapGiven) -> np.ndarray | None:
+    """H×W, of a map that is given as a picture or as an array.
+
+    Raises TypeError or ValueError for other arrays.
+    """
+    if isinstance(given, Image.Image):
+        return np.asarray(given.convert("L"))
+    if not isinstance(given, np.ndarray):
+        return None
+    if given.dtype != np.uint8 and given.dtype.kind != "f":
+        raise TypeError(f"a map is H×W, uint8 or floats in [0,1], not of {given.dtype}")
+    if given.ndim != 2:
+        raise ValueError(f"a map is H×W, not of shape {given.shape}")
+    if given.dtype.kind == "f" and not (given.min() >= 0 and given.max() <= 1):
+        raise ValueError("a map of floats lies in [0, 1]")
+    return given
 
 
 def _check_size(height: int, width: int) -> None:

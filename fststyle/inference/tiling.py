@@ -13,11 +13,12 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple, Protocol
 
 import numpy as np
 
 from fststyle.inference.graph_segments import STRIDE, Graph, Segment
+from fststyle.sessions.model_file import MAP
 from fststyle.sessions.precision import load_for
 from fststyle.sessions.session import as_fed, as_frames, start
 
@@ -43,7 +44,7 @@ class Tiles:
         self,
         picture: np.ndarray,
         pixels: int,
-        scalars: Mapping[str, np.ndarray],
+        given: Mapping[str, np.ndarray],
         *,
         folder: Path | None = None,
         progress: Callable[[float], None] = lambda done: None,
@@ -52,7 +53,7 @@ class Tiles:
 
         Args:
             pixels: about how many of them a strip has, its overlap with the next left out.
-            given: the graph's scalar inputs.
+            given: the graph's inputs beside the picture.
             folder: for the maps that are kept, some 128 bytes a pixel at width 32; the system's for
                 temporary files by default.
             progress: called after each strip with the part of the whole work that it was.
@@ -61,16 +62,20 @@ class Tiles:
         rows = -(-len(picture) // STRIDE)
         fixed: dict[str, np.ndarray] = {}
         output = np.empty_like(picture)
+        written: dict[str, Rows] = {}
         with contextlib.ExitStack() as stack:
-            cached: dict[str, Rows] = {}
+            cached: dict[str, Cached] = {}
+            if graph.map is not None:
+                cached[graph.map] = _map_rows(given, rows, -(-picture.shape[1] // STRIDE))
             for number, segment in enumerate(graph.segments):
                 last, moments = segment is graph.segments[-1], Moments()
-                strips = self._strips(segment, picture, pixels, {**fixed, **scalars}, cached)
+                strips = self._strips(segment, picture, pixels, {**fixed, **given}, cached)
                 for begin, end, outputs in strips:
                     for name in segment.cached:
-                        if name not in cached:
-                            cached[name] = stack.enter_context(Rows(rows, outputs[name], folder))
-                        cached[name].write(begin, outputs[name])
+                        if name not in written:
+                            written[name] = stack.enter_context(Rows(rows, outputs[name], folder))
+                            cached[name] = written[name]
+                        written[name].write(begin, outputs[name])
                     if last:
                         stylized = outputs[graph.output][0].transpose(1, 2, 0)
                         output[STRIDE * begin : STRIDE * end] = stylized
@@ -89,14 +94,14 @@ class Tiles:
         segment: Segment,
         picture: np.ndarray,
         pixels: int,
-        scalars: Mapping[str, np.ndarray],
-        cached: Mapping[str, "Rows"],
+        given: Mapping[str, np.ndarray],
+        cached: Mapping[str, "Cached"],
     ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
         """(begin, end, outputs of ``segment`` by name, 1×C×H×W) of each strip, in units of
         ``STRIDE`` rows of the picture."""
         height, width, _ = picture.shape
         rows = -(-height // STRIDE)
-        run = self._starter(segment, scalars)
+        run = self._starter(segment, given)
         rows_at_once = max(2 * segment.halo, round(pixels / (STRIDE * width)), 1)
         for begin, end in spans(rows, rows_at_once):
             low, high = max(0, begin - segment.halo), min(rows, end + segment.halo)
@@ -110,13 +115,13 @@ class Tiles:
             yield begin, end, outputs
 
     def _starter(
-        self, segment: Segment, scalars: Mapping[str, np.ndarray]
+        self, segment: Segment, given: Mapping[str, np.ndarray]
     ) -> Callable[[np.ndarray, dict[str, np.ndarray]], dict[str, np.ndarray]]:
         """``segment`` as a function of the picture's rows, H×W×3 uint8, and its sources, to its
         outputs by name, all N×C×H×W."""
         session = start(self._graph.model(segment), self._provider, self._threads)
         needed = {i.name for i in (*session.get_inputs(), *session.get_overridable_initializers())}
-        fixed = {name: value for name, value in scalars.items() if name in needed}
+        fixed = {name: value for name, value in given.items() if name in needed}
 
         def run(rows: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             inputs = {**fixed, **inputs}
@@ -136,6 +141,47 @@ def spans(rows: int, rows_at_once: int) -> Iterator[tuple[int, int]]:
     count = -(-rows // rows_at_once)
     edges = [rows * i // count for i in range(count + 1)]
     return itertools.pairwise(edges)
+
+
+class Cached(Protocol):
+    """A map that segments begin with."""
+
+    def read(self, begin: int, end: int) -> np.ndarray:
+        """1×C×(end − begin)×W."""
+
+    def close(self) -> None: ...
+
+
+class _MapRows(NamedTuple):
+    """A weight map, 1×1×H×W."""
+
+    values: np.ndarray
+
+    def read(self, begin: int, end: int) -> np.ndarray:
+        return self.values[:, :, begin:end]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _map_rows(given: Mapping[str, np.ndarray], rows: int, columns: int) -> _MapRows:
+    """What the graph makes of its map and its strength, at the size of its smallest maps."""
+    values = given.get(MAP, np.zeros((1, 1, 1, 1), np.float32))
+    values = 1 - given.get("strength", np.float32(1)) * (1 - values)
+    for axis, size in ((2, rows), (3, columns)):
+        values = _linear(values, axis, size)
+    return _MapRows(values)
+
+
+def _linear(values: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """Resized along an axis, as ONNX's Resize does it: linear, from pixels' middles."""
+    count = values.shape[axis]
+    places = ((np.arange(size) + 0.5) * (count / size) - 0.5).clip(0, count - 1)
+    lower = places.astype(int)
+    part = (places - lower).astype(np.float32).reshape((-1,) + (1,) * (values.ndim - 1 - axis))
+    first, second = (values.take(i, axis) for i in (lower, np.minimum(lower + 1, count - 1)))
+    resized: np.ndarray = first + part * (second - first)
+    return resized
 
 
 class Moments:

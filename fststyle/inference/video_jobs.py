@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from fststyle.config import InferConfig
 from fststyle.images.noise import add_noise
@@ -31,6 +32,7 @@ def stylize_clip(
     source = str(job.source)
     if not config.crossfade:
         stylizers = [stylizers[number] for number in job.targets]
+    mapped = next((stylizer for stylizer in stylizers if stylizer.mapped), stylizers[0])
     result = stylize_video(
         open_source(source, config.max_size, config.fps),
         list(job.targets.values()),
@@ -42,24 +44,29 @@ def stylize_clip(
         batch_size=config.batch_size,
         timed=config.crossfade,
         frames=config.frames,
+        maps=mapped.weight_maps(config, job.name, film=True),
     )
     return report(result, source)
 
 
 def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
     """Of frames: every style's, or the mixture of two, the second's part rising with time."""
-    applied: list[Callable[[np.ndarray], np.ndarray]] = [
-        partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
-        for stylizer in stylizers
-    ]
 
-    def in_every_style(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
-        return [style(frames) for style in applied]
+    def apply(stylizer: Stylizer, frames: np.ndarray, maps: np.ndarray | None) -> np.ndarray:
+        maps = maps if stylizer.mapped else None
+        return stylizer.run(frames, maps, strength=config.strength, keep_color=config.keep_color)
 
-    def crossfaded(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+    def in_every_style(
+        frames: np.ndarray, _: np.ndarray, maps: np.ndarray | None
+    ) -> list[np.ndarray]:
+        return [apply(stylizer, frames, maps) for stylizer in stylizers]
+
+    def crossfaded(
+        frames: np.ndarray, places: np.ndarray, maps: np.ndarray | None
+    ) -> list[np.ndarray]:
         if places.max() == 0 or places.min() == 1:
-            return [applied[round(places[0])](frames)]
-        first, second = (style(frames).astype(np.float32) for style in applied)
+            return [apply(stylizers[round(places[0])], frames, maps)]
+        first, second = (apply(s, frames, maps).astype(np.float32) for s in stylizers)
         part = places.astype(np.float32)[:, None, None, None]
         return [(first + (second - first) * part + 0.5).astype(np.uint8)]
 
@@ -75,6 +82,12 @@ def show_or_record(config: InferConfig) -> int:
     (source,) = config.media
     stylizer = Stylizer(config.models[0], config.provider, config.threads)
     effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
+    maps = stylizer.weight_maps(config, Path(source), film=True)
+
+    def show_frame(frame: np.ndarray) -> np.ndarray:
+        weight_map = maps(Image.fromarray(frame))[None] if maps else None
+        return effect(add_noise(frame[None], config.noise), weight_map)[0]
+
     if not config.show:
         output = Path(config.output)
         if output_is_folder(config):
@@ -89,7 +102,7 @@ def show_or_record(config: InferConfig) -> int:
             try:
                 show(
                     frames,
-                    lambda frame: effect(add_noise(frame[None], config.noise))[0],
+                    show_frame,
                     window,
                     lambda: stop.requested,
                 )
@@ -104,11 +117,12 @@ def show_or_record(config: InferConfig) -> int:
         done = stylize_video(
             open_source(source, config.max_size),
             [output],
-            lambda frames, _: [effect(frames)],
+            lambda frames, _, weight_maps: [effect(frames, weight_maps)],
             codec=config.codec,
             quality=config.quality,
             stopped=lambda: stop.requested,
             grain=config.noise,
+            maps=maps,
         )
         reason = report(done, source)
         if reason:

@@ -28,10 +28,12 @@ from fststyle.utils.files import names_folder
 
 
 class Job(NamedTuple):
-    """An input, and what is written of it by the number of the style; 0 for a cross-fade."""
+    """An input; what is written of it by the number of the style, 0 for a cross-fade; and its name
+    below the folder that was given."""
 
     source: Path
     targets: dict[int, Path]
+    name: Path
 
 
 @dataclass
@@ -141,8 +143,10 @@ def _in_folders(
         video_name = output_name(name)
         names.append(video_name.with_suffix("") if config.frames else video_name)
     jobs = [
-        Job(source, {number: folder / name for number, folder in enumerate(folders)})
-        for (source, _), name in zip((*pictures, *videos), distinct(names, originals), strict=True)
+        Job(source, {number: folder / name for number, folder in enumerate(folders)}, original)
+        for (source, original), name in zip(
+            (*pictures, *videos), distinct(names, originals), strict=True
+        )
     ]
     return jobs[: len(pictures)], jobs[len(pictures) :]
 
@@ -163,11 +167,11 @@ def _in_one_file(
                 f" picture: {', '.join(WRITERS)}"
             )
         check_writable(output)
-        return [Job(pictures[0][0], {0: output})], []
+        return [Job(pictures[0][0], {0: output}, pictures[0][1])], []
     if config.frames:
         raise ValueError("--frames writes a folder, so --output names one, without a suffix")
     check_video_name(output)
-    return [], [Job(videos[0][0], {0: output})]
+    return [], [Job(videos[0][0], {0: output}, videos[0][1])]
 
 
 def _check_targets(
@@ -178,8 +182,8 @@ def _check_targets(
     if config.skip_existing:
         for jobs in (work.pictures, work.videos):
             remaining = [
-                Job(source, {n: t for n, t in targets.items() if not _exists(t)})
-                for source, targets in jobs
+                job._replace(targets={n: t for n, t in job.targets.items() if not _exists(t)})
+                for job in jobs
             ]
             jobs[:] = [job for job in remaining if job.targets]
             work.existing += len(remaining) - len(jobs)

@@ -62,6 +62,12 @@ class ConvNorm(nn.Sequential):
         self.norm = InstanceNorm(channels_out)
 
 
+MODULATION_UNIT = 4.0
+"""What a modulation's parameters count in: Adam moves them by the learning rate, and they have
+further to go than a norm's. Of 500 steps at width 8, content error near to far with the depth map:
+0.53 in units of 1 and 0.35 in units of 4."""
+
+
 class Modulation(nn.Module):
     """A map's say over features: y + m·(a·y + b), with a scale a and a shift b for each channel
     (feature-wise linear modulation, Perez et al. 2018, pixel by pixel); as built, none.
@@ -76,7 +82,8 @@ class Modulation(nn.Module):
         self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, x: Tensor, weight_map: Tensor) -> Tensor:
-        return x + weight_map * (x * self.scale.to(x.dtype) + self.shift.to(x.dtype))
+        scale, shift = (MODULATION_UNIT * p.to(x.dtype) for p in (self.scale, self.shift))
+        return x + weight_map * (x * scale + shift)
 
 
 class Residual(nn.Module):

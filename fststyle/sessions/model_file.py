@@ -17,6 +17,8 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from fststyle.config.cards import KEY, parse_card
 from fststyle.utils.files import check_file
 
+MAP = "weight_map"
+"""Input of a style network's graph that takes a map, N×1×h×w in [0,1] of any resolution."""
 _OPERATORS = frozenset(
     (
         *("Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv"),

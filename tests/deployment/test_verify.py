@@ -8,8 +8,9 @@ import torch
 
 from fststyle.deployment.export import export_network
 from fststyle.deployment.graph import ExportWrapper
-from fststyle.deployment.verify import compare, run_in_half
+from fststyle.deployment.verify import Feeds, Run, compare, run_in_half
 from fststyle.networks.transform import TransformNet
+from tests.conftest import contrasty
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +26,14 @@ def test_an_engine_that_gives_no_numbers_is_refused(network: TransformNet) -> No
     compare(wrapper, network, plain, (32, 32))
     for value in (np.nan, np.inf, -np.inf):
 
-        def broken(fed: np.ndarray, value: float = value) -> np.ndarray:
-            output = plain(fed)
+        def broken(feeds: Feeds, value: float = value) -> np.ndarray:
+            output = plain(feeds)
             output[0, 0, 3, 3] = value
             return output
 
-        def broken_on_black(fed: np.ndarray, value: float = value) -> np.ndarray:
-            return plain(fed) if fed.any() else np.full_like(fed, value)
+        def broken_on_black(feeds: Feeds, value: float = value) -> np.ndarray:
+            fed = feeds["content"]
+            return plain(feeds) if fed.any() else np.full_like(fed, value)
 
         for run in (broken, broken_on_black):
             with pytest.raises(ValueError, match="not finite"):
@@ -42,8 +44,17 @@ def test_an_engine_that_gives_no_numbers_is_refused(network: TransformNet) -> No
         compare(wrapper, silent, plain, (32, 32))
 
 
-def run_in_torch(wrapper: ExportWrapper) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda fed: wrapper(torch.from_numpy(fed)).numpy()
+def run_in_torch(wrapper: ExportWrapper) -> Run:
+    return lambda feeds: wrapper(torch.from_numpy(feeds["content"])).numpy()
+
+
+def test_a_map_that_an_engine_minds_otherwise_is_told() -> None:
+    """``run_in_torch`` leaves it out."""
+    network = contrasty(mapped=True)
+    wrapper = ExportWrapper(network, uint8=False, fp16=False)
+    alone = compare(wrapper, network, run_in_torch(wrapper), (32, 32), with_maps=False)
+    assert alone.largest_difference == 0
+    assert compare(wrapper, network, run_in_torch(wrapper), (32, 32)).largest_difference > 0.01
 
 
 @torch.no_grad()

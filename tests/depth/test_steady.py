@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fststyle.depth.estimator import DepthEstimator
-from fststyle.depth.steady import SteadyDepth, SteadyShades, camera_shift
+from fststyle.depth.steady import SteadyDepth, SteadyRange, camera_shift
 from tests.conftest import picture
 
 SIZE = {"settings": {"size": "96x128"}}
@@ -57,6 +57,24 @@ def test_what_moves_by_itself_is_new_and_a_cut_begins_anew() -> None:
     np.testing.assert_allclose(cut, luminance(frame(0, OTHER)), atol=1e-5)
 
 
+def test_between_two_looks_depth_follows_the_camera() -> None:
+    """The network sees every third frame, and the first after a cut."""
+    looks = []
+
+    def estimate(images: np.ndarray) -> np.ndarray:
+        looks.append(1)
+        return images.mean(1, keepdims=True).astype(np.float32)
+
+    depth = SteadyDepth(DepthEstimator("luminance", estimate, SIZE), every=3)
+    frames = [*(frame(3 * i) for i in range(6)), frame(0, OTHER)]
+    told = []
+    for one in frames:
+        told.append((depth.reduced(one), len(looks)))
+    assert [count for _, count in told] == [1, 1, 1, 2, 2, 2, 3]
+    for (reduced, _), one in zip(told, frames, strict=True):
+        assert np.abs(reduced - luminance(one))[:, :110].max() < 0.02
+
+
 def test_flipping_takes_out_what_depends_on_the_side() -> None:
     def to_the_right(images: np.ndarray) -> np.ndarray:
         n, _, height, width = images.shape
@@ -78,8 +96,8 @@ def test_a_cameras_shift(shift: tuple[int, int]) -> None:
 
 
 def test_shades_do_not_jump_with_the_range() -> None:
-    shades, depth = SteadyShades(), np.tile(np.linspace(0, 1, 64, dtype=np.float32), (48, 1))
+    shades, depth = SteadyRange(), np.tile(np.linspace(0, 1, 64, dtype=np.float32), (48, 1))
     first = shades(depth)
-    assert first[0, 0] == 255 and first[0, -1] == 0, "near is bright"
+    assert first[0, 0] == 1 and first[0, -1] == 0, "near is bright"
     second = shades(np.where(depth > 0.9, 3.0, depth).astype(np.float32))
-    assert np.abs(first[:, :50].astype(int) - second[:, :50]).max() < 30
+    assert np.abs(first[:, :50] - second[:, :50]).max() < 0.12

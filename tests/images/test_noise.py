@@ -69,7 +69,7 @@ def test_videos_get_grain_on_their_way_to_the_network(
     write_clip(tmp_path / "clip.mp4", [0, 40, 80])
     seen: list[np.ndarray] = []
 
-    def look(frames: np.ndarray, _: np.ndarray) -> list[np.ndarray]:
+    def look(frames: np.ndarray, *_: object) -> list[np.ndarray]:
         seen.append(frames)
         return [frames]
 

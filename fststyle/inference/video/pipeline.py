@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import av
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from fststyle.images.noise import add_noise
@@ -22,9 +23,12 @@ from fststyle.utils.console import printable
 from fststyle.utils.files import atomic_write
 from fststyle.utils.threads import BackgroundWriter, prefetch
 
-Effect = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
-"""N×H×W×3 uint8 frames, and how far into the video each lies, from 0 to 1, to as many of the same
-size for every file that is written."""
+Effect = Callable[[np.ndarray, np.ndarray, np.ndarray | None], list[np.ndarray]]
+"""N×H×W×3 uint8 frames, how far into the video each lies, from 0 to 1, and their maps, N×h×w, to as
+many frames of the same size for every file that is written."""
+
+Maps = Callable[[Image.Image], np.ndarray]
+"""Something that is told of each frame, h×w, in their order."""
 
 
 @dataclass
@@ -106,6 +110,7 @@ def stylize_video(
     batch_size: int = 1,
     frames: bool = False,
     timed: bool = False,
+    maps: Maps | None = None,
 ) -> VideoResult:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
@@ -113,7 +118,8 @@ def stylize_video(
 
     ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
     rate factor. ``timed`` says that ``effect`` asks how far into the video frames lie: to know its
-    end may take reading it through.
+    end may take reading it through. ``maps`` are made beside the stylizing, in a thread of their
+    own.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there; what was stopped, unless it is a recording, is called ``unfinished``.
@@ -133,7 +139,8 @@ def stylize_video(
             stack.callback(writer.abandon)
             encoders.append(BackgroundWriter(writer.put, writer.close))
             stack.callback(encoders[-1].abandon)
-        items = stack.enter_context(contextlib.closing(prefetch(with_noise(source, grain))))
+        decoded = prefetch(with_noise(source, grain, maps))
+        items = stack.enter_context(contextlib.closing(decoded))
         bar = stack.enter_context(
             tqdm(total=source.count or None, unit="frame", desc=printable(Path(source.source).name))
         )
@@ -142,7 +149,12 @@ def stylize_video(
         def stylize() -> None:
             times = np.array([frame.pts for frame in waiting])
             places = (times - first) / max(1, last - first)
-            stylized = effect(np.stack([frame.pixels for frame in waiting]), places.clip(max=1))
+            told = [frame.map for frame in waiting if frame.map is not None]
+            stylized = effect(
+                np.stack([frame.pixels for frame in waiting]),
+                places.clip(max=1),
+                np.stack(told) if told else None,
+            )
             for encoder, frames in zip(encoders, stylized, strict=True):
                 for pixels, frame in zip(frames, waiting, strict=True):
                     encoder.put(frame._replace(pixels=pixels))
@@ -175,14 +187,17 @@ def stylize_video(
     return result
 
 
-def with_noise(source: Source, levels: int) -> Iterator["Frame | av.Packet[Any]"]:
-    """What ``source`` yields, its frames with grain.
+def with_noise(
+    source: Source, levels: int, maps: Maps | None = None
+) -> Iterator["Frame | av.Packet[Any]"]:
+    """What ``source`` yields, its frames with grain, and with what ``maps`` tell of them without.
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
     for item in source:
         if isinstance(item, Frame):
-            item = item._replace(pixels=add_noise(item.pixels[None], levels)[0])
+            told = maps(Image.fromarray(item.pixels)) if maps else None
+            item = item._replace(pixels=add_noise(item.pixels[None], levels)[0], map=told)
         yield item
 
 

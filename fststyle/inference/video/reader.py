@@ -35,12 +35,14 @@ class Frame(NamedTuple):
         pts: when it is shown, in units of the source's time base.
         duration: for how long, in the same units; 0 where the file does not say.
         alpha: H×W uint8, 0 = transparent; None in sources without transparency.
+        map: what was told of it, h×w float32; None where nothing was.
     """
 
     pixels: np.ndarray
     pts: int
     duration: int = 0
     alpha: np.ndarray | None = None
+    map: np.ndarray | None = None
 
 
 class VideoSource:

@@ -36,7 +36,7 @@ def sound_of(path: Path) -> list[bytes]:
 def copy(path: Path, target: Path, **options: Any) -> Any:
     """Through the pipeline with pixels as they are."""
     settings: dict[str, Any] = {
-        "effect": lambda frames, _: [frames],
+        "effect": lambda frames, *_: [frames],
         "codec": "libx264",
         "quality": 1,
         "stopped": lambda: False,
@@ -87,7 +87,7 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
     write_clip(clip, UNEVEN, sound=True)
     seen: list[np.ndarray] = []
 
-    def effect(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+    def effect(frames: np.ndarray, places: np.ndarray, _: object) -> list[np.ndarray]:
         assert len(frames) == len(places)
         seen.append(places)
         return [frames]
@@ -115,7 +115,7 @@ def test_several_films_of_one_have_its_sound_each(tmp_path: Path) -> None:
     stylize_video(
         VideoSource(str(clip)),
         targets,
-        lambda frames, _: [frames] * 3,
+        lambda frames, *_: [frames] * 3,
         codec="libx264",
         quality=20,
         stopped=lambda: False,
@@ -150,7 +150,7 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
     write_clip(clip, EVEN, sound=True)
     target.write_bytes(b"before")
 
-    def effect(frames: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
+    def effect(frames: np.ndarray, places: np.ndarray, _: object) -> list[np.ndarray]:
         if places.max() > 0.5:
             raise ValueError("no more")
         return [frames]
@@ -306,7 +306,7 @@ def test_a_real_clip_with_sound(assets: Path, models: list[Path], tmp_path: Path
     done = stylize_video(
         source,
         [target],
-        lambda frames, _: [frames],
+        lambda frames, *_: [frames],
         codec="libx264",
         quality=30,
         stopped=lambda: False,

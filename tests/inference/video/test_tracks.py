@@ -101,7 +101,7 @@ def make(
 def copy(path: Path, target: Path, **options: Any) -> Any:
     """Through the pipeline, with pixels as they are."""
     settings: dict[str, Any] = {
-        "effect": lambda frames, _: [frames],
+        "effect": lambda frames, *_: [frames],
         "codec": None,
         "quality": 16,
         "stopped": lambda: False,

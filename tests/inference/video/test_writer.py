@@ -245,7 +245,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
         "import sys, numpy as np; from pathlib import Path\n"
         "from fststyle.inference.video.reader import VideoSource\n"
         "from fststyle.inference.video.pipeline import stylize_video\n"
-        "noise = lambda f, _: [np.random.default_rng(0).integers(0, 256, f.shape, np.uint8)]\n"
+        "noise = lambda f, *_: [np.random.default_rng(0).integers(0, 256, f.shape, np.uint8)]\n"
         "try:\n"
         "    stylize_video(VideoSource(sys.argv[1]), [Path(sys.argv[2])], noise, codec=None,\n"
         "        quality=16, stopped=lambda: False)\n"
@@ -280,7 +280,7 @@ def test_names_are_no_addresses(name: str, tmp_path: Path, monkeypatch: Any) -> 
 def run(clip: Path, target: Path, **options: Any) -> Any:
     """Through the pipeline, with pixels as they are."""
     settings: dict[str, Any] = {
-        "effect": lambda given, _: [given],
+        "effect": lambda given, *_: [given],
         "codec": None,
         "quality": 16,
         "stopped": lambda: False,

@@ -1,0 +1,205 @@
+"""Weight maps of pictures and of the frames of videos: from depth, from files, from masks."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fststyle.config.infer import MapControls
+from fststyle.depth.estimator import DepthEstimator, onnx_estimator
+from fststyle.depth.steady import SteadyDepth, SteadyRange
+from fststyle.depth.upsampling import upsample_along_edges
+from fststyle.images.find import find_named, is_picture_name
+from fststyle.images.geometry import check_same_shape
+from fststyle.images.io import read_image
+from fststyle.utils.pretrained import CHECKPOINTS
+
+REDUCTION = 4
+"""Pixels of a picture to one of its map: networks take maps at their smallest maps' size."""
+EVERY = 3
+"""Frames of a video to one whose depth is told anew; those between follow the camera."""
+
+Nearness = Callable[[Image.Image], np.ndarray]
+"""h×w float32 of the next picture, at any resolution: 1 where it is near, 0 where it is far."""
+
+
+class WeightMaps:
+    """Weight maps of one picture, or of one video's frames in their order: ``near`` where they are
+    near, ``far`` where they are far, ``near`` where a mask is white.
+
+    Args:
+        controls: what is asked for.
+        name: of the picture or video, by which it has its maps in folders; below the folder that
+            was searched.
+        film: whether it is a video.
+        shades, mask: in place of what ``controls`` name as such, for one picture.
+
+    Raises FileNotFoundError or ValueError where a map is missing or cannot be read.
+    """
+
+    def __init__(
+        self,
+        controls: MapControls,
+        name: Path = Path("picture"),
+        *,
+        film: bool = False,
+        shades: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> None:
+        self._controls = controls
+        self._near: Nearness | None = None
+        source = controls.weight_map or ("depth" if DEPTH_NETWORK.is_file() else "none")
+        if shades is not None:
+            self._near = _still(shades, "weight_map")
+        elif source == "depth":
+            self._near = SteadyNearness(depth_network()) if film else DepthNearness(depth_network())
+        elif source != "none":
+            self._near = _shades(Path(source), "--weight-map", name, film=film)
+        self._mask = None
+        if mask is not None:
+            self._mask = _still(mask, "mask")
+        elif controls.mask is not None:
+            self._mask = _shades(Path(controls.mask), "--mask", name, film=film)
+
+    def nearness(self, image: Image.Image) -> np.ndarray:
+        """h×w float32 of the next picture, at a quarter of its size: in [0,1], 1 what is to stay
+        as ``near`` has it."""
+        width, height = (-(-side // REDUCTION) for side in image.size)
+        near = np.zeros((height, width), np.float32)
+        if self._near is not None:
+            near = _resized(self._near(image), (width, height))
+            if self._controls.focus is not None:
+                near = in_focus(near, self._controls.focus)
+        if self._mask is not None:
+            near = np.maximum(near, _resized(self._mask(image), (width, height)))
+        return near
+
+    def weights(self, nearness: np.ndarray) -> np.ndarray:
+        """The weights at that nearness."""
+        near, far = self._controls.near, self._controls.far
+        weights: np.ndarray = np.asarray(far + (near - far) * nearness, np.float32)
+        return weights
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """h×w float32 weights of the next picture."""
+        return self.weights(self.nearness(image))
+
+
+def in_focus(near: np.ndarray, focus: float) -> np.ndarray:
+    """1 where depth (0 near, 1 far) is ``focus``, falling evenly to 0 at what lies farthest from it
+    in either direction."""
+    away = np.abs(1 - near - focus) / max(focus, 1 - focus)
+    focused: np.ndarray = 1 - away
+    return focused
+
+
+class DepthNearness:
+    """How near a photo's pixels are, by ``estimator``."""
+
+    def __init__(self, estimator: DepthEstimator) -> None:
+        self._estimator = estimator
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """As ``Nearness``, at a quarter of the picture's size, along its edges."""
+        depth = SteadyDepth(self._estimator, memory=0).reduced(image)
+        return _along_edges(SteadyRange()(depth), image)
+
+
+class SteadyNearness:
+    """The same of a video's frames, in order, without flicker."""
+
+    def __init__(self, estimator: DepthEstimator) -> None:
+        self._depth, self._range = SteadyDepth(estimator, every=EVERY), SteadyRange()
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """As ``DepthNearness``."""
+        return _along_edges(self._range(self._depth.reduced(image)), image)
+
+
+def _along_edges(near: np.ndarray, image: Image.Image) -> np.ndarray:
+    small = image.reduce(REDUCTION) if min(image.size) >= 64 else image
+    return upsample_along_edges(near, small.convert("RGB")).clip(0, 1)
+
+
+@cache
+def depth_network() -> DepthEstimator:
+    """The depth network for run time.
+
+    Raises FileNotFoundError where it is not installed.
+    """
+    return DepthEstimator("fast", *onnx_estimator(DEPTH_NETWORK))
+
+
+DEPTH_NETWORK = CHECKPOINTS / "depth" / "fast.onnx"
+
+
+def _shades(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
+    """Grey pictures for a picture or a video, out of ``source``: a picture for all; a film for a
+    film; or a folder with one of either, or with the film's frames."""
+    if source.is_dir():
+        picture = find_named(source, name)
+        if picture is None and film:
+            same = [file for file in source.iterdir() if file.stem == name.stem]
+            return _Film(same[0] if same else source)
+        if picture is None:
+            raise FileNotFoundError(f"{option} {source}: holds no map for {name}, named as it is")
+        source = picture
+    if not source.exists():
+        raise FileNotFoundError(f"{option} {source}: no such picture, film or folder")
+    if is_picture_name(source) and source.suffix.lower() != ".gif":
+        return _still(np.asarray(read_image(source).convert("L")), source)
+    if not film:
+        raise ValueError(f"{option} {source}: is no picture, and {name} is no film")
+    return _Film(source)
+
+
+def _still(shades: np.ndarray, source: object) -> Nearness:
+    """H×W, uint8 or in [0,1], for every picture of its proportions."""
+    near = np.asarray(shades, np.float32) / (255 if shades.dtype == np.uint8 else 1)
+
+    def same(image: Image.Image) -> np.ndarray:
+        check_same_shape(image.size, "the picture", near.shape[::-1], source)
+        return near
+
+    return same
+
+
+class _Film:
+    """The frames of a film, or of a folder of pictures, one after the other; the last one stays."""
+
+    def __init__(self, source: Path) -> None:
+        # Imported where there is a film, since a picture is done sooner without.
+        from fststyle.inference.video.sources import open_source
+
+        self._name, self._source = source, open_source(str(source), rate=25)
+        self._frames = self._shades()
+        self._last: np.ndarray | None = None
+
+    def _shades(self) -> Iterator[np.ndarray]:
+        from fststyle.inference.video.reader import Frame
+
+        try:
+            for item in self._source:
+                if isinstance(item, Frame):
+                    yield np.asarray(Image.fromarray(item.pixels).convert("L"), np.float32) / 255
+        finally:
+            self._source.close()
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        self._last = next(self._frames, self._last)
+        if self._last is None:
+            raise ValueError(f"{self._name}: holds no frame that can be read")
+        check_same_shape(image.size, "the film", self._last.shape[::-1], self._name)
+        return self._last
+
+
+def _resized(shades: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if shades.shape == size[::-1]:
+        return shades
+    # Box and not bilinear: maps are mostly larger, and soft enough where they are not.
+    image = Image.fromarray(np.asarray(shades, np.float32))
+    larger = image.width < size[0]
+    resampling = Image.Resampling.BILINEAR if larger else Image.Resampling.BOX
+    return np.asarray(image.resize(size, resampling))

@@ -1,0 +1,167 @@
+"""Weight maps of pictures and of videos' frames, and what styles that take them make of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fststyle.config.infer import StyleControls
+from fststyle.inference.maps import WeightMaps, in_focus
+from fststyle.inference.stylizer import Stylizer
+from tests.conftest import contrasty, picture, run_here, write_clip
+
+Exported = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def stylizer(exported: Exported) -> Stylizer:
+    return Stylizer(exported(uint8=True, mapped=True), "cpu", threads=1)
+
+
+def shades(left: int, right: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
+    """Two halves of grey."""
+    values = np.full(size[::-1], left, np.uint8)
+    values[:, size[0] // 2 :] = right
+    return Image.fromarray(values)
+
+
+def test_where_a_map_is_white_the_picture_changes_as_near_says() -> None:
+    controls = StyleControls(near=0.9, far=0.2, weight_map="none")
+    maps = WeightMaps(controls, shades=np.asarray(shades(0, 255)))
+    weights = maps(picture(0))
+    assert weights.shape == (12, 16) and weights.dtype == np.float32
+    np.testing.assert_allclose(weights[:, :8], 0.2, atol=1e-6)
+    np.testing.assert_allclose(weights[:, 8:], 0.9, atol=1e-6)
+
+
+def test_a_mask_counts_as_near_and_the_focus_moves_what_is() -> None:
+    near = np.linspace(0, 1, 64, dtype=np.float32)[None].repeat(48, 0)
+    mask = np.zeros((48, 64), np.float32)
+    mask[:, :32] = 1
+    weights = WeightMaps(StyleControls(), shades=near, mask=mask)(picture(0))
+    assert (weights[:, :8] == 1).all() and weights[0, 8] == pytest.approx(0.5, abs=0.05)
+    assert in_focus(np.array([1.0, 0.5, 0.0]), 0.5).tolist() == [0, 1, 0]
+    assert in_focus(np.array([1.0, 0.0]), 0.0).tolist() == [1, 0]
+    assert in_focus(np.array([1.0, 0.5, 0.0]), 1.0).tolist() == [0, 0.5, 1]
+
+
+def test_a_map_is_what_torch_makes_of_it(stylizer: Stylizer) -> None:
+    photo = np.asarray(picture(3, 95, 61))
+    weights = WeightMaps(StyleControls(), shades=np.asarray(shades(30, 220, (95, 61))))
+    output = stylizer(photo, weight_map=shades(30, 220, (95, 61)), grain=0)
+    content = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None] / 255
+    weight_map = torch.from_numpy(weights(Image.fromarray(photo)))[None, None]
+    with torch.no_grad():
+        expected = contrasty(mapped=True)(content, weight_map).clamp(0, 1)[0].permute(1, 2, 0)
+    assert np.abs(output - expected.numpy() * 255).max() < 1
+    none = stylizer(photo, weight_map="none", grain=0)
+    assert np.abs(output.astype(int) - none).mean() > 5
+
+
+def test_strength_is_learnt_but_for_its_end(stylizer: Stylizer) -> None:
+    """1 − s is the map; below a quarter it fades to the picture itself."""
+    photo = np.asarray(picture(3, 96, 64))[None]
+    assert np.array_equal(stylizer.run(photo, strength=0), photo)
+    half = stylizer.run(photo, strength=0.5)
+    assert np.array_equal(half, stylizer.run(photo, np.full((1, 1, 1), 0.5, np.float32)))
+    faded = stylizer.run(photo, strength=0.125).astype(int)
+    learnt = stylizer.run(photo, np.full((1, 1, 1), 0.875, np.float32)).astype(int)
+    assert np.abs(faded - (photo.astype(int) + learnt) / 2).max() <= 1
+
+
+def test_depth_is_the_map_by_default(stylizer: Stylizer, exported: Exported) -> None:
+    photo = picture(3, 160, 128)
+    by_depth = np.asarray(stylizer(photo))
+    assert np.array_equal(by_depth, np.asarray(stylizer(photo, weight_map="depth")))
+    plain = np.asarray(stylizer(photo, weight_map="none"))
+    assert not np.array_equal(by_depth, plain)
+    assert np.array_equal(plain, np.asarray(stylizer(photo, weight_map=np.zeros((128, 160)))))
+    swapped = np.asarray(stylizer(photo, near=0.0, far=1.0))
+    assert not np.array_equal(swapped, by_depth)
+    streamed = next(stylizer.stream([np.asarray(photo)]))
+    assert np.abs(streamed.astype(int) - by_depth).mean() < 1
+    unmapped = Stylizer(exported(uint8=True), "cpu", threads=1)
+    with pytest.raises(ValueError, match="takes no weight map"):
+        unmapped(photo, near=0.5)
+
+
+def test_tiles_take_maps(stylizer: Stylizer, exported: Exported) -> None:
+    photo, ramp = (
+        picture(5, 300, 200),
+        np.linspace(0, 1, 300, dtype=np.float32)[None].repeat(200, 0),
+    )
+    for model in (stylizer, Stylizer(exported(mapped=True), "cpu", threads=1)):
+        for strength in (1.0, 0.6):
+            whole, tiled = (
+                np.asarray(model(photo, weight_map=ramp, tile=t, strength=strength)).astype(int)
+                for t in (0, 0.01)
+            )
+            assert np.abs(whole - tiled).max() <= 2
+
+
+def test_infer_takes_maps_from_files_folders_and_depth(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = exported(uint8=True, mapped=True)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "maps").mkdir()
+    for name in ("a", "b"):
+        picture(7, 96, 64).save(tmp_path / f"in/{name}.png")
+    shades(0, 255, (96, 64)).save(tmp_path / "maps/a.png")
+    shades(255, 0, (24, 16)).save(tmp_path / "maps/b.png")
+
+    def made(*options: object) -> tuple[np.ndarray, np.ndarray]:
+        out = tmp_path / "out"
+        command = ["infer", model, tmp_path / "in", "--output", out, "--overwrite"]
+        status, error = run_here(capsys, *command, "--grain", 0, *options)
+        assert status == 0, error
+        first, second = (np.asarray(Image.open(out / f"{name}.png")) for name in ("a", "b"))
+        return first.astype(int), second.astype(int)
+
+    a, b = made("--map", tmp_path / "maps")
+    assert np.abs(a[:, :32] - b[:, :32]).mean() > 3
+    turned, _ = made("--map", tmp_path / "maps", "--near", 0, "--far", 1)
+    assert np.abs(turned[:, :32] - b[:, :32]).mean() < 1
+    masked, _ = made("--map", "none", "--mask", tmp_path / "maps/a.png")
+    assert np.abs(masked - a).mean() < 0.5
+    none, _ = made("--map", "none")
+    depth, _ = made()
+    assert np.abs(depth - none).mean() > 1
+    (tmp_path / "maps/b.png").unlink()
+    status, error = run_here(
+        capsys,
+        *("infer", model, tmp_path / "in", "--output", tmp_path / "out", "--overwrite"),
+        *("--map", tmp_path / "maps"),
+    )
+    assert status == 1 and "holds no map for b.png" in error and "Traceback" not in error
+
+
+def test_a_film_takes_the_film_of_its_maps(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = exported(uint8=True, mapped=True)
+    frames = [np.asarray(picture(7, 96, 64))] * 3
+    write_clip(tmp_path / "clip.mp4", [0, 40, 80], size=(96, 64), shown=frames)
+    maps = [np.full((64, 96, 3), level, np.uint8) for level in (0, 255, 255)]
+    write_clip(tmp_path / "maps.mp4", [0, 40, 80], size=(96, 64), shown=maps)
+    command = ["infer", model, tmp_path / "clip.mp4", "--frames", "--grain", 0]
+    for out, options in (
+        ("film", ["--map", tmp_path / "maps.mp4"]),
+        ("none", ["--map", "none"]),
+        ("depth", []),
+        ("all", ["--map", "none", "--far", 1]),
+    ):
+        status, error = run_here(capsys, *command, "--output", tmp_path / out, *options)
+        assert status == 0, error
+
+    def frame(out: str, number: int) -> np.ndarray:
+        with Image.open(tmp_path / out / f"clip/{number:06d}.png") as opened:
+            return np.asarray(opened).astype(int)
+
+    assert np.abs(frame("film", 1) - frame("none", 1)).mean() < 1
+    assert np.abs(frame("film", 2) - frame("all", 2)).mean() < 1
+    assert np.abs(frame("film", 3) - frame("none", 3)).mean() > 3
+    assert np.abs(frame("depth", 1) - frame("none", 1)).mean() > 1
