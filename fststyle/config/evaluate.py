@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fststyle.config.infer import MapControls
 from fststyle.config.settings import (
     FilePath,
     OptionalPath,
@@ -23,7 +24,9 @@ from fststyle.config.shared import (
 )
 
 
-class EvaluateConfig(ReportSettings, LossNetworkSettings, DepthNetworkSettings, DeviceSettings):
+class EvaluateConfig(
+    MapControls, ReportSettings, LossNetworkSettings, DepthNetworkSettings, DeviceSettings
+):
     """``evaluate``: style networks side by side, on photos and videos they never saw."""
 
     networks: Paths = setting(
@@ -45,6 +48,11 @@ class EvaluateConfig(ReportSettings, LossNetworkSettings, DepthNetworkSettings, 
         default=None,
     )
     second_depth: OptionalText = setting("another that measures depth, too", default=None)
+    maps: bool = setting(
+        "also measure networks that take a weight map with near and far changed round, and with the"
+        " map 0 and 1 all over",
+        default=True,
+    )
     sheet: OptionalPath = setting(
         "also draw photos, their depth and every network's picture", default=None
     )
@@ -63,7 +71,7 @@ class EvaluateConfig(ReportSettings, LossNetworkSettings, DepthNetworkSettings, 
             )
 
 
-class CompareConfig(DepthNetworkSettings, ProviderSettings, VGGSettings):
+class CompareConfig(MapControls, DepthNetworkSettings, ProviderSettings, VGGSettings):
     """``compare``: content, painting, depth, weight map and results on one sheet."""
 
     models: Paths = setting(

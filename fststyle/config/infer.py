@@ -1,9 +1,11 @@
 """Stylizing."""
 
+import dataclasses
 import itertools
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from fststyle.config.settings import (
     OptionalText,
@@ -19,7 +21,37 @@ from fststyle.config.shared import ProviderSettings
 from fststyle.utils.pretrained import describe_no_style, shipped_styles, style_file
 
 
-class MapControls(Settings):
+class NearFarControls(Settings):
+    """How much of a picture stays where."""
+
+    near: float = setting(
+        "how much of the picture stays where it is near, 0 (all style) to 1", default=1.0
+    )
+    far: float = setting("how much stays where it is far", default=0.0)
+    focus: float | None = setting(
+        "what counts as near is what lies at this depth, 0 (nearest) to 1 (farthest), and ever less"
+        " before and behind it (default: 0)",
+        default=None,
+    )
+    mask: OptionalText = setting(
+        "picture, or a folder of pictures named as the inputs (for films also a film), white where"
+        " the picture is to stay as --near says, however far it is: faces, people",
+        default=None,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(0, 1, self, "near", "far", "focus")
+        check(self.mask != "", "--mask names nothing")
+
+    @property
+    def asks_for_map(self) -> bool:
+        """Whether anything is set that a map is needed for."""
+        names = ("near", "far", "focus", "mask")
+        return any(getattr(self, name) != getattr(NearFarControls, name) for name in names)
+
+
+class MapControls(NearFarControls):
     """Where how much of a picture stays, for styles that take a weight map."""
 
     weight_map: OptionalText = setting(
@@ -28,33 +60,20 @@ class MapControls(Settings):
         default=None,
         aliases=["--map"],
     )
-    near: float = setting(
-        "how much of the picture stays where it is near, 0 (all style) to 1", default=1.0
-    )
-    far: float = setting("how much stays where it is far", default=0.0)
-    focus: float | None = setting(
-        "what is near counts as such at this depth, 0 (nearest) to 1 (farthest), and ever less"
-        " before and behind it (default: at 0)",
-        default=None,
-    )
-    mask: OptionalText = setting(
-        "picture or film, or a folder of those, white where the picture is to stay as --near says,"
-        " however far it is: faces, people",
-        default=None,
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(0, 1, self, "near", "far", "focus")
-        for name, value in (("--weight-map", self.weight_map), ("--mask", self.mask)):
-            check(value != "", f"{name} names nothing")
+        check(self.weight_map != "", "--weight-map names nothing")
 
     @property
     def asks_for_map(self) -> bool:
         """Whether anything is set that a style without a map cannot do."""
-        names = ("near", "far", "focus", "mask")
-        asked = any(getattr(self, name) != getattr(MapControls, name) for name in names)
-        return asked or self.weight_map not in (None, "none")
+        return super().asks_for_map or self.weight_map not in (None, "none")
+
+
+def map_settings(controls: MapControls) -> dict[str, Any]:
+    """Of ``controls``, those that ``MapControls`` has."""
+    return {field.name: getattr(controls, field.name) for field in dataclasses.fields(MapControls)}
 
 
 class StyleControls(MapControls):
@@ -135,6 +154,11 @@ class InferConfig(StyleControls, SessionSettings):
         " work on one folder (Slurm: --array=1-16 and --shard $SLURM_ARRAY_TASK_ID/16)",
         default=None,
     )
+    far_style: OptionalText = setting(
+        "another style, for what is far: each style is mixed with it by the map, --near and --far"
+        " say how much of the first there is",
+        default=None,
+    )
     crossfade: bool = setting("videos change from the first style to the second", default=False)
     frames: bool = setting("write videos as folders of numbered PNG pictures", default=False)
     fps: float | None = setting(
@@ -173,6 +197,10 @@ class InferConfig(StyleControls, SessionSettings):
         check(
             not (self.overwrite and self.skip_existing),
             "--overwrite or --skip-existing: choose one",
+        )
+        check(
+            self.far_style is None or style_file(self.far_style).suffix == ".onnx",
+            f"--far-style: {describe_no_style(self.far_style)}",
         )
         check(
             not self.crossfade or len(self.models) == 2,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from fststyle.config.infer import NearFarControls
 from fststyle.config.settings import (
     OptionalPath,
     Several,
@@ -17,7 +18,7 @@ from fststyle.config.shared import DeviceSettings
 from fststyle.config.style import ObjectiveConfig
 
 
-class OptimizeConfig(ObjectiveConfig, DeviceSettings):
+class OptimizeConfig(NearFarControls, ObjectiveConfig, DeviceSettings):
     """``optimize``: one picture at a time, its pixels in a network's place."""
 
     inputs: Texts = setting("photos, folders or globs", kw_only=False)
@@ -91,6 +92,11 @@ class OptimizeConfig(ObjectiveConfig, DeviceSettings):
             len(self.steps) in (1, len(self.size)) and all(steps >= 1 for steps in self.steps),
             f"--steps takes one number, or one for each of {len(self.size)} sizes, of 1 or more;"
             f" found {' '.join(map(str, self.steps))}",
+        )
+        check(
+            self.weights_content or not self.asks_for_map,
+            f"--method {self.method} weights no content, so --near, --far, --focus and --mask have"
+            " no use: leave them out, or choose weighted or combined",
         )
         above_zero(self, "lr")
         at_least(1, self, "history", "picture_interval")

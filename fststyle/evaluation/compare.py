@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from fststyle.config import CompareConfig
 from fststyle.config.calls import from_settings
+from fststyle.config.infer import StyleControls, map_settings
 from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, weight_map_from_depth
 from fststyle.depth.opening import open_estimator
@@ -19,6 +20,7 @@ from fststyle.images.geometry import resize
 from fststyle.images.grid import sheet
 from fststyle.images.io import check_writable, read_image, to_uint8, write_image
 from fststyle.images.noise import NOISE_LEVELS, add_noise
+from fststyle.inference.maps import WeightMaps
 from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import distinct
@@ -120,11 +122,14 @@ def _open(source: Path, config: CompareConfig) -> Model:
         )
     if path.suffix == ".onnx":
         stylizer = Stylizer(path, config.provider)
-        return Model(
-            path.stem,
-            lambda _, image: stylizer(image),
-            stylizer.card.get("settings", {}),
-        )
+        controls = StyleControls(**map_settings(config))
+        stylizer.check_map(controls)
+
+        def stylized(photo: Path, image: Image.Image) -> Image.Image:
+            maps = stylizer.weight_maps(controls, Path(photo.name))
+            return stylizer.stylize_image(image, controls, maps(image) if maps else None)
+
+        return Model(path.stem, stylized, stylizer.card.get("settings", {}))
     import torch
 
     from fststyle.checkpoints import STYLE, load
@@ -134,9 +139,14 @@ def _open(source: Path, config: CompareConfig) -> Model:
     model = load(path, STYLE)
 
     @torch.inference_mode()
-    def run(_: Path, image: Image.Image) -> Image.Image:
-        (pixels,) = add_noise(np.asarray(image.convert("RGB"))[None], NOISE_LEVELS)
-        output = model.network(as_tensor(Image.fromarray(pixels)))[0].permute(1, 2, 0)
+    def run(photo: Path, image: Image.Image) -> Image.Image:
+        image = image.convert("RGB")
+        (pixels,) = add_noise(np.asarray(image)[None], NOISE_LEVELS)
+        given = [as_tensor(Image.fromarray(pixels))]
+        if model.network.mapped:
+            weight_map = WeightMaps(config, Path(photo.name))(image)
+            given.append(torch.from_numpy(weight_map)[None, None])
+        output = model.network(*given)[0].permute(1, 2, 0)
         return Image.fromarray(to_uint8(output.numpy()))
 
     return Model(path.stem, run, training_settings(path, model.card))

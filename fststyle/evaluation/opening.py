@@ -1,5 +1,6 @@
 """Networks and folders of pictures, opened to be measured, each with the painting it follows."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from fststyle.checkpoints import STYLE
 from fststyle.checkpoints import load as load_network
 from fststyle.checkpoints.style import training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
+from fststyle.config.infer import MapControls
 from fststyle.evaluation.model_result import ModelResult, Output
 from fststyle.evaluation.output_folder import PictureFolder
+from fststyle.images.find import is_picture_name
+from fststyle.inference.maps import WeightMaps
 from fststyle.losses.build import build_objective
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
@@ -26,7 +30,8 @@ from fststyle.utils.tensors import as_tensor
 def open_networks(
     config: EvaluateConfig, files: Sequence[Path], device: torch.device, failures: Failures
 ) -> list[ModelResult]:
-    """What is to be measured, each of a name of its own, with nothing measured yet.
+    """What is to be measured, each of a name of its own, with nothing measured yet: of networks
+    that take a weight map several rows.
 
     ``files`` are the photos. Raises as ``open_all``.
     """
@@ -34,13 +39,14 @@ def open_networks(
     places = [file.relative_to(config.photos) for file in files if config.photos]
     objectives: dict[tuple[Path, ...], StyleObjective] = {}
 
-    def load(path: Path) -> ModelResult:
+    def load(path: Path) -> list[ModelResult]:
         folder = PictureFolder(path, places) if path.is_dir() else None
+        outputs: dict[str, Output]
         if folder:
-            output, card = _from_folder(folder), folder.card
+            outputs, card = {"": _from_folder(folder)}, folder.card
         else:
             model = load_network(str(path), STYLE)  # text: the name of one that ships will do
-            output, card = _through(model.network.to(device), device), model.card
+            outputs, card = _outputs(model.network.to(device), device, config), model.card
         paintings = _paintings(path, card, styles)
         if paintings not in objectives:
             plain = ObjectiveConfig(
@@ -52,28 +58,56 @@ def open_networks(
             objectives[paintings], _ = build_objective(
                 plain, config.vgg_weights, None, device, torch.float32
             )
-        return ModelResult(
-            path.stem,
-            card.get("settings", {}).get("method", "–"),
-            output,
-            objectives[paintings],
-            " + ".join(painting.stem for painting in paintings),
-            paintings,
-            folder,
-        )
+        return [
+            ModelResult(
+                f"{path.stem}{suffix}",
+                card.get("settings", {}).get("method", "–"),
+                output,
+                objectives[paintings],
+                " + ".join(painting.stem for painting in paintings),
+                paintings,
+                folder,
+            )
+            for suffix, output in outputs.items()
+        ]
 
     opened = open_all(config.networks, lambda path: (path, load(path)), failures)
     names: list[str] = []
-    for path, result in opened:
-        result.name = distinct(result.name, str(path), names)
-        names.append(result.name)
-    return [result for _, result in opened]
+    for path, results in opened:
+        for result in results:
+            result.name = distinct(result.name, str(path), names)
+            names.append(result.name)
+    return [result for _, results in opened for result in results]
 
 
-def _through(network: TransformNet, device: torch.device) -> Output:
+def _outputs(
+    network: TransformNet, device: torch.device, controls: EvaluateConfig
+) -> dict[str, Output]:
+    """What a network makes of photos and frames, by what is added to its name: with the map that
+    ``controls`` ask for and, of one that takes maps, with others."""
+    if not network.mapped:
+        return {"": _through(network, device, None)}
+    asked: dict[str, MapControls] = {"": controls}
+    if controls.maps:
+        asked[", far crisp"] = dataclasses.replace(controls, near=controls.far, far=controls.near)
+        for value in (0.0, 1.0):
+            asked[f", map {value:g}"] = MapControls(weight_map="none", far=value)
+    return {suffix: _through(network, device, wanted) for suffix, wanted in asked.items()}
+
+
+def _through(network: TransformNet, device: torch.device, controls: MapControls | None) -> Output:
+    maps: dict[Path, WeightMaps] = {}
+
     @torch.inference_mode()
-    def output(_: Path, photo: Image.Image) -> Tensor:
-        return network(as_tensor(photo).to(device)).clamp(0, 1)
+    def output(place: Path, photo: Image.Image) -> Tensor:
+        content = as_tensor(photo).to(device)
+        if controls is None:
+            return network(content).clamp(0, 1)
+        if place not in maps:  # a clip's frames come one after the other
+            maps.clear()
+            maps[place] = WeightMaps(controls, place, film=not is_picture_name(place))
+        weight_map = torch.from_numpy(maps[place](photo))[None, None].to(device)
+        return network(content, weight_map).clamp(0, 1)
 
     return output
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from fststyle.config import InferConfig
 from fststyle.config.calls import from_settings
 from fststyle.images.io import read_image, write_image
-from fststyle.inference.stylizer import Stylizer
+from fststyle.inference.styles import open_stylizers
 from fststyle.inference.video.media import is_live
 from fststyle.inference.work import Job, plan_work
 from fststyle.utils.console import printable
@@ -62,9 +62,7 @@ class _Batch:
 
     def __init__(self, config: InferConfig, failures: Failures) -> None:
         self._config, self._failures = config, failures
-        self._stylizers = [
-            Stylizer(path, config.provider, config.threads) for path in config.models
-        ]
+        self._stylizers = open_stylizers(config)
         for stylizer in self._stylizers:  # what one cannot do is told before anything is done
             stylizer.check_map(config)
 

@@ -35,6 +35,7 @@ class WeightMaps:
             was searched.
         film: whether it is a video.
         shades, mask: in place of what ``controls`` name as such, for one picture.
+        reduction: pixels of a picture to one of its map.
 
     Raises FileNotFoundError or ValueError where a map is missing or cannot be read.
     """
@@ -47,8 +48,9 @@ class WeightMaps:
         film: bool = False,
         shades: np.ndarray | None = None,
         mask: np.ndarray | None = None,
+        reduction: int = REDUCTION,
     ) -> None:
-        self._controls = controls
+        self._controls, self._reduction = controls, reduction
         self._near: Nearness | None = None
         source = controls.weight_map or ("depth" if DEPTH_NETWORK.is_file() else "none")
         if shades is not None:
@@ -64,9 +66,8 @@ class WeightMaps:
             self._mask = _shades(Path(controls.mask), "--mask", name, film=film)
 
     def nearness(self, image: Image.Image) -> np.ndarray:
-        """h×w float32 of the next picture, at a quarter of its size: in [0,1], 1 what is to stay
-        as ``near`` has it."""
-        width, height = (-(-side // REDUCTION) for side in image.size)
+        """h×w float32 of the next picture, in [0,1], 1 what is to stay as ``near`` has it."""
+        width, height = (-(-side // self._reduction) for side in image.size)
         near = np.zeros((height, width), np.float32)
         if self._near is not None:
             near = _resized(self._near(image), (width, height))

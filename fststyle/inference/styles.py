@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fststyle.config import InferConfig
+from fststyle.inference.near_and_far import NearAndFar
 from fststyle.inference.stylizer import Stylizer
 from fststyle.sessions.model_file import read_model
 from fststyle.utils.pretrained import CHECKPOINTS, describe_no_style, shipped_styles, style_file
@@ -54,7 +56,11 @@ def list_styles() -> dict[str, Style]:
 
 
 def load_style(
-    style: str | Path, *, provider: str = "auto", threads: int | None = None
+    style: str | Path,
+    *,
+    far_style: str | Path | None = None,
+    provider: str = "auto",
+    threads: int | None = None,
 ) -> Stylizer:
     """A style, ready to be applied.
 
@@ -66,15 +72,29 @@ def load_style(
     Args:
         style: the name of one that ships (see ``list_styles``), or an ONNX file of
             ``fststyle export``.
+        far_style: another one, for what is far; both are then mixed by the map.
         provider: ONNX Runtime's execution provider, "auto", "cpu", "cuda", "coreml" …
         threads: of the CPU; None takes all cores.
 
     Raises what ``Stylizer`` raises.
     """
-    file = style_file(style)
-    if file.suffix != ".onnx":
-        raise ValueError(describe_no_style(style))
-    return Stylizer(file, provider, threads)
+    opened = []
+    for name in [style] if far_style is None else [style, far_style]:
+        file = style_file(name)
+        if file.suffix != ".onnx":
+            raise ValueError(describe_no_style(name))
+        opened.append(Stylizer(file, provider, threads))
+    return opened[0] if far_style is None else NearAndFar(*opened)
+
+
+def open_stylizers(config: InferConfig) -> list[Stylizer]:
+    """The styles that ``infer`` is given, in their order; errors are ``Stylizer``'s."""
+    return [
+        load_style(
+            path, far_style=config.far_style, provider=config.provider, threads=config.threads
+        )
+        for path in config.models
+    ]
 
 
 def print_styles() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fststyle.config import InferConfig
 from fststyle.images.noise import add_noise
+from fststyle.inference.styles import open_stylizers
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.formats import check_video_name
 from fststyle.inference.video.live import Latest, TkWindow, show
@@ -80,7 +81,7 @@ def show_or_record(config: InferConfig) -> int:
     if config.shard:
         raise ValueError("--shard parts files that are written, not a camera, a stream or --show")
     (source,) = config.media
-    stylizer = Stylizer(config.models[0], config.provider, config.threads)
+    (stylizer,) = open_stylizers(config)
     effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
     maps = stylizer.weight_maps(config, Path(source), film=True)
 

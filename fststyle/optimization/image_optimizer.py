@@ -17,6 +17,7 @@ from fststyle import config as settings
 from fststyle.checkpoints import STYLE, load
 from fststyle.checkpoints.loading import shipped
 from fststyle.config import OptimizeConfig
+from fststyle.config.infer import MapControls
 from fststyle.data.weight_maps import MapFolder
 from fststyle.depth.estimator import training_size
 from fststyle.depth.maps import weight_map_from_depth
@@ -24,6 +25,7 @@ from fststyle.depth.torch_estimator import photo_depth
 from fststyle.images.find import find_named
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import read_image
+from fststyle.inference.maps import WeightMaps
 from fststyle.losses.build import build_objective, sized_blend, sized_paintings
 from fststyle.losses.depth import for_loss, load_depth_network
 from fststyle.losses.perceptual import StyleObjective, Targets
@@ -187,9 +189,20 @@ class ImageOptimizer:
 
     def _weight_map(self, photo: Path, image: Image.Image) -> Tensor | None:
         """1×1×H×W at any resolution; None where content is not weighted."""
-        kind = self.config.weight_map
         if not self.config.weights_content:
             return None
+        weight_map = self._nearness(photo, image)
+        if not self.config.asks_for_map:
+            return weight_map
+        names = ("near", "far", "focus", "mask")
+        controls = MapControls(**{name: getattr(self.config, name) for name in names})
+        shades = weight_map[0, 0].numpy()
+        maps = WeightMaps(controls, Path(photo.name), shades=shades, reduction=1)
+        return torch.from_numpy(maps(image))[None, None]
+
+    def _nearness(self, photo: Path, image: Image.Image) -> Tensor:
+        """As ``--weight-map`` has it, 1 near and 0 far."""
+        kind = self.config.weight_map
         if kind in ("horizontal", "vertical"):
             return gradient_weight_map(image.height, image.width, kind)
         if kind != "depth":

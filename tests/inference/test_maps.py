@@ -1,5 +1,6 @@
 """Weight maps of pictures and of videos' frames, and what styles that take them make of them."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from fststyle.config.infer import StyleControls
 from fststyle.inference.maps import WeightMaps, in_focus
+from fststyle.inference.styles import load_style
 from fststyle.inference.stylizer import Stylizer
 from tests.conftest import contrasty, picture, run_here, write_clip
 
@@ -165,3 +167,33 @@ def test_a_film_takes_the_film_of_its_maps(
     assert np.abs(frame("film", 2) - frame("all", 2)).mean() < 1
     assert np.abs(frame("film", 3) - frame("none", 3)).mean() > 3
     assert np.abs(frame("depth", 1) - frame("none", 1)).mean() > 1
+
+
+def test_a_second_style_takes_what_is_far(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither has to take a map; in tiles and in films, too."""
+    style, photo, halves = exported(uint8=True), picture(5, 128, 96), shades(0, 255, (128, 96))
+    both = load_style(style, far_style="starry_night_live", provider="cpu")
+    near, far = (load_style(name, provider="cpu") for name in (style, "starry_night_live"))
+    for tile in (0, 0.01):
+        output = np.asarray(both(photo, weight_map=halves, tile=tile)).astype(int)
+        assert np.abs(output - np.asarray(near(photo, tile=tile)))[:, 80:].max() == 0
+        assert np.abs(output - np.asarray(far(photo, tile=tile)))[:, :48].max() == 0
+    copied = pickle.loads(pickle.dumps(both))
+    assert np.array_equal(output, np.asarray(copied(photo, weight_map=halves, tile=0.01)))
+    halves.save(tmp_path / "map.png")
+    photo.save(tmp_path / "photo.png")
+    write_clip(tmp_path / "clip.mp4", [0, 40], size=(128, 96), shown=[np.asarray(photo)] * 2)
+    status, error = run_here(
+        capsys,
+        *("infer", style, tmp_path / "photo.png", tmp_path / "clip.mp4"),
+        *("--far-style", "starry_night_live", "--map", tmp_path / "map.png", "--tile", 0),
+        *("--output", tmp_path / "out", "--frames"),
+    )
+    assert status == 0, error
+    whole = np.asarray(both(photo, weight_map=halves, tile=0)).astype(int)
+    with Image.open(tmp_path / "out/photo.png") as made:
+        assert np.array_equal(whole, np.asarray(made))
+    with Image.open(tmp_path / "out/clip/000002.png") as made:
+        assert np.abs(whole - np.asarray(made)).mean() < 12, "but for what encoding changed"

@@ -3,7 +3,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fststyle.networks.transform import InstanceNorm, OutputConv, TransformNet, UpsampleConvNorm
+from fststyle.networks.transform import (
+    MODULATION_UNIT,
+    InstanceNorm,
+    Modulation,
+    OutputConv,
+    TransformNet,
+    UpsampleConvNorm,
+)
 
 pytestmark = pytest.mark.numerical
 
@@ -62,3 +69,35 @@ def test_instance_norm_keeps_half_precision() -> None:
     x = torch.rand(2, 6, 9, 9).bfloat16().to(memory_format=torch.channels_last)
     assert norm(x).dtype == torch.bfloat16
     torch.testing.assert_close(norm(x).float(), normalized(x.float(), norm), atol=0.02, rtol=0.02)
+
+
+def test_a_new_map_says_nothing_and_none_means_zero() -> None:
+    torch.manual_seed(0)
+    content, some = torch.rand(2, 3, 37, 50), torch.rand(2, 1, 9, 4)
+    plain = TransformNet(4)
+    network = TransformNet(4, mapped=True)
+    network.load_state_dict(plain.state_dict(), strict=False)
+    assert torch.equal(network(content, some), plain(content))
+    for modulation in (m for m in network.modules() if isinstance(m, Modulation)):
+        torch.nn.init.normal_(modulation.scale, std=0.1)
+        torch.nn.init.normal_(modulation.shift, std=0.1)
+    assert torch.equal(network(content), plain(content))
+    assert torch.equal(network(content, torch.zeros(1, 1, 1, 1)), plain(content))
+    assert (network(content, some) - plain(content)).abs().max() > 0.01
+    everywhere = network(content, torch.full((1, 1, 1, 1), 0.5))
+    torch.testing.assert_close(network(content, torch.full((2, 1, 80, 3), 0.5)), everywhere)
+
+
+def test_what_is_all_over_a_picture_gets_through_the_norms() -> None:
+    """A modulation is a norm with another scale and shift for each pixel."""
+    x, weight_map = torch.randn(1, 5, 8, 8), torch.rand(1, 1, 8, 8)
+    norm, modulation = InstanceNorm(5), Modulation(5)
+    for parameter in (*norm.parameters(), *modulation.parameters()):
+        torch.nn.init.normal_(parameter)
+    factor, added = (MODULATION_UNIT * p for p in (modulation.scale, modulation.shift))
+    scale = norm.weight.view(-1, 1, 1) * (1 + weight_map * factor)
+    shift = norm.bias.view(-1, 1, 1) * (1 + weight_map * factor) + weight_map * added
+    expected = torch.nn.functional.instance_norm(x, eps=norm.eps) * scale + shift
+    torch.testing.assert_close(modulation(norm(x), weight_map), expected, atol=1e-4, rtol=1e-4)
+    half = modulation(norm(x).bfloat16(), weight_map.bfloat16())
+    assert half.dtype == torch.bfloat16
