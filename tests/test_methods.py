@@ -17,7 +17,7 @@ from fststyle.checkpoints.style import STATE, save_transform
 from fststyle.config import CompareConfig, EvaluateConfig, StyleTrainConfig, from_options
 from fststyle.networks.transform import TransformNet
 from fststyle.utils.files import sha256
-from tests.conftest import picture, run_here, write_clip
+from tests.conftest import contrasty, picture, run_here, write_clip
 from tests.test_train_command import assert_same_runs, with_option
 
 Options = list[Any]
@@ -259,6 +259,58 @@ def test_networks_are_measured_side_by_side(
     assert two["change_against_plain"]["style"][0] == pytest.approx(apart)
     with Image.open(tmp_path / "sheet.png") as drawn:
         assert drawn.width > 4 * 256 and drawn.height > 3 * 256
+
+
+def test_a_network_that_takes_maps_is_measured_with_several(
+    networks: list[Path],
+    unseen: Path,
+    painting: Path,
+    deep_vgg: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (unseen / "broken.jpg").unlink()
+    mapped = tmp_path / "mapped.safetensors"
+    save_transform(mapped, contrasty(mapped=True), load(networks[1], STYLE).card)
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for photo in unseen.iterdir():
+        Image.linear_gradient("L").resize((96, 72)).save(maps / photo.name)
+    figures = tmp_path / "figures.json"
+    options = ["--size", 64, "--style-size", 64, "--vgg-weights", deep_vgg, "--device", "cpu"]
+    options += ["--depth-network", HOURGLASS, "--json", figures, "--overwrite"]
+    command = ["evaluate", networks[0], mapped, "--photos", unseen, *options]
+    status, error = run_here(capsys, *command, "--map", maps, "--sheet", tmp_path / "sheet.png")
+    assert status == 0, error
+    rows = json.loads(figures.read_text())["paintings"]["painting"]
+    assert list(rows) == [
+        "plain",
+        *(f"mapped{r}" for r in ("", ", far crisp", ", map 0", ", map 1")),
+    ]
+    contents = {name: row["mean"]["content"] for name, row in rows.items()}
+    assert len(set(contents.values())) == 5
+    status, error = run_here(capsys, *command, "--no-maps", "--map", "none", "--far", 1)
+    assert status == 0, error
+    rows = json.loads(figures.read_text())["paintings"]["painting"]
+    assert rows["mapped"]["mean"]["content"] == pytest.approx(contents["mapped, map 1"])
+    # And on the sheet of compare.
+    pixels = []
+    for name, far in (("a", 0), ("b", 1)):
+        drawn = (
+            "--content",
+            unseen / "0.png",
+            "--height",
+            48,
+            "--output",
+            tmp_path / f"{name}.png",
+        )
+        status, error = run_here(
+            capsys, "compare", mapped, *drawn, "--no-depth", "--map", "none", "--far", far
+        )
+        assert status == 0, error
+        with Image.open(tmp_path / f"{name}.png") as image:
+            pixels.append(np.asarray(image).astype(int))
+    assert np.abs(pixels[0] - pixels[1]).mean() > 1
 
 
 def test_a_network_is_measured_on_its_own_painting(

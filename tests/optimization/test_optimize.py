@@ -377,6 +377,8 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
         ({"style_blend": [0.0]}, "not all 0"),
         ({"lr": 0.0}, "--lr must be above 0"),
         ({"history": 0}, "--history must be at least 1"),
+        ({"far": 1.5}, r"--far must lie in \[0, 1\]"),
+        ({"method": "plain", "mask": "mask.png"}, "so --near, --far, --focus and --mask"),
     ):
         with pytest.raises(ValueError, match=message):
             from_options(OptimizeConfig, {**needed, **options})
@@ -435,6 +437,38 @@ def test_pictures_are_measured_beside_networks(
     (found,) = figures["as_steps"]
     assert (found["network"], found["optimization"]) == ("net", "pictures")
     assert len(found["steps"]) == 2 and "net's loss" in printed
+
+
+def test_near_and_far_are_told_as_to_a_network(
+    photo: Path, options: Options, tmp_path: Path, capsys: Any
+) -> None:
+    """Where the map is white the photo stays, unless near and far are changed round, or a mask is
+    white there."""
+    with Image.open(photo) as opened:
+        content = np.asarray(opened.convert("RGB")).astype(int)
+    white = tmp_path / "mask.png"
+    Image.new("L", (content.shape[1], content.shape[0]), 255).save(white)
+    gradient = ("--method", "weighted", "--weight-map", "horizontal", "--alpha-max", 100)
+    third = content.shape[1] // 3
+    changes = {}
+    for name, more in (
+        ("right", ()),
+        ("left", ("--near", 0, "--far", 1)),
+        ("middle", ("--focus", 0.5)),
+        ("all", ("--mask", white)),
+    ):
+        target = tmp_path / f"{name}.png"
+        made = ("--output", target, "--style-weight", 100)
+        status, error = run_here(capsys, "optimize", photo, *options, *gradient, *made, *more)
+        assert status == 0, error
+        with Image.open(target) as opened:
+            change = np.abs(np.asarray(opened).astype(int) - content).mean((0, 2))
+        changes[name] = [
+            part.mean() for part in (change[:third], change[third:-third], change[-third:])
+        ]
+    assert changes["right"][2] < changes["left"][2] and changes["left"][0] < changes["right"][0]
+    assert changes["middle"][1] < changes["right"][1] and changes["middle"][2] > changes["right"][2]
+    assert sum(changes["all"]) < min(sum(c) for name, c in changes.items() if name != "all")
 
 
 def test_pictures_are_drawn_with_the_weights_they_were_made_with(
