@@ -119,10 +119,10 @@ def test_too_large_a_picture_is_done_in_tiles_or_named(
     picture(1, 32, 32).save(tmp_path / "b.png")
     whole = Stylizer.run
 
-    def call(self: Stylizer, frames: np.ndarray, **options: Any) -> np.ndarray:
+    def call(self: Stylizer, frames: np.ndarray, *more: Any, **options: Any) -> np.ndarray:
         if frames.shape[1] > 32:
             raise Fail("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc\nmore")
-        return whole(self, frames, **options)
+        return whole(self, frames, *more, **options)
 
     monkeypatch.setattr(Stylizer, "run", call)
     command = ("infer", model, tmp_path / "a.png", tmp_path / "b.png", "--output")
