@@ -1,11 +1,13 @@
 """The exported network beside torch, and what a whole process for one picture takes."""
 
+import itertools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,28 +35,38 @@ from fststyle.networks.transform import OUTPUT_CENTRE, OUTPUT_SCALE, TransformNe
 from fststyle.utils.device import find_device
 from fststyle.utils.files import check_free_options
 
+MAPPED = ", takes a map"
+
 
 @from_settings(BenchInferConfig)
 def bench_infer(config: BenchInferConfig) -> None:
     """``fststyle bench infer``: prints a table, and writes JSON where asked to."""
     check_free_options(config, "json")
-    if config.checkpoint is None:
-        network, card = TransformNet(config.width).eval(), dict[str, Any]()
-    else:
+    card: dict[str, Any] = {}
+    network = TransformNet(config.width).eval()
+    if config.checkpoint is not None:
         loaded = load(config.checkpoint, STYLE)
         network, card = loaded.network, loaded.card
+    # The same weights without a map and with one, whichever they were trained for.
+    versions = {
+        kind: TransformNet(network.width, mapped=mapped).eval()
+        for kind, mapped in (("", False), (MAPPED, True))
+    }
+    for version in versions.values():
+        version.load_state_dict(network.state_dict(), strict=False)
+    network = versions[""]
     sizes = [parse_size(size) for size in config.size]
     rows: list[dict[str, Any]] = []
     processes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         stylizers = {}
-        for precision in config.precision:
-            model = Path(folder, f"{precision}.onnx")
+        for precision, (kind, version) in itertools.product(config.precision, versions.items()):
+            model = Path(folder, f"{precision}{kind}.onnx")
             photos = find_images(config.photos) if precision == "int8" and config.photos else ()
             export_network(
-                network, card, model, uint8=True, fp16=precision == "fp16", photos=photos
+                version, card, model, uint8=True, fp16=precision == "fp16", photos=photos
             )
-            stylizers[precision] = Stylizer(model, config.provider)
+            stylizers[f"{precision}{kind}"] = Stylizer(model, config.provider)
         for width, height in sizes:
             rows += infer_rows(network, stylizers, (width, height), config.repeats)
         for width, height in dict.fromkeys([(256, 256), *sizes]):
@@ -124,8 +136,12 @@ def infer_rows(
             "torch eager, NHWC, fp16": torch_run(network, torch.channels_last, True),
             "torch compiled, NHWC, fp16": torch_run(compiled, torch.channels_last, True),
         }
-    for precision, stylizer in stylizers.items():
-        actions[f"ONNX Runtime, {provider}, {precision}"] = lambda s=stylizer: s.run(frame)  # type: ignore[misc]
+    weight_map = np.random.default_rng(0).random((1, -(-height // 4), -(-width // 4)), np.float32)
+    for kind, stylizer in stylizers.items():
+        name = f"ONNX Runtime, {provider}, {kind}"
+        actions[name] = partial(stylizer.run, frame)
+        if stylizer.mapped:
+            actions[f"{name} that is given"] = partial(stylizer.run, frame, weight_map)
     seconds = alternate(actions, repeats, device)
     first = next(iter(seconds.values()))
     return [

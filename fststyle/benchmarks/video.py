@@ -14,8 +14,10 @@ from fststyle.benchmarks.timing import Memory, percentiles, print_table, write_j
 from fststyle.checkpoints import STYLE, load
 from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.config.calls import from_settings
+from fststyle.config.infer import StyleControls
 from fststyle.deployment.export import export_network
 from fststyle.images.noise import NOISE_LEVELS
+from fststyle.inference.maps import WeightMaps
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.pipeline import stylize_video, with_noise
 from fststyle.inference.video.reader import Frame
@@ -67,20 +69,25 @@ def bench_video(config: BenchVideoConfig) -> None:
         }
         memory = Memory()
         target = Path(folder, "out.mp4")
-        with memory:
-            seconds = _seconds(
-                lambda: stylize_video(
-                    reopened(),
-                    [target],
-                    lambda frames, *_: [stylizer.run(frames)],
-                    codec=None,
-                    quality=InferConfig.quality,
-                    stopped=lambda: False,
-                    grain=NOISE_LEVELS,
-                    batch_size=config.batch_size,
-                )
+
+        def whole(maps: WeightMaps | None) -> None:
+            stylize_video(
+                reopened(),
+                [target],
+                lambda frames, _, weight_maps: [stylizer.run(frames, weight_maps)],
+                codec=None,
+                quality=InferConfig.quality,
+                stopped=lambda: False,
+                grain=NOISE_LEVELS,
+                batch_size=config.batch_size,
+                maps=maps,
             )
-        rates["whole"] = count / seconds
+
+        with memory:
+            rates["whole"] = count / _seconds(lambda: whole(None))
+        if stylizer.mapped:
+            depth = stylizer.weight_maps(StyleControls(), film=True)
+            rates["whole, with depth"] = count / _seconds(lambda: whole(depth))
     rows = [{"stage": name, "frames/s": rate} for name, rate in rates.items()]
     print(f"{config.clip.name}: {count} frames of {source.width}×{source.height}")
     print(f"provider {stylizer.provider}")
