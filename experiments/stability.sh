@@ -10,7 +10,7 @@ OUT=${OUT:-experiments/stability}
 SETTING=${SETTING:---image-size 160 --batch-size 2}
 STEPS=${STEPS:-700}
 # The losses and the optimizer that these figures were measured with, before there were others.
-PAPERS="--style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros"
+PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros"
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 networks=""

@@ -16,7 +16,7 @@ STEPS=${STEPS:-1200}
 LIVE_STEPS=${LIVE_STEPS:-1400}
 HISTORY=${HISTORY:-}
 # The losses and the optimizer that these figures were measured with, before there were others.
-PAPERS="--style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros"
+PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros"
 A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from fststyle.depth.estimator import Estimate
 from fststyle.depth.maps import weight_map_from_depth
 from fststyle.images.find import find_named
-from fststyle.images.geometry import check_same_shape
+from fststyle.images.geometry import check_same_shape, even_gradient
 from fststyle.images.io import read_image
 from fststyle.utils.files import atomic_write
 
@@ -114,20 +114,14 @@ def cache_folder(option: str | None) -> Iterator[Path]:
 
 
 class EvenGradient:
-    """Weight maps that rise evenly from 0 to 1 over every photo, "horizontal" to the right or
-    "vertical" to the bottom."""
+    """Weight maps that rise evenly over every photo, "horizontal" or "vertical"."""
 
     def __init__(self, direction: str) -> None:
         self.direction = direction
 
     def __call__(self, photo: Path, size: tuple[int, int]) -> np.ndarray:
-        """H×W float32."""
-        width, height = size
-        if self.direction == "horizontal":
-            rise = np.linspace(0, 1, width, dtype=np.float32)[None]
-        else:
-            rise = np.linspace(0, 1, height, dtype=np.float32)[:, None]
-        return np.broadcast_to(rise, (height, width))
+        """H×W float32, see ``even_gradient``."""
+        return even_gradient(self.direction, size)
 
 
 class MapFolder:

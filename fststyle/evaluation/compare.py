@@ -16,7 +16,7 @@ from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, weight_map_from_depth
 from fststyle.depth.opening import open_estimator
 from fststyle.evaluation.output_folder import PictureFolder
-from fststyle.images.geometry import resize
+from fststyle.images.geometry import even_gradient, resize
 from fststyle.images.grid import sheet
 from fststyle.images.io import check_writable, read_image, to_uint8, write_image
 from fststyle.images.noise import NOISE_LEVELS, add_noise
@@ -180,11 +180,8 @@ def _depth(
 
 def _weight_map(kind: str, photo: Path, size: tuple[int, int]) -> np.ndarray:
     """H×W, 1 where content counts most: an even gradient, or the user's own map."""
-    width, height = size
-    if kind == "horizontal":
-        return np.broadcast_to(np.linspace(0, 1, width), (height, width))
-    if kind == "vertical":
-        return np.broadcast_to(np.linspace(0, 1, height)[:, None], (height, width))
+    if kind in ("horizontal", "vertical"):
+        return even_gradient(kind, size)
     from fststyle.data.weight_maps import MapFolder
 
     return MapFolder(Path(kind), photo.parent)(photo, size)

@@ -69,3 +69,12 @@ def crop_map(values: np.ndarray, box: Box, of: Image.Image, size: tuple[int, int
     return np.asarray(
         Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR, box=scaled)
     )
+
+
+def even_gradient(direction: str, size: tuple[int, int]) -> np.ndarray:
+    """H×W float32 of ``size`` (width, height), rising evenly from 0 to 1: "horizontal" from left to
+    right, "vertical" from top to bottom (the thesis's figure 10)."""
+    width, height = size
+    if direction == "horizontal":
+        return np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1))
+    return np.tile(np.linspace(0, 1, height, dtype=np.float32)[:, None], (1, width))

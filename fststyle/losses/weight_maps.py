@@ -9,15 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fststyle.images.geometry import even_gradient
 from fststyle.networks.vgg import CONVS
 
 
 def gradient_weight_map(height: int, width: int, direction: str) -> Tensor:
-    """1×1×H×W, rising evenly from 0 to 1: "horizontal" from left to right, "vertical" from top to
-    bottom (the thesis's figure 10)."""
-    rise = torch.linspace(0, 1, width if direction == "horizontal" else height)
-    rise = rise.view(1, 1, 1, -1) if direction == "horizontal" else rise.view(1, 1, -1, 1)
-    return rise.expand(1, 1, height, width)
+    """1×1×H×W, see ``even_gradient``."""
+    return torch.from_numpy(even_gradient(direction, (width, height)))[None, None]
 
 
 def content_weights(weight_map: Tensor, alpha_min: float, alpha_max: float) -> Tensor:

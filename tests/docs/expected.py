@@ -77,7 +77,22 @@ def exported_as(kind: str) -> dict[str, str]:
 
 
 MADE: list[tuple[str, dict[str, str], str]] = [
-    ("great_wave photo.jpg", {"wave.jpg": ALIKE}, "1 of 1 stylized into wave.jpg"),
+    ("great_wave photo.jpg --output wave", {"wave.jpg": ALIKE}, "1 of 1 stylized into wave.jpg"),
+    *(
+        (
+            rf"great_wave photo.jpg.* --output {name}.jpg",
+            {f"{name}.jpg": ALIKE},
+            f"1 of 1 stylized into {name}.jpg",
+        )
+        for name in ("near", "far", "some", "focus", "plain", "masked", "both")
+    ),
+    (
+        "--map depths/",
+        {f"mine/{number}.jpg": ALIKE for number in range(8)},
+        "8 of 8 stylized into mine",
+    ),
+    ("--mask clip.mp4", {"film.mp4": "3 frames 64x48"}, "film.mp4: 3 frames"),
+    ("--json maps.json", {"maps.json": f"{EVALUATED} as_steps passed_over"}, "relative error"),
     ("fststyle demo demo", DEMO, ""),
     ("--output gallery.jpg", {"gallery.jpg": "568x204 RGB"}, "gallery.jpg"),
     ("--output live.jpg", {"live.jpg": "488x204 RGB"}, "live.jpg"),
@@ -234,7 +249,8 @@ MADE_BY_PYTHON: list[tuple[str, dict[str, str], str]] = [
         AGREES,
     ),
     ("fststyle.optimize(", {"result.png": "40x36 RGB"}, "'style': "),
-    ("list_styles", {}, "great_wave: Katsushika Hokusai, .*, width 32, 1200 steps"),
+    ("list_styles().items", {}, r"great_wave: Katsushika Hokusai, .*, width 32, \d+ steps"),
+    ("near.png", {"near.png": ALIKE, "both.png": ALIKE}, ""),
 ]
 """The same of each piece of Python. What makes nothing ends with an assertion."""
 _SMALL_CALL = {"style_size": 48, "vgg_weights": "narrow.safetensors", "device": "cpu", "steps": 1}
