@@ -55,7 +55,7 @@ def test_a_combined_run_is_taken_up_exactly_and_computes_depth_once(
     card = load(tmp_path / "whole/tiny.safetensors", STYLE).card
     assert card["settings"]["method"] == "combined"
     assert card["depth_network"]["kind"] == "hourglass"
-    assert card["losses"].keys() == {"content", "content_error", "style", "depth"}
+    assert card["losses"].keys() == {"content", "content_error", "style", "depth", "locality"}
     events = EventAccumulator(str(tmp_path / "whole/tensorboard"))
     events.Reload()
     assert {"train/depth", "val/depth", "val/content"} <= set(events.Tags()["scalars"])

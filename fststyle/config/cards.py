@@ -71,7 +71,7 @@ _SETTINGS: Mapping[str, Schema] = {
             *("grid_shift", "loss_downscale", "lr"),
             *("lr_decay", "min_gap", "near_pairs", "one_shape", "pairs", "picture_interval"),
             "pictures",
-            *("content_error", "vgg_part", "map_input"),
+            *("content_error", "vgg_part", "map_input", "locality_weight"),
             *("samples", "scale_output", "seed", "stability_weight", "steps", "style_weight"),
             *("tv_weight", "weight_decay", "width"),
         ),

@@ -265,6 +265,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " alone",
         default=True,
     )
+    locality_weight: float = setting(
+        "weight of a loss on what changes in a picture where its map does not, for networks that"
+        " take one; it takes something from what the map can do",
+        default=30.0,
+    )
     optimizer: Literal["muon", "adam"] = setting(
         "muon: updates of kernels are orthogonalized, which reaches a loss in half of adam's steps",
         default="muon",
@@ -316,6 +321,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         "style_balance": "sum",
         "loss_padding": "zeros",
         "map_input": False,
+        "locality_weight": 0.0,
     }
     """What runs did that were begun before there were these settings."""
 
@@ -345,7 +351,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             "--content-error leads the weight that --content-weight fixes: leave out one of them",
         )
         within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
-        at_least(0, self, "stability_weight")
+        at_least(0, self, "stability_weight", "locality_weight")
         check(
             self.stability_weight == 0 or shorter >= 64,
             f"--stability-weight needs an --image-size of at least 64, not {self.image_size}",

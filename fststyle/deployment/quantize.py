@@ -14,9 +14,14 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from fststyle.images.io import read_image
+from fststyle.sessions.model_file import MAP
 
 CALIBRATED, HELD_OUT = 24, 4
 """Photos that the ranges come from, at most, and photos kept for the comparison."""
+CALIBRATION_MAPS = [
+    np.array(values, np.float32).reshape(1, 1, 1, -1) for values in ((0.0,), (1.0,), (0.0, 1.0))
+]
+"""Weight maps by which networks that take one are calibrated, in turn."""
 SIZE = (256, 256)
 """(height, width) of the crops, where the file is not for one size."""
 
@@ -43,7 +48,11 @@ def to_int8(
     count = min(len(photos), CALIBRATED + HELD_OUT)
     chosen = [photos[i * len(photos) // count] for i in range(count)]
     crops = [_crop(path, size or SIZE) for path in chosen]
-    inputs = crops if uint8 else [_floats(frame) for frame in crops]
+    inputs = [{"content": crop if uint8 else _floats(crop)} for crop in crops]
+    if any(given.name == MAP for given in model.graph.input):
+        # Of the range of activations every part comes from another map, from 0 to 1 and mixed.
+        for number, feeds in enumerate(inputs):
+            feeds[MAP] = CALIBRATION_MAPS[number % len(CALIBRATION_MAPS)]
     convs = [node.name for node in model.graph.node if node.op_type == "Conv"]
     with tempfile.TemporaryDirectory() as folder:
         plain, prepared, quantized = (Path(folder, f"{i}.onnx") for i in range(3))
@@ -80,9 +89,8 @@ def _floats(frames: np.ndarray) -> np.ndarray:
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, inputs: Sequence[np.ndarray]) -> None:
+    def __init__(self, inputs: Sequence[dict[str, np.ndarray]]) -> None:
         self._inputs = iter(inputs)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        content = next(self._inputs, None)
-        return None if content is None else {"content": content}
+        return next(self._inputs, None)

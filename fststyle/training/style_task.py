@@ -29,10 +29,12 @@ from fststyle.utils.tensorboard import TensorBoardLogger
 from fststyle.utils.tensors import as_tensor
 
 STABILITY_PART = 0.5
-"""Part of a batch that the network sees twice for the stability loss."""
-VALIDATION_MOVE = (1, 2)
-"""Pixels (down, right). In training every step has another of the 15 that differ on the network's
-grid."""
+"""Part of a batch that the network sees twice for the losses of stability and locality."""
+VALIDATION_STEP = 5
+"""The step whose change is seen in validation: a move by (1, 2) pixels. In training every step has
+another of the 15 that differ on the network's grid."""
+CHANGED, BETWEEN = 0.4, 0.125
+"""Parts of a picture's side: where its map is changed, and from there to where nothing may."""
 STABILITY_MARGIN = 16
 """Pixels at the border that it leaves out."""
 
@@ -71,9 +73,8 @@ class StyleTask:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As ``training.loop.Task`` says; ``targets`` are weight maps."""
         count = math.ceil(len(images) * STABILITY_PART)
-        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
         weight_map = self.weight_map(images, targets)
-        output, stability = self.stylized(network, images, weight_map, count, move)
+        output, changes = self.stylized(network, images, weight_map, count, step)
         weights = self.weights(weight_map)
         shift = self.config.grid_shift * self.config.loss_downscale
         objective = self.current_objective()
@@ -87,9 +88,9 @@ class StyleTask:
             objective.weights["content"] = weight = self.content_weight().clone()
             self.content_weight.update(objective.content_error(terms))
         loss = objective.weighted_sum(terms)
-        if stability is not None:
-            terms["stability"] = stability
-            loss = loss + self.config.stability_weight * stability
+        for name, change in changes.items():
+            loss = loss + getattr(self.config, f"{name}_weight") * change
+        terms |= changes
         if self.content_weight is not None:
             terms["content_weight"] = weight
         return loss, terms
@@ -102,30 +103,35 @@ class StyleTask:
         return self.objective
 
     def stylized(
-        self,
-        network: nn.Module,
-        images: Tensor,
-        weight_map: Tensor | None,
-        count: int,
-        move: tuple[int, int],
-    ) -> tuple[Tensor, Tensor | None]:
-        """N×3×H×W outputs, and where it has a weight the stability loss of the first ``count``
-        images, moved by ``move`` pixels (down, right)."""
+        self, network: nn.Module, images: Tensor, weight_map: Tensor | None, count: int, step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """N×3×H×W outputs; and of the first ``count`` images, of what has a weight, "stability":
+        what changes when they are moved; "locality": what changes where the map stays as it is when
+        it changes elsewhere. By how far and where follows from ``step``."""
         inputs = [images]
         if weight_map is not None and self.config.takes_map:
             inputs.append(weight_map)
-        inputs = [x.contiguous(memory_format=self.layout) for x in inputs]
-        if not self.config.stability_weight:
-            return network(*inputs), None
-        # One call for both: processes that train together exchange gradients after every call.
-        both = network(
-            *(
-                torch.cat((x, translate(x[:count], move))).contiguous(memory_format=self.layout)
-                for x in inputs
-            )
-        )
-        output, again = both.split((len(images), count))
-        return output, stability_loss(output[:count], again, move, STABILITY_MARGIN)
+        first = [x[:count] for x in inputs]
+        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
+        again: dict[str, list[Tensor]] = {}
+        if self.config.stability_weight:
+            again["stability"] = [translate(x, move) for x in first]
+        if self.config.locality_weight and len(inputs) > 1:
+            changed, kept = change_of_map(first[1], step)
+            again["locality"] = [first[0], changed]
+        # One call for all: processes that train together exchange gradients after every call.
+        all_inputs = [
+            torch.cat((x, *(other[i] for other in again.values()))) for i, x in enumerate(inputs)
+        ]
+        both = network(*(x.contiguous(memory_format=self.layout) for x in all_inputs))
+        output, *others = both.split((len(images), *(count for _ in again)))
+        terms: dict[str, Tensor] = {}
+        for name, other in zip(again, others, strict=True):
+            if name == "stability":
+                terms[name] = stability_loss(output[:count], other, move, STABILITY_MARGIN)
+            else:
+                terms[name] = stability_loss(output[:count][kept], other[kept], (0, 0), 0)
+        return output, terms
 
     def cost_of_depth(self) -> str:
         """What the depth loss adds to a step, measured."""
@@ -174,12 +180,10 @@ class StyleTask:
                 content, None if targets is None else targets[part].to(self.device)
             )
             with autocast(self.device, self.precision):
-                output, stability = self.stylized(
-                    state.network, content, weight_map, len(content), VALIDATION_MOVE
+                output, changes = self.stylized(
+                    state.network, content, weight_map, len(content), VALIDATION_STEP
                 )
-                terms = self.objective(output, content, self.weights(weight_map))
-                if stability is not None:
-                    terms["stability"] = stability
+                terms = {**self.objective(output, content, self.weights(weight_map)), **changes}
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + term.item() * len(content)
             rows.append(self._pictures(content, output, weight_map))
@@ -225,3 +229,18 @@ class StyleTask:
         assert isinstance(state.network, TransformNet)
         save_transform(self.network_file, state.network, card)
         save_state(self.config.folder / STATE, state, card)
+
+
+def change_of_map(weight_map: Tensor, step: int) -> tuple[Tensor, tuple[Any, ...]]:
+    """(N×1×H×W maps turned to their other end along one of the four sides, in turn; the part of a
+    picture, as an index, that is to stay as it was)."""
+    axis, end = divmod(step % 4, 2)
+    axis, side = axis + 2, weight_map.shape[axis + 2]
+    edge, near = round(CHANGED * side), round((CHANGED + BETWEEN) * side)
+    changed, kept = (slice(0, edge), slice(near, side))
+    if end:
+        changed, kept = slice(side - edge, side), slice(0, side - near)
+    there = (slice(None),) * axis + (changed,)
+    other = weight_map.clone()
+    other[there] = (other[there] < 0.5).to(other.dtype)
+    return other, (slice(None),) * axis + (kept,)
