@@ -63,8 +63,6 @@ class _Batch:
     def __init__(self, config: InferConfig, failures: Failures) -> None:
         self._config, self._failures = config, failures
         self._stylizers = open_stylizers(config)
-        for stylizer in self._stylizers:  # what one cannot do is told before anything is done
-            stylizer.check_map(config)
 
     @property
     def provider(self) -> str:

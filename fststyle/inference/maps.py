@@ -88,6 +88,14 @@ class WeightMaps:
         return self.weights(self.nearness(image))
 
 
+def check_map_sources(controls: MapControls) -> None:
+    """Raise FileNotFoundError where nothing is there under the names of map and mask, for all
+    pictures at once."""
+    for option, name in (("--weight-map", controls.weight_map), ("--mask", controls.mask)):
+        if name not in (None, "depth", "none") and not Path(name).exists():
+            raise FileNotFoundError(f"{option} {name}: no such picture, film or folder")
+
+
 def in_focus(near: np.ndarray, focus: float) -> np.ndarray:
     """1 where depth (0 near, 1 far) is ``focus``, falling evenly to 0 at what lies farthest from it
     in either direction."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fststyle.config import InferConfig
+from fststyle.inference.maps import check_map_sources
 from fststyle.inference.near_and_far import NearAndFar
 from fststyle.inference.stylizer import Stylizer
 from fststyle.sessions.model_file import read_model
@@ -88,13 +89,21 @@ def load_style(
 
 
 def open_stylizers(config: InferConfig) -> list[Stylizer]:
-    """The styles that ``infer`` is given, in their order; errors are ``Stylizer``'s."""
-    return [
+    """The styles that ``infer`` is given, in their order.
+
+    Raises what ``Stylizer`` raises, and where one cannot do what is asked of its map, or that is
+    not there: all before anything is done.
+    """
+    check_map_sources(config)
+    stylizers = [
         load_style(
             path, far_style=config.far_style, provider=config.provider, threads=config.threads
         )
         for path in config.models
     ]
+    for stylizer in stylizers:
+        stylizer.check_map(config)
+    return stylizers
 
 
 def print_styles() -> None:

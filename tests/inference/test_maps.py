@@ -139,6 +139,14 @@ def test_infer_takes_maps_from_files_folders_and_depth(
         *("--map", tmp_path / "maps"),
     )
     assert status == 1 and "holds no map for b.png" in error and "Traceback" not in error
+    for options, message in (
+        (["--mask", tmp_path / "none.png"], "none.png: no such picture, film or folder"),
+        (["--near", 2], "--near must lie in [0, 1]"),
+    ):
+        status, error = run_here(capsys, "infer", model, tmp_path / "in", *options)
+        assert status == 2 and message in error and error.count("\n") == 1
+    status, error = run_here(capsys, "infer", exported(uint8=True), tmp_path / "in", "--far", 1)
+    assert status == 2 and "takes no weight map" in error and error.count("\n") == 1
 
 
 def test_a_film_takes_the_film_of_its_maps(
