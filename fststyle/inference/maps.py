@@ -67,6 +67,7 @@ class WeightMaps:
 
     def nearness(self, image: Image.Image) -> np.ndarray:
         """h×w float32 of the next picture, in [0,1], 1 what is to stay as ``near`` has it."""
+        image = image.convert("RGB")
         width, height = (-(-side // self._reduction) for side in image.size)
         near = np.zeros((height, width), np.float32)
         if self._near is not None:

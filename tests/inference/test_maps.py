@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,26 @@ def test_depth_is_the_map_by_default(stylizer: Stylizer, exported: Exported) -> 
     unmapped = Stylizer(exported(uint8=True), "cpu", threads=1)
     with pytest.raises(ValueError, match="takes no weight map"):
         unmapped(photo, near=0.5)
+
+
+@pytest.mark.parametrize("options", [{"size": (48, 64)}, {"fp16": True}, {"half": True}])
+def test_every_kind_of_file_takes_maps(
+    options: dict[str, Any], stylizer: Stylizer, exported: Exported
+) -> None:
+    photo, ramp = picture(3), np.linspace(0, 1, 64, dtype=np.float32)[None].repeat(48, 0)
+    other = Stylizer(exported(uint8=True, mapped=True, **options), "cpu", threads=1)
+    expected = np.asarray(stylizer(photo, weight_map=ramp)).astype(int)
+    assert np.abs(np.asarray(other(photo, weight_map=ramp)) - expected).mean() < 0.5
+    strong = np.asarray(other(photo, weight_map=ramp, strength=0.3)).astype(int)
+    assert np.abs(strong - expected).mean() > 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16"])
+def test_depth_is_told_of_pictures_of_every_mode_and_size(stylizer: Stylizer, mode: str) -> None:
+    plain = Image.new("RGB", (16, 200), (90, 120, 30))
+    for image in (picture(3, 16, 16), picture(3, 300, 17), plain):
+        given = Image.new("I;16", image.size) if mode == "I;16" else image.convert(mode)
+        assert stylizer(given).size == image.size
 
 
 def test_tiles_take_maps(stylizer: Stylizer, exported: Exported) -> None:
