@@ -23,7 +23,7 @@ for style in ${STYLES:-great_wave the_scream}; do
     done
     # Words: names have no blanks.
     "$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --style "$A/styles/$style.jpg" \
-      --second-depth hourglass --json "$OUT/${style}_$width.json" --sheet "$OUT/${style}_$width.jpg" \
+      --json "$OUT/${style}_$width.json" --sheet "$OUT/${style}_$width.jpg" \
       --overwrite
   done
 done

@@ -20,6 +20,8 @@ REDUCTION = 4
 """Pixels of a picture to one of its map: networks take maps at their smallest maps' size."""
 EVERY = 3
 """Frames of a video to one whose depth is told anew; those between follow the camera."""
+UNSURE = (0.25, 0.8)
+"""What lies between far and near, of the range of a picture's depths."""
 
 Nearness = Callable[[Image.Image], np.ndarray]
 """h×w float32 of the next picture, at any resolution: 1 where it is near, 0 where it is far."""
@@ -74,6 +76,8 @@ class WeightMaps:
             near = _resized(self._near(image), (width, height))
             if self._controls.focus is not None:
                 near = in_focus(near, self._controls.focus)
+            if isinstance(self._near, DepthNearness | SteadyNearness):
+                near = decided(near)
         if self._mask is not None:
             near = np.maximum(near, _resized(self._mask(image), (width, height)))
         return near
@@ -103,6 +107,16 @@ def in_focus(near: np.ndarray, focus: float) -> np.ndarray:
     away = np.abs(1 - near - focus) / max(focus, 1 - focus)
     focused: np.ndarray = 1 - away
     return focused
+
+
+def decided(near: np.ndarray) -> np.ndarray:
+    """Nearness by depth with its ends drawn apart: 0 below ``UNSURE``, 1 above, between them a
+    smooth step. A network tells a sky's corners nearer than its middle, and they are not to look
+    half near."""
+    low, high = UNSURE
+    part = ((near - low) / (high - low)).clip(0, 1)
+    step: np.ndarray = part * part * (3 - 2 * part)
+    return step
 
 
 class DepthNearness:
