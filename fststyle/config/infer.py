@@ -47,8 +47,8 @@ class NearFarControls(Settings):
     @property
     def asks_for_map(self) -> bool:
         """Whether anything is set that a map is needed for."""
-        names = ("near", "far", "focus", "mask")
-        return any(getattr(self, name) != getattr(NearFarControls, name) for name in names)
+        controls = dataclasses.fields(NearFarControls)
+        return any(getattr(self, field.name) != field.default for field in controls)
 
 
 class MapControls(NearFarControls):
@@ -71,9 +71,9 @@ class MapControls(NearFarControls):
         return super().asks_for_map or self.weight_map not in (None, "none")
 
 
-def map_settings(controls: MapControls) -> dict[str, Any]:
-    """Of ``controls``, those that ``MapControls`` has."""
-    return {field.name: getattr(controls, field.name) for field in dataclasses.fields(MapControls)}
+def map_settings(controls: NearFarControls, kind: type[NearFarControls]) -> dict[str, Any]:
+    """Of ``controls``, those that ``kind`` has, by name."""
+    return {field.name: getattr(controls, field.name) for field in dataclasses.fields(kind)}
 
 
 class StyleControls(MapControls):

@@ -30,11 +30,19 @@ class DepthEstimator(NamedTuple):
     def __call__(
         self, image: Image.Image, *, size: int | None = None, flip: bool = False
     ) -> np.ndarray:
-        """H×W float32 depth of the picture, as ``estimate_full_size`` gives it.
+        """H×W float32 depth of the picture, along its edges, as ``estimate_full_size`` has it;
+        arguments and errors are those of ``reduced``."""
+        return upsample_along_edges(self.reduced(image, size=size, flip=flip), image)
+
+    def reduced(
+        self, image: Image.Image, *, size: int | None = None, flip: bool = False
+    ) -> np.ndarray:
+        """h×w float32 depth of the picture, larger = farther, at the size that the network sees;
+        see ``estimate_reduced``.
 
         Raises ValueError where it is not finite.
         """
-        depth = estimate_full_size(self.estimate, image, self.card, size=size, flip=flip)
+        depth = estimate_reduced(self.estimate, image, self.card, size=size, flip=flip)
         if not np.isfinite(depth).all():
             raise ValueError(f"the depth that {self.name} tells is not finite")
         return depth

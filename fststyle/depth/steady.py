@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from fststyle.depth.estimator import DepthEstimator, estimate_reduced, seen_size
+from fststyle.depth.estimator import DepthEstimator, seen_size
 from fststyle.depth.upsampling import upsample_along_edges, window_mean
 
 MEMORY = 0.85
@@ -65,7 +65,7 @@ class SteadyDepth:
         old, kept = self._followed(luminance)
         self._age += 1
         if old is None or self._age >= self.every:
-            new = self._estimated(frame)
+            new = self.estimator.reduced(frame, size=self.size, flip=self.flip)
             if new.shape != luminance.shape:  # the network's own, or another frame size
                 luminance = _luminance(frame, new.shape[::-1])
             elif old is not None:
@@ -75,13 +75,6 @@ class SteadyDepth:
             self._depth = old
         self._luminance = luminance
         return self._depth
-
-    def _estimated(self, frame: Image.Image) -> np.ndarray:
-        estimate, card = self.estimator.estimate, self.estimator.card
-        new = estimate_reduced(estimate, frame, card, size=self.size, flip=self.flip)
-        if not np.isfinite(new).all():
-            raise ValueError(f"the depth that {self.estimator.name} tells is not finite")
-        return new
 
     def _followed(self, luminance: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         """(the depth before, moved with the camera; how far each pixel of it is to be believed, 0

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from fststyle.config import CompareConfig
 from fststyle.config.calls import from_settings
-from fststyle.config.infer import StyleControls, map_settings
+from fststyle.config.infer import MapControls, StyleControls, map_settings
 from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.maps import colorize, weight_map_from_depth
 from fststyle.depth.opening import open_estimator
@@ -122,7 +122,7 @@ def _open(source: Path, config: CompareConfig) -> Model:
         )
     if path.suffix == ".onnx":
         stylizer = Stylizer(path, config.provider)
-        controls = StyleControls(**map_settings(config))
+        controls = StyleControls(**map_settings(config, MapControls))
         stylizer.check_map(controls)
 
         def stylized(photo: Path, image: Image.Image) -> Image.Image:

@@ -67,8 +67,8 @@ class WeightMaps:
         elif controls.mask is not None:
             self._mask = _shades(Path(controls.mask), "--mask", name, film=film)
 
-    def nearness(self, image: Image.Image) -> np.ndarray:
-        """h×w float32 of the next picture, in [0,1], 1 what is to stay as ``near`` has it."""
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """h×w float32 weights in [0,1] of the next picture; raises as the class does."""
         image = image.convert("RGB")
         width, height = (-(-side // self._reduction) for side in image.size)
         near = np.zeros((height, width), np.float32)
@@ -80,17 +80,8 @@ class WeightMaps:
                 near = decided(near)
         if self._mask is not None:
             near = np.maximum(near, _resized(self._mask(image), (width, height)))
-        return near
-
-    def weights(self, nearness: np.ndarray) -> np.ndarray:
-        """The weights at that nearness."""
-        near, far = self._controls.near, self._controls.far
-        weights: np.ndarray = np.asarray(far + (near - far) * nearness, np.float32)
-        return weights
-
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        """h×w float32 weights of the next picture."""
-        return self.weights(self.nearness(image))
+        far = self._controls.far
+        return np.asarray(far + (self._controls.near - far) * near, np.float32)
 
 
 def check_map_sources(controls: MapControls) -> None:
@@ -127,8 +118,7 @@ class DepthNearness:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """As ``Nearness``, at a quarter of the picture's size, along its edges."""
-        depth = SteadyDepth(self._estimator, memory=0).reduced(image)
-        return _along_edges(SteadyRange()(depth), image)
+        return _along_edges(SteadyRange()(self._estimator.reduced(image)), image)
 
 
 class SteadyNearness:
@@ -165,7 +155,7 @@ def _shades(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
     if source.is_dir():
         picture = find_named(source, name)
         if picture is None and film:
-            same = [file for file in source.iterdir() if file.stem == name.stem]
+            same = sorted(file for file in source.iterdir() if file.stem == name.stem)
             return _Film(same[0] if same else source)
         if picture is None:
             raise FileNotFoundError(f"{option} {source}: holds no map for {name}, named as it is")

@@ -21,7 +21,7 @@ class NearAndFar(Stylizer):
     def __repr__(self) -> str:
         return f"NearAndFar({self._near!r}, {self._far!r})"
 
-    def __reduce__(self) -> tuple[type["NearAndFar"], tuple[Stylizer, Stylizer]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type["NearAndFar"], tuple[Stylizer, Stylizer]]:
         """Each is opened again by itself."""
         return NearAndFar, (self._near, self._far)
 
@@ -68,7 +68,8 @@ class NearAndFar(Stylizer):
 
 
 def mixed(near: np.ndarray, far: np.ndarray, weight_map: np.ndarray) -> np.ndarray:
-    """Two frames, H×W×3 uint8, in one: the parts of ``near`` are an h×w map."""
+    """Two frames, H×W×3 uint8, in one, the same: ``weight_map``, h×w in [0,1], says how much of
+    ``near`` there is; it is brought to their size."""
     height, width, _ = near.shape
     small = Image.fromarray(np.asarray(weight_map, np.float32))
     part = np.asarray(small.resize((width, height), Image.Resampling.BILINEAR))[..., None]

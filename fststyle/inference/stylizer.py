@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from onnxruntime import OrtValue
@@ -79,7 +79,7 @@ class Stylizer:
     def __repr__(self) -> str:
         return f"Stylizer({str(self.model)!r}, provider={self.provider!r}, threads={self._threads})"
 
-    def __reduce__(self) -> tuple[type["Stylizer"], tuple[Path, str, int | None]]:
+    def __reduce__(self) -> tuple[type["Stylizer"], tuple[Any, ...]]:
         """The file is opened again where it is unpickled, by the provider that was asked for."""
         return Stylizer, (self.model.absolute(), self._settings.provider, self._threads)
 

@@ -17,7 +17,7 @@ from fststyle import config as settings
 from fststyle.checkpoints import STYLE, load
 from fststyle.checkpoints.loading import shipped
 from fststyle.config import OptimizeConfig
-from fststyle.config.infer import MapControls
+from fststyle.config.infer import MapControls, NearFarControls, map_settings
 from fststyle.data.weight_maps import MapFolder
 from fststyle.depth.estimator import training_size
 from fststyle.depth.maps import weight_map_from_depth
@@ -194,8 +194,7 @@ class ImageOptimizer:
         weight_map = self._nearness(photo, image)
         if not self.config.asks_for_map:
             return weight_map
-        names = ("near", "far", "focus", "mask")
-        controls = MapControls(**{name: getattr(self.config, name) for name in names})
+        controls = MapControls(**map_settings(self.config, NearFarControls))
         shades = weight_map[0, 0].numpy()
         maps = WeightMaps(controls, Path(photo.name), shades=shades, reduction=1)
         return torch.from_numpy(maps(image))[None, None]

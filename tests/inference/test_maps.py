@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from fststyle.config.infer import StyleControls
+from fststyle.inference import video_jobs
 from fststyle.inference.maps import WeightMaps, in_focus
 from fststyle.inference.styles import load_style
 from fststyle.inference.stylizer import Stylizer
@@ -226,3 +227,47 @@ def test_a_second_style_takes_what_is_far(
         assert np.array_equal(whole, np.asarray(made))
     with Image.open(tmp_path / "out/clip/000002.png") as made:
         assert np.abs(whole - np.asarray(made)).mean() < 12, "but for what encoding changed"
+
+
+def test_styles_with_and_without_a_map_go_together(
+    stylizer: Stylizer, exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, plain = picture(5, 96, 64), load_style("starry_night_live", provider="cpu")
+    photo.save(tmp_path / "photo.png")
+    status, error = run_here(
+        capsys,
+        *("infer", stylizer.model, "starry_night_live", tmp_path / "photo.png"),
+        *("--output", tmp_path / "out", "--provider", "cpu"),
+    )
+    assert status == 0, error
+    for style, name in ((stylizer, "x"), (plain, "starry_night_live")):
+        with Image.open(tmp_path / "out" / name / "photo.png") as made:
+            assert np.abs(np.asarray(made).astype(int) - np.asarray(style(photo))).max() <= 1
+
+
+def test_what_is_shown_live_has_a_map(
+    stylizer: Stylizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown: list[np.ndarray] = []
+
+    class Window:
+        def show(self, frame: np.ndarray, title: str) -> bool:
+            shown.append(frame)
+            return True
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(video_jobs, "TkWindow", Window)
+    clip, mask = tmp_path / "clip.mp4", tmp_path / "mask.png"
+    write_clip(clip, [0, 40], size=(96, 64), shown=[np.asarray(picture(5, 96, 64))] * 2)
+    shades(0, 255, (96, 64)).save(mask)
+    options = ("--show", "--grain", 0, "--map", "none")
+    last = []
+    for more in ((), ("--mask", mask)):
+        status, error = run_here(capsys, "infer", stylizer.model, clip, *options, *more)
+        assert status == 0, error
+        last.append(shown[-1].astype(int))
+    assert np.abs(last[1] - last[0])[:, 64:].mean() > 3
