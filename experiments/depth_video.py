@@ -20,7 +20,8 @@ from fststyle.config import DepthSettings
 from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.opening import open_estimator
 from fststyle.depth.steady import SteadyDepth
-from fststyle.evaluation.temporal import followed, optical_flow, warping_error
+from fststyle.evaluation.temporal import warping_error
+from fststyle.images.flow import followed, optical_flow
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import open_source
 from fststyle.utils.figures import write_json

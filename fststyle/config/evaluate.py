@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fststyle.config.infer import MapControls
+from fststyle.config.infer import MOST_STEADY, MapControls
 from fststyle.config.settings import (
     FilePath,
     OptionalPath,
@@ -31,14 +31,19 @@ class EvaluateConfig(
 
     networks: Paths = setting(
         "styles that ship, NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of"
-        " pictures named as the photos, optimize's or another program's",
+        " pictures named as the photos, optimize's or another program's; for --videos films, or"
+        " folders of films or frames, named as the clips",
         kw_only=False,
     )
     photos: OptionalPath = setting("folder of photos, searched recursively", default=None)
     videos: Paths = setting(
-        "videos, on which it is measured how steady networks' strokes are", default=()
+        "videos, or folders of frames, on which it is measured how steady networks' strokes are",
+        default=(),
     )
     frames: int = setting("frames of each video, from its beginning", default=25)
+    steady: float = setting(
+        "measure networks' videos averaged along the motion, as infer --steady does", default=0.0
+    )
     style: Paths = setting(
         "the paintings (default: where they lay when the networks were trained)", default=()
     )
@@ -61,6 +66,7 @@ class EvaluateConfig(
         super().__post_init__()
         at_least(64, self, "size")
         at_least(2, self, "frames")
+        within(0, MOST_STEADY, self, "steady")
         check(
             bool(self.photos or self.videos), "--photos FOLDER or --videos FILE is needed, or both"
         )

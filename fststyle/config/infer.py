@@ -20,6 +20,9 @@ from fststyle.config.settings import (
 from fststyle.config.shared import ProviderSettings
 from fststyle.utils.pretrained import describe_no_style, shipped_styles, style_file
 
+STEADY, MOST_STEADY = 0.6, 0.95
+"""What is kept of a video's picture before, by default and at most."""
+
 
 class NearFarControls(Settings):
     """How much of a picture stays where."""
@@ -89,6 +92,12 @@ class StyleControls(MapControls):
         default=4,
         aliases=["--noise"],
     )
+    steady: float | None = setting(
+        "of videos, how far strokes stay on what they lie on: the part of each picture that is kept"
+        " from the one before, moved along with what is seen; 0 stylizes every frame by itself"
+        f" (default: {STEADY} for files, 0 for cameras and streams)",
+        default=None,
+    )
     max_size: int | None = setting(
         "reduce pictures and videos whose longer side is larger", default=None
     )
@@ -112,11 +121,23 @@ class StyleControls(MapControls):
         )
         within(0, 1, self, "strength")
         within(0, 64, self, "grain")
+        check(
+            self.steady is None or 0 <= self.steady <= MOST_STEADY,
+            f"--steady must lie in [0, {MOST_STEADY}], not {self.steady}",
+        )
 
     @property
     def noise(self) -> int:
         """Levels of grain; none where the original itself is to come out."""
         return self.grain if self.strength else 0
+
+    def steadiness(self, *, live: bool) -> float:
+        """``steady`` of a video; none where the original itself is to come out."""
+        if self.strength == 0:
+            return 0.0
+        if self.steady is None:
+            return 0.0 if live else STEADY
+        return self.steady
 
 
 class SessionSettings(ProviderSettings):

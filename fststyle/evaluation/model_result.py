@@ -19,7 +19,10 @@ its picture: 1×3×H×W in [0,1], or finished, of any size."""
 
 @dataclass
 class ModelResult:
-    """A network or a folder of pictures, and what was measured of it, photo by photo."""
+    """A network, a folder of pictures or films, and what was measured of it, photo by photo.
+
+    ``film``: of a clip, where the film lies that was made of it; None for networks.
+    """
 
     name: str
     method: str
@@ -28,6 +31,7 @@ class ModelResult:
     painting: str
     paintings: tuple[Path, ...]
     folder: PictureFolder | None = None
+    film: Callable[[Path], Path] | None = None
     lists: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     relative: dict[str, list[float]] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Networks and folders of pictures, opened to be measured, each with the painting it follows."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fststyle.evaluation.model_result import ModelResult, Output
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.images.find import is_picture_name
 from fststyle.inference.maps import WeightMaps
+from fststyle.inference.video.media import is_video
 from fststyle.losses.build import build_objective
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.networks.transform import TransformNet
@@ -41,9 +42,14 @@ def open_networks(
 
     def load(path: Path) -> list[ModelResult]:
         folder = PictureFolder(path, places) if path.is_dir() else None
+        film = film_of(path, config) if folder or is_video(path) else None
         outputs: dict[str, Output]
         if folder:
             outputs, card = {"": _from_folder(folder)}, folder.card
+        elif film:
+            if config.photos:
+                raise ValueError(f"{path}: is a film, which --videos measures, without --photos")
+            outputs, card = {"": _no_photo}, {"style": [{"name": path.name}]}
         else:
             model = load_network(str(path), STYLE)  # text: the name of one that ships will do
             outputs, card = _outputs(model.network.to(device), device, config), model.card
@@ -67,6 +73,7 @@ def open_networks(
                 " + ".join(painting.stem for painting in paintings),
                 paintings,
                 folder,
+                film,
             )
             for suffix, output in outputs.items()
         ]
@@ -110,6 +117,29 @@ def _through(network: TransformNet, device: torch.device, controls: MapControls 
         return network(content, weight_map).clamp(0, 1)
 
     return output
+
+
+def film_of(path: Path, config: EvaluateConfig) -> Callable[[Path], Path]:
+    """Of a clip, where in ``path``, a film, or a folder of films or frames, that lies which was
+    made of it."""
+
+    def find(clip: Path) -> Path:
+        alone = len(set(config.videos)) == 1
+        if not path.is_dir():
+            if alone or path.stem == clip.stem:
+                return path
+        else:
+            named = sorted(file for file in path.iterdir() if file.stem == clip.stem)
+            found = [file for file in named if file.is_dir() or is_video(file)]
+            if found or (alone and any(map(is_picture_name, path.iterdir()))):
+                return found[0] if found else path
+        raise FileNotFoundError(f"{path}: no film or folder of frames named as {clip.name}")
+
+    return find
+
+
+def _no_photo(place: Path, _: Image.Image) -> Image.Image:
+    raise ValueError(f"{place}: a film has no picture of it")
 
 
 def _from_folder(folder: PictureFolder) -> Output:

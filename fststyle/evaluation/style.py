@@ -51,7 +51,7 @@ def evaluate(config: EvaluateConfig) -> int:
     device = find_device(config.device)
     files = find_images(config.photos) if config.photos else []
     failures = Failures()
-    clips = check_clips(config.videos, config.networks, failures)
+    clips = check_clips(config.videos, failures)
     result: dict[str, Any] = {}
     with watch_signals() as stop:
         networks = open_networks(config, files, device, failures)
@@ -80,13 +80,15 @@ def _on_videos(
 ) -> dict[str, Any]:
     """Measure on videos and print the table; returns what goes into the JSON."""
     size = config.size or SHORTER
-    videos = measure_videos(networks, clips, size, config.frames, failures, stop)
+    steady = config.steady
+    videos = measure_videos(networks, clips, size, config.frames, failures, stop, steady=steady)
     if not videos:
         return {}
-    print(f"{len(videos)} video(s), shorter side {size} px; pixels that can be followed\n")
+    averaged = f"; --steady {steady:g}" * bool(steady)
+    print(f"{len(videos)} video(s), shorter side {size} px; what can be followed{averaged}\n")
     print(f"{video_table(networks, videos)}\n")
     named = {name: clip._asdict() for name, clip in videos.items()}
-    return {"videos": {"shorter_side": size, "clips": named}}
+    return {"videos": {"shorter_side": size, "steady": steady, "clips": named}}
 
 
 def _on_photos(

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,9 @@ from fststyle.images.arrays import check_frames
 from fststyle.images.geometry import fit_within
 from fststyle.images.noise import add_noise
 from fststyle.utils.threads import prefetch
+
+if TYPE_CHECKING:  # a picture is done sooner without
+    from fststyle.inference.steady import Motion
 
 
 def stylize_array(
@@ -38,40 +42,63 @@ def stream_frames(
     run: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
     batch_size: int,
     maps: Callable[[Image.Image], np.ndarray] | None = None,
+    steady: float = 0.0,
 ) -> Generator[np.ndarray, None, None]:
     """Each of ``frames``, H×W×3, through ``run``, which is given N×H×W×3 and what ``maps`` makes of
-    them, N×h×w: reading, maps and grain in one thread, ``run`` in another. Errors are raised in
-    their place in the order."""
+    them, N×h×w, then steadied by ``steady``: reading, maps, motion and grain in one thread, the
+    rest in another. Errors are raised in their place in the order."""
     with (
-        contextlib.closing(prefetch(_prepared(frames, grain, maps))) as read,
-        contextlib.closing(_run_batches(read, run, batch_size)) as stylized,
+        contextlib.closing(prefetch(_prepared(frames, grain, maps, steady))) as read,
+        contextlib.closing(_run_batches(read, run, batch_size, steady)) as stylized,
         contextlib.closing(prefetch(stylized)) as output,
     ):
         yield from output
 
 
-Prepared = tuple[np.ndarray, np.ndarray | None]
-"""A frame and its weight map."""
+class Prepared(NamedTuple):
+    """A frame, its weight map and its motion."""
+
+    pixels: np.ndarray
+    map: np.ndarray | None
+    motion: "Motion | None"
 
 
 def _prepared(
-    frames: Iterable[np.ndarray], grain: int, maps: Callable[[Image.Image], np.ndarray] | None
+    frames: Iterable[np.ndarray],
+    grain: int,
+    maps: Callable[[Image.Image], np.ndarray] | None,
+    steady: float,
 ) -> Iterator[Prepared]:
+    find_motion = None
+    if steady:
+        from fststyle.inference.steady import MotionFinder
+
+        find_motion = MotionFinder()
     for frame in frames:
         check_frames(frame, dimensions=(3,))
         weight_map = maps(Image.fromarray(frame)) if maps else None
+        motion = find_motion(frame) if find_motion else None
         # Without grain a copy, too: a decoder may use its buffer again.
-        yield add_noise(frame[None], grain)[0] if grain else frame.copy(), weight_map
+        pixels = add_noise(frame[None], grain)[0] if grain else frame.copy()
+        yield Prepared(pixels, weight_map, motion)
 
 
 def _run_batches(
     frames: Iterable[Prepared],
     run: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
     batch_size: int,
+    steady: float,
 ) -> Generator[np.ndarray, None, None]:
+    strokes = None
+    if steady:
+        from fststyle.inference.steady import SteadyStrokes
+
+        strokes = SteadyStrokes(steady)
     for batch in _batches(frames, batch_size):
-        maps = [weight_map for _, weight_map in batch if weight_map is not None]
-        yield from run(np.stack([frame for frame, _ in batch]), np.stack(maps) if maps else None)
+        maps = [frame.map for frame in batch if frame.map is not None]
+        output = run(np.stack([frame.pixels for frame in batch]), np.stack(maps) if maps else None)
+        for pixels, frame in zip(output, batch, strict=True):
+            yield strokes(pixels, frame.motion) if strokes else pixels
 
 
 def _batches(frames: Iterable[Prepared], batch_size: int) -> Generator[list[Prepared], None, None]:
@@ -80,7 +107,7 @@ def _batches(frames: Iterable[Prepared], batch_size: int) -> Generator[list[Prep
     batch: list[Prepared] = []
     try:
         for frame in frames:
-            if batch and frame[0].shape != batch[0][0].shape:
+            if batch and frame.pixels.shape != batch[0].pixels.shape:
                 yield batch
                 batch = []
             batch.append(frame)

@@ -210,6 +210,7 @@ class Stylizer:
         focus: float | None = None,
         mask: str | os.PathLike[str] | None = None,
         grain: int = NOISE_LEVELS,
+        steady: float | None = None,
         batch_size: int = 1,
     ) -> Generator[Frames, None, None]:
         """The frames of a video stylized, in order, each as it is ready.
@@ -229,6 +230,8 @@ class Stylizer:
             frames: H×W×3 uint8, RGB, of one size or of several.
             weight_map, mask: as ``__call__`` has them, of pictures also films or folders of frames;
                 depth is averaged along time.
+            steady: how far strokes stay on what they lie on, 0 (every frame by itself) to less than
+                1; None for what ``infer`` does with videos.
             batch_size: as many of one size are stylized at once; others as ``__call__`` has them.
 
         Raises what ``__call__`` raises, and whatever ``frames`` raises, in its place in the order.
@@ -242,11 +245,13 @@ class Stylizer:
             focus=focus,
             mask=mask,
             grain=grain,
+            steady=steady,
             batch_size=batch_size,
         )
         run = partial(self.run, strength=controls.strength, keep_color=controls.keep_color)
         maps = self.weight_maps(controls, film=True)
-        return stream_frames(frames, controls.noise, run, controls.batch_size, maps)
+        noise, count = controls.noise, controls.batch_size
+        return stream_frames(frames, noise, run, count, maps, controls.steadiness(live=False))
 
     def weight_maps(
         self,

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fststyle.config import InferConfig
 from fststyle.images.noise import add_noise
+from fststyle.inference.steady import MotionFinder, SteadyStrokes
 from fststyle.inference.styles import open_stylizers
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.formats import check_video_name
@@ -46,6 +47,7 @@ def stylize_clip(
         timed=config.crossfade,
         frames=config.frames,
         maps=mapped.weight_maps(config, job.name, film=True),
+        steady=config.steadiness(live=False),
     )
     return report(result, source)
 
@@ -85,9 +87,13 @@ def show_or_record(config: InferConfig) -> int:
     effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
     maps = stylizer.weight_maps(config, Path(source), film=True)
 
+    steady = config.steadiness(live=True)
+    find_motion, strokes = MotionFinder(), SteadyStrokes(steady)
+
     def show_frame(frame: np.ndarray) -> np.ndarray:
         weight_map = maps(Image.fromarray(frame))[None] if maps else None
-        return effect(add_noise(frame[None], config.noise), weight_map)[0]
+        shown = effect(add_noise(frame[None], config.noise), weight_map)[0]
+        return strokes(shown, find_motion(frame)) if steady else shown
 
     if not config.show:
         output = Path(config.output)
@@ -124,6 +130,7 @@ def show_or_record(config: InferConfig) -> int:
             stopped=lambda: stop.requested,
             grain=config.noise,
             maps=maps,
+            steady=steady,
         )
         reason = report(done, source)
         if reason:

@@ -1,4 +1,4 @@
-"""How steady videos are: motion that is known, and the flow that finds it."""
+"""How steady videos are."""
 
 from pathlib import Path
 
@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fststyle.evaluation.temporal import (
-    followed,
-    measure_videos,
-    optical_flow,
-    warped,
-    warping_error,
-)
+from fststyle.checkpoints import LOSS, load
+from fststyle.config import EvaluateConfig
+from fststyle.evaluation.model_result import ModelResult
+from fststyle.evaluation.opening import film_of
+from fststyle.evaluation.temporal import measure_videos, video_table, warping_error
+from fststyle.images.flow import followed
+from fststyle.losses.perceptual import StyleObjective
 from fststyle.utils.failures import Failures
 from fststyle.utils.signals import Stop
+from fststyle.utils.tensors import as_tensor
 from tests.conftest import picture, run_here, write_clip
 
 
@@ -31,33 +32,6 @@ def test_what_moves_along_is_steady_and_what_stays_is_not() -> None:
     assert warping_error(before + stripes, after + stripes, flow, valid) == pytest.approx(0.5)
 
 
-def test_what_is_hidden_or_at_an_edge_of_motion_is_left_out() -> None:
-    forward, backward = (np.zeros((40, 40, 2), np.float32) for _ in range(2))
-    forward[10:30, 10:30, 0], backward[10:30, 16:36, 0] = 6, -6
-    valid = followed(forward, backward)
-    assert valid[12:28, 12:28].all() and valid[:8].all()
-    assert not valid[15, 9] and not valid[15, 30:36].any()
-
-
-@pytest.mark.assets
-def test_flow_is_near_the_truth(assets: Path) -> None:
-    (folder,) = (assets / "video/sintel").iterdir()
-    before, after = (np.asarray(Image.open(folder / f"frame{i}.png")) for i in (1, 2))
-    raw = (folder / "flow.flo").read_bytes()
-    width, height = np.frombuffer(raw, np.int32, 2, 4)
-    true = np.frombuffer(raw, np.float32, offset=12).reshape(height, width, 2)
-    seen = [np.asarray(Image.open(folder / f"{name}.png")) for name in ("occlusion", "invalid")]
-    visible = np.max([m if m.ndim == 2 else m.max(-1) for m in seen], 0) == 0
-    # Levels of 255; without the flow 9.9.
-    apart = np.abs(before.astype(float) - warped(after, true))[visible].mean()
-    assert apart == pytest.approx(2.8, abs=0.1)
-    flow = optical_flow(before, after)
-    ours = followed(flow, optical_flow(after, before))
-    error = np.linalg.norm(flow - true, axis=-1)
-    assert 0.5 < ours.mean() < visible.mean() + 0.02
-    assert np.median(error[ours]) < 0.3 and (~visible & ours).sum() < 0.35 * (~visible).sum()
-
-
 def test_frames_are_not_compared_across_a_cut(tmp_path: Path) -> None:
     scenes = [np.asarray(picture(seed, 96, 96)) for seed in (3, 4)]
     shown = [scenes[i // 3] for i in range(6)]
@@ -65,7 +39,8 @@ def test_frames_are_not_compared_across_a_cut(tmp_path: Path) -> None:
     write_clip(clip, [40 * i for i in range(6)], size=(96, 96), shown=shown)
     failures = Failures()
     found = measure_videos([], [clip], 64, 5, failures, Stop())["cut"]
-    assert (found.frames, found.pairs) == (5, 3) and found.own < 0.02 and not failures.reasons
+    assert (found.frames, found.pairs) == (5, 3) and found.own["root"] < 0.02
+    assert found.own["mean_square"] < 4e-4 and not failures.reasons
     assert measure_videos([], [clip], 64, 1, failures, Stop()) == {}
     (reason,) = failures.reasons.values()
     assert "cut.mp4: no two successive frames of one scene in 1" in reason
@@ -78,8 +53,9 @@ def test_what_cannot_be_measured_is_said_before_anything_is_loaded(
     write_clip(clip, [0, 40])
     for arguments, message in (
         ((network, "--videos", tmp_path / "none.mp4"), "none.mp4: no such file"),
-        ((network, "--videos", tmp_path), "not a video that can be read"),
-        ((tmp_path, "--videos", clip), "--videos measures networks, not folders of pictures"),
+        ((network, "--videos", tmp_path), "no picture in it or below it"),
+        ((clip, "--videos", clip), "clip.mp4 does not say what it was trained on: add --style"),
+        ((clip, "--videos", clip, "--photos", tmp_path), "no picture in it"),
     ):
         status, error = run_here(capsys, "evaluate", *arguments)
         assert status == 2 and message in error and error.count("\n") == 1
@@ -98,3 +74,72 @@ def test_corrupt_frames_are_told(tmp_path: Path) -> None:
     failures = Failures()
     assert measure_videos([], [clip], 64, 25, failures, Stop()).keys() == {"damaged"}
     assert "damaged.mp4: " in failures.reasons[str(clip)]
+
+
+def test_networks_and_films_of_others_side_by_side(deep_vgg: Path, tmp_path: Path) -> None:
+    painting = picture(9, 80, 60)
+    extractor = load(deep_vgg, LOSS).network
+    objective = StyleObjective(
+        extractor, [as_tensor(painting)], ("relu2_2",), ("relu1_2",), {"style": 1.0}
+    )
+    clip, short = tmp_path / "clip.mp4", tmp_path / "short.mp4"
+    frames = [np.asarray(picture(1, 96, 96)) for _ in range(12)]
+    write_clip(clip, [40 * i for i in range(12)], size=(96, 96), shown=frames)
+    dimmed = [frame if i % 2 else frame // 2 for i, frame in enumerate(frames)]
+    write_clip(short, [40 * i for i in range(6)], size=(96, 96), shown=dimmed[:6])
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for number, frame in enumerate(dimmed):
+        Image.fromarray(frame).resize((192, 192)).save(folder / f"{number}.png")
+
+    def result(name: str, film: Path | None = None) -> ModelResult:
+        return ModelResult(
+            *(name, "–", lambda _, image: as_tensor(image), objective, "p", (painting_file,)),
+            film=None if film is None else lambda _: film,
+        )
+
+    painting_file = tmp_path / "p.png"
+    failures = Failures()
+    results = [
+        result("network"),
+        result("frames", folder),
+        result("short", short),
+        result("none", tmp_path / "none.mp4"),
+    ]
+    found = measure_videos(results, [clip], 64, 12, failures, Stop())
+    networks = found["clip"].networks
+    assert list(networks) == ["network", "frames", "short"]
+    assert networks["network"]["root"] < 0.02 and max(networks["network"]["moves"].values()) < 0.01
+    # Every second frame is half as bright: neighbours differ, and those ten frames apart do not.
+    dimmer = float(np.sqrt(np.square(frames[0] / 510).mean()))
+    assert networks["frames"]["root"] == pytest.approx(dimmer, rel=0.05)
+    assert networks["frames"]["mean_square"] == pytest.approx(dimmer**2, rel=0.1)
+    assert networks["frames"]["root_10_apart"] < 0.02 and networks["frames"]["moves"] == {}
+    assert networks["short"]["root_10_apart"] is None
+    assert failures.reasons[f"short on {clip}"].endswith(": ends after 6 frame(s)")
+    assert "none.mp4: no such file" in failures.reasons[f"none on {clip}"]
+    lines = video_table(results, found).splitlines()
+    assert lines[2].startswith("| the clip itself |  | 0.0")
+    assert (
+        lines[6].startswith("| none | p | – | – |") and lines[-1] == "| none | – | – | – | – | – |"
+    )
+    steadied = measure_videos(results[:1], [clip], 64, 12, failures, Stop(), steady=0.9)
+    assert steadied["clip"].networks["network"]["root"] < networks["network"]["root"]
+
+
+def test_where_films_of_clips_lie(tmp_path: Path) -> None:
+    clips = [tmp_path / "clips" / name for name in ("a.mp4", "b.mp4")]
+    films = tmp_path / "films"
+    for folder in (films, films / "b"):
+        folder.mkdir()
+    write_clip(films / "a.mov", [0, 40])
+    picture(1).save(films / "b" / "1.png")
+    config = EvaluateConfig(networks=[films], videos=clips)
+    assert film_of(films, config)(clips[0]) == films / "a.mov"
+    assert film_of(films, config)(clips[1]) == films / "b"
+    assert film_of(films / "a.mov", config)(clips[0]) == films / "a.mov"
+    with pytest.raises(FileNotFoundError, match="no film or folder of frames named as b.mp4"):
+        film_of(films / "a.mov", config)(clips[1])
+    alone = EvaluateConfig(networks=[films], videos=clips[1:])
+    assert film_of(films / "a.mov", alone)(clips[1]) == films / "a.mov"
+    assert film_of(films / "b", alone)(clips[1]) == films / "b"

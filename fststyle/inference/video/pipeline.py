@@ -13,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.images.noise import add_noise
+from fststyle.inference.steady import MotionFinder, SteadyStrokes
 from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.media import is_live
 from fststyle.inference.video.moving_pictures import GifTarget
@@ -111,6 +112,7 @@ def stylize_video(
     frames: bool = False,
     timed: bool = False,
     maps: Maps | None = None,
+    steady: float = 0.0,
 ) -> VideoResult:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
@@ -119,7 +121,7 @@ def stylize_video(
     ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
     rate factor. ``timed`` says that ``effect`` asks how far into the video frames lie: to know its
     end may take reading it through. ``maps`` are made beside the stylizing, in a thread of their
-    own.
+    own, as are motion and, as ``SteadyStrokes`` has it, averages along it for ``steady``.
 
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there; what was stopped, unless it is a recording, is called ``unfinished``.
@@ -137,9 +139,10 @@ def stylize_video(
             )
             named.append(name)
             stack.callback(writer.abandon)
-            encoders.append(BackgroundWriter(writer.put, writer.close))
+            put = steadied(writer.put, steady) if steady else writer.put
+            encoders.append(BackgroundWriter(put, writer.close))
             stack.callback(encoders[-1].abandon)
-        decoded = prefetch(with_noise(source, grain, maps))
+        decoded = prefetch(with_noise(source, grain, maps, MotionFinder() if steady else None))
         items = stack.enter_context(contextlib.closing(decoded))
         bar = stack.enter_context(
             tqdm(total=source.count or None, unit="frame", desc=printable(Path(source.source).name))
@@ -188,17 +191,36 @@ def stylize_video(
 
 
 def with_noise(
-    source: Source, levels: int, maps: Maps | None = None
+    source: Source,
+    levels: int,
+    maps: Maps | None = None,
+    find_motion: MotionFinder | None = None,
 ) -> Iterator["Frame | av.Packet[Any]"]:
-    """What ``source`` yields, its frames with grain, and with what ``maps`` tell of them without.
+    """What ``source`` yields, its frames with grain, and with what ``maps`` and ``find_motion``
+    tell of them without.
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
     for item in source:
         if isinstance(item, Frame):
-            told = maps(Image.fromarray(item.pixels)) if maps else None
-            item = item._replace(pixels=add_noise(item.pixels[None], levels)[0], map=told)
+            item = item._replace(
+                map=maps(Image.fromarray(item.pixels)) if maps else None,
+                motion=find_motion(item.pixels) if find_motion else None,
+                pixels=add_noise(item.pixels[None], levels)[0],
+            )
         yield item
+
+
+def steadied(put: Callable[[Any], None], steady: float) -> Callable[[Any], None]:
+    """``put`` for what it is given, frames averaged along their motion."""
+    strokes = SteadyStrokes(steady)
+
+    def put_steady(item: Any) -> None:
+        if isinstance(item, Frame):
+            item = item._replace(pixels=strokes(item.pixels, item.motion))
+        put(item)
+
+    return put_steady
 
 
 def report(result: VideoResult, source: str) -> str:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import numpy as np
@@ -12,6 +12,9 @@ from fststyle.inference.video.conversion import ColorSpace, Converter
 from fststyle.inference.video.deinterlace import Deinterlacer
 from fststyle.inference.video.media import film_streams, is_live, open_container
 from fststyle.inference.video.timeline import MICRO, Timeline
+
+if TYPE_CHECKING:
+    from fststyle.inference.steady import Motion
 
 EARLY = 32_000_000
 """Bytes of sound before the first frame that are kept; where there are more, files are read anew,
@@ -36,6 +39,7 @@ class Frame(NamedTuple):
         duration: for how long, in the same units; 0 where the file does not say.
         alpha: H×W uint8, 0 = transparent; None in sources without transparency.
         map: what was told of it, h×w float32; None where nothing was.
+        motion: since the frame before; None where none was looked for or found.
     """
 
     pixels: np.ndarray
@@ -43,6 +47,7 @@ class Frame(NamedTuple):
     duration: int = 0
     alpha: np.ndarray | None = None
     map: np.ndarray | None = None
+    motion: "Motion | None" = None
 
 
 class VideoSource:

@@ -1,0 +1,116 @@
+"""Strokes that stay on what they lie on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fststyle.config.infer import STEADY, StyleControls
+from fststyle.images.flow import warped
+from fststyle.inference.steady import Motion, MotionFinder, SteadyStrokes
+from fststyle.inference.stylizer import Stylizer
+from tests.conftest import picture, run_here, write_clip
+from tests.inference.video.clips import read
+
+RANDOM = np.random.default_rng(0)
+
+
+def seen(at: int, side: int = 96) -> np.ndarray:
+    """A camera's view that goes 3 pixels to the right from frame to frame."""
+    wide = np.asarray(picture(0, 160, side))
+    return np.ascontiguousarray(wide[:, 3 * at : 3 * at + 128])
+
+
+def test_the_motion_of_a_camera_is_found_and_a_cut_has_none() -> None:
+    find = MotionFinder()
+    assert find(seen(0)) is None
+    motion = find(seen(1))
+    assert motion is not None and motion.flow.shape == (*motion.kept.shape, 2)
+    inner = motion.flow[10:-10, 10:-10]
+    # Back to the frame before what is seen lies farther right.
+    assert np.median(inner[..., 0]) == pytest.approx(3, abs=0.3)
+    assert np.median(np.abs(inner[..., 1])) < 0.2
+    assert motion.kept[10:-10, 10:-10].mean() > 0.8 and motion.kept.max() <= 1
+    assert find(np.asarray(picture(5, 128, 96))) is None  # another scene
+    assert find(np.asarray(picture(5, 120, 96))) is None  # another size
+
+
+def test_what_flickers_is_averaged_along_the_motion() -> None:
+    find, strokes = MotionFinder(), SteadyStrokes(0.8)
+    flicker = RANDOM.integers(-40, 40, (12, 96, 128, 1))
+    frames = [seen(at) for at in range(8)]
+    pictures = [
+        (f.astype(int) + flicker[i]).clip(0, 255).astype(np.uint8) for i, f in enumerate(frames)
+    ]
+    steady = [strokes(shown, find(frame)) for shown, frame in zip(pictures, frames, strict=True)]
+    assert np.array_equal(steady[0], pictures[0]) and steady[0].dtype == np.uint8
+
+    def change(shown: list[np.ndarray]) -> float:
+        flow = np.zeros((96, 128, 2), np.float32)
+        flow[..., 0] = -3
+        along = warped(shown[-1], flow)
+        return float(np.abs(shown[-2].astype(float) - along)[12:-12, 12:-12].mean())
+
+    assert change(steady) < 0.4 * change(pictures)
+    # What stays is not dimmed, nor smeared: without flicker next to nothing changes.
+    find, strokes = MotionFinder(), SteadyStrokes(0.8)
+    for frame in frames:
+        still = strokes(frame, find(frame))
+    assert np.abs(still.astype(float) - frames[-1]).mean() < 1.5
+
+
+def test_what_is_new_is_taken_as_it_is() -> None:
+    kept = np.ones((20, 20), np.float32)
+    kept[:, 10:] = 0
+    strokes = SteadyStrokes(0.9)
+    before, after = (np.full((40, 40, 3), level, np.uint8) for level in (50, 150))
+    motion = Motion(np.zeros((20, 20, 2), np.float32), kept)
+    strokes(before, None)
+    shown = strokes(after, motion)
+    assert (shown[:, 24:] == 150).all() and (np.abs(shown[:, :16].astype(int) - 60) <= 1).all()
+    assert np.array_equal(strokes(before, None), before)  # after a cut
+    assert strokes(np.zeros((30, 30, 3), np.uint8), motion).shape == (30, 30, 3)
+
+
+def test_files_are_steadied_and_cameras_are_not_unless_asked() -> None:
+    assert StyleControls().steadiness(live=False) == STEADY
+    assert StyleControls().steadiness(live=True) == 0
+    assert StyleControls(steady=0.3).steadiness(live=True) == 0.3
+    assert StyleControls(strength=0.0, steady=0.3).steadiness(live=False) == 0
+
+
+def flickering(tmp_path: Path) -> Path:
+    clip = tmp_path / "clip.mp4"
+    shown = [
+        (np.asarray(picture(1, 64, 48)).astype(int) + level).clip(0, 255).astype(np.uint8)
+        for level in (0, 6, 0, 6, 0, 6)
+    ]
+    write_clip(clip, [40 * i for i in range(6)], shown=shown)
+    return clip
+
+
+def test_the_command_and_streams_steady_videos(
+    exported: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, model = flickering(tmp_path), exported(uint8=True)
+
+    def flicker(frames: list[np.ndarray]) -> float:
+        return float(np.abs(np.diff(np.stack(frames).astype(float), axis=0)).mean())
+
+    changes = {}
+    for steady in (0, 0.9):
+        target = tmp_path / f"{steady}.mp4"
+        status, error = run_here(
+            capsys,
+            *("infer", model, clip, "--output", target, "--steady", steady, "--quality", 0),
+        )
+        assert status == 0, error
+        changes[steady] = flicker([frame.pixels for frame in read(target)[1]])
+    assert changes[0.9] < 0.5 * changes[0]
+    stylizer = Stylizer(model)
+    frames = [frame.pixels for frame in read(clip)[1]]
+    streams = [flicker(list(stylizer.stream(frames, steady=part))) for part in (0.0, 0.9)]
+    assert streams[1] < 0.5 * streams[0]
+    status, error = run_here(capsys, "infer", model, clip, "--steady", 1)
+    assert status == 2 and "--steady must lie in [0, 0.95], not 1" in error
