@@ -115,7 +115,7 @@ COMMANDS: Commands = {
 
 TRAINING_PACKAGES = (
     *("torch", "torchvision", "safetensors", "onnxscript", "h5py"),
-    *("scipy", "skimage", "tensorboard", "psutil", "cv2"),
+    *("scipy", "skimage", "tensorboard", "psutil"),
 )
 """What ``fststyle[train]`` installs and stylizing does without."""
 

@@ -85,6 +85,7 @@ _SETTINGS: Mapping[str, Schema] = {
     "style_balance": _matches("sum|relative"),
     "loss_padding": _matches("mirror|zeros"),
     "optimizer": _matches("adam|muon"),
+    "stability_moves": _matches("camera|shifts"),
     "time": _matches(r"[\d.e+]+[smh]"),
     "widths": [_number],
     "content_layers": [_layer],

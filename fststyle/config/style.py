@@ -294,6 +294,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " loss that 1000 has with --style-balance sum",
         default=0.0,
     )
+    stability_moves: Literal["camera", "shifts"] = setting(
+        "what moves for the stability loss: the camera, by parts of pixels and more, turned, nearer"
+        " and past what is near, as in films; or the photo, by whole pixels",
+        default="camera",
+    )
     init: OptionalText = setting(
         "what to begin with: base, a network of many paintings that ships in two widths; none; or a"
         " trained style network of any painting",
@@ -322,6 +327,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         "loss_padding": "zeros",
         "map_input": False,
         "locality_weight": 0.0,
+        "stability_moves": "shifts",
     }
     """What runs did that were begun before there were these settings."""
 

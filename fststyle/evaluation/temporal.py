@@ -21,9 +21,9 @@ from fststyle.images.flow import followed, optical_flow, warped
 from fststyle.images.geometry import resize
 from fststyle.images.io import to_uint8
 from fststyle.images.noise import NOISE_LEVELS, add_noise
-from fststyle.inference.steady import MotionFinder, SteadyStrokes
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source, open_source
+from fststyle.inference.video.steady import MotionFinder, SteadyStrokes
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import distinct
 from fststyle.utils.signals import Stop

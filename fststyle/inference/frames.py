@@ -13,7 +13,7 @@ from fststyle.images.noise import add_noise
 from fststyle.utils.threads import prefetch
 
 if TYPE_CHECKING:  # a picture is done sooner without
-    from fststyle.inference.steady import Motion
+    from fststyle.inference.video.steady import Motion
 
 
 def stylize_array(
@@ -71,7 +71,7 @@ def _prepared(
 ) -> Iterator[Prepared]:
     find_motion = None
     if steady:
-        from fststyle.inference.steady import MotionFinder
+        from fststyle.inference.video.steady import MotionFinder
 
         find_motion = MotionFinder()
     for frame in frames:
@@ -91,7 +91,7 @@ def _run_batches(
 ) -> Generator[np.ndarray, None, None]:
     strokes = None
     if steady:
-        from fststyle.inference.steady import SteadyStrokes
+        from fststyle.inference.video.steady import SteadyStrokes
 
         strokes = SteadyStrokes(steady)
     for batch in _batches(frames, batch_size):

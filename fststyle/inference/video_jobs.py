@@ -11,13 +11,13 @@ from PIL import Image
 
 from fststyle.config import InferConfig
 from fststyle.images.noise import add_noise
-from fststyle.inference.steady import MotionFinder, SteadyStrokes
 from fststyle.inference.styles import open_stylizers
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.formats import check_video_name
 from fststyle.inference.video.live import Latest, TkWindow, show
 from fststyle.inference.video.pipeline import Effect, report, stylize_video
 from fststyle.inference.video.sources import open_source
+from fststyle.inference.video.steady import MotionFinder, SteadyStrokes
 from fststyle.inference.work import Job, output_is_folder
 from fststyle.utils.files import check_free
 from fststyle.utils.signals import watch_signals

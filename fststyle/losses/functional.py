@@ -219,6 +219,17 @@ def stability_loss(output: Tensor, moved: Tensor, move: tuple[int, int], margin:
 
 
 @_without_autocast
+def followed_loss(output: Tensor, moved: Tensor, valid: Tensor) -> Tensor:
+    """Mean square difference between ``output`` as a moved camera sees it and ``moved``, the output
+    of what that sees, N×C×H×W, where ``valid``, N×1×H×W, is 1; 0 where nothing is.
+
+    The temporal loss of Ruder et al. 2018, for motion that is known exactly.
+    """
+    square = (valid * (_wide(output) - _wide(moved)).square()).sum()
+    return square / (output.shape[1] * valid.sum()).clamp(min=1)
+
+
+@_without_autocast
 def ranking_loss(difference: Tensor, order: Tensor, valid: Tensor) -> Tensor:
     """Mean over pairs, then over images, of log(1 + exp(−r·d)), or d² where r = 0.
 

@@ -16,10 +16,11 @@ from fststyle.config import StyleTrainConfig
 from fststyle.data.loader import Batch
 from fststyle.depth.maps import colorize_together
 from fststyle.images.io import to_uint8, write_image
-from fststyle.losses.functional import stability_loss
+from fststyle.losses.functional import followed_loss, stability_loss
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_weight_map
 from fststyle.networks.transform import STRIDE, TransformNet
+from fststyle.training.camera import camera_move, drawn_relief, seen, with_noise
 from fststyle.training.content_weight import ContentWeight
 from fststyle.training.loop import to_device
 from fststyle.training.shifts import phase_crop, translate
@@ -31,8 +32,7 @@ from fststyle.utils.tensors import as_tensor
 STABILITY_PART = 0.5
 """Part of a batch that the network sees twice for the losses of stability and locality."""
 VALIDATION_STEP = 5
-"""The step whose change is seen in validation: a move by (1, 2) pixels. In training every step has
-another of the 15 that differ on the network's grid."""
+"""The step whose move is seen in validation."""
 CHANGED, BETWEEN = 0.4, 0.125
 """Parts of a picture's side: where its map is changed, and from there to where nothing may."""
 STABILITY_MARGIN = 16
@@ -106,16 +106,24 @@ class StyleTask:
         self, network: nn.Module, images: Tensor, weight_map: Tensor | None, count: int, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """N×3×H×W outputs; and of the first ``count`` images, of what has a weight, "stability":
-        what changes when they are moved; "locality": what changes where the map stays as it is when
-        it changes elsewhere. By how far and where follows from ``step``."""
+        what changes when they or the camera move; "locality": what changes where the map stays as
+        it is when it changes elsewhere. By how far and where follows from ``step``."""
         inputs = [images]
         if weight_map is not None and self.config.takes_map:
             inputs.append(weight_map)
         first = [x[:count] for x in inputs]
-        move = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
+        shift = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
+        move = None
         again: dict[str, list[Tensor]] = {}
-        if self.config.stability_weight:
-            again["stability"] = [translate(x, move) for x in first]
+        if self.config.stability_weight and self.config.stability_moves == "camera":
+            # Any map is a relief; of a photo's depth it is the photo's own.
+            random = torch.Generator().manual_seed(step)
+            relief = drawn_relief(first[0], random) if weight_map is None else weight_map[:count]
+            move = camera_move(relief, random)
+            moved = [seen(x, move).clamp(0, 1) for x in first]
+            again["stability"] = [with_noise(moved[0], random), *moved[1:]]
+        elif self.config.stability_weight:
+            again["stability"] = [translate(x, shift) for x in first]
         if self.config.locality_weight and len(inputs) > 1:
             changed, kept = change_of_map(first[1], step)
             again["locality"] = [first[0], changed]
@@ -127,8 +135,10 @@ class StyleTask:
         output, *others = both.split((len(images), *(count for _ in again)))
         terms: dict[str, Tensor] = {}
         for name, other in zip(again, others, strict=True):
-            if name == "stability":
-                terms[name] = stability_loss(output[:count], other, move, STABILITY_MARGIN)
+            if name == "stability" and move is not None:
+                terms[name] = followed_loss(seen(output[:count], move), other, move.valid)
+            elif name == "stability":
+                terms[name] = stability_loss(output[:count], other, shift, STABILITY_MARGIN)
             else:
                 terms[name] = stability_loss(output[:count][kept], other[kept], (0, 0), 0)
         return output, terms

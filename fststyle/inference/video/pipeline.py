@@ -13,12 +13,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.images.noise import add_noise
-from fststyle.inference.steady import MotionFinder, SteadyStrokes
 from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.media import is_live
 from fststyle.inference.video.moving_pictures import GifTarget
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
+from fststyle.inference.video.steady import MotionFinder, SteadyStrokes
 from fststyle.inference.video.writer import VideoTarget, copy_packet
 from fststyle.utils.console import printable
 from fststyle.utils.files import atomic_write

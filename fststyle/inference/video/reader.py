@@ -14,7 +14,7 @@ from fststyle.inference.video.media import film_streams, is_live, open_container
 from fststyle.inference.video.timeline import MICRO, Timeline
 
 if TYPE_CHECKING:
-    from fststyle.inference.steady import Motion
+    from fststyle.inference.video.steady import Motion
 
 EARLY = 32_000_000
 """Bytes of sound before the first frame that are kept; where there are more, files are read anew,

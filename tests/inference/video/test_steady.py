@@ -8,8 +8,8 @@ import pytest
 
 from fststyle.config.infer import STEADY, StyleControls
 from fststyle.images.flow import warped
-from fststyle.inference.steady import Motion, MotionFinder, SteadyStrokes
 from fststyle.inference.stylizer import Stylizer
+from fststyle.inference.video.steady import Motion, MotionFinder, SteadyStrokes
 from tests.conftest import picture, run_here, write_clip
 from tests.inference.video.clips import read
 
