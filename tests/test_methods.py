@@ -241,9 +241,9 @@ def test_networks_are_measured_side_by_side(
         assert sum(name in line for line in printed.err.splitlines()) == 1, name
     result = json.loads((tmp_path / "figures.json").read_text())
     pan = result["videos"]["clips"]["pan"]
-    assert pan["frames"] == 4 and pan["pairs"] == 3 and 0 < pan["own"] < 0.02
-    assert pan["errors"].keys() == pan["styles"].keys() == {"plain", "combined"}
-    assert min(*pan["errors"].values(), *pan["styles"].values()) > 0
+    assert pan["frames"] == 4 and pan["pairs"] == 3 and 0 < pan["own"]["root"] < 0.02
+    assert pan["networks"].keys() == {"plain", "combined"}
+    assert min(min(found["root"], found["style"]) for found in pan["networks"].values()) > 0
     assert "| the clip itself |  | 0.0" in printed.out and "| plain | painting | 0." in printed.out
     figures = result["paintings"]["painting"]
     one, two = figures["plain"], figures["combined"]

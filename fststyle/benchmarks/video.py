@@ -14,7 +14,7 @@ from fststyle.benchmarks.timing import Memory, percentiles, print_table, write_j
 from fststyle.checkpoints import STYLE, load
 from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.config.calls import from_settings
-from fststyle.config.infer import StyleControls
+from fststyle.config.infer import STEADY, StyleControls
 from fststyle.deployment.export import export_network
 from fststyle.images.noise import NOISE_LEVELS
 from fststyle.inference.maps import WeightMaps
@@ -70,7 +70,7 @@ def bench_video(config: BenchVideoConfig) -> None:
         memory = Memory()
         target = Path(folder, "out.mp4")
 
-        def whole(maps: WeightMaps | None) -> None:
+        def whole(maps: WeightMaps | None, steady: float = 0.0) -> None:
             stylize_video(
                 reopened(),
                 [target],
@@ -81,10 +81,12 @@ def bench_video(config: BenchVideoConfig) -> None:
                 grain=NOISE_LEVELS,
                 batch_size=config.batch_size,
                 maps=maps,
+                steady=steady,
             )
 
         with memory:
             rates["whole"] = count / _seconds(lambda: whole(None))
+        rates[f"whole, --steady {STEADY}"] = count / _seconds(lambda: whole(None, STEADY))
         if stylizer.mapped:
             depth = stylizer.weight_maps(StyleControls(), film=True)
             rates["whole, with depth"] = count / _seconds(lambda: whole(depth))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from fststyle.checkpoints import STYLE, load
@@ -56,7 +57,8 @@ def _figures(file: Path, name: str) -> dict[str, Any]:
         figures = {"photos": result["photos"], "size": result["size"], **means}
         if "videos" in result:
             clips = result["videos"]["clips"].values()
-            figures["warping error"] = sum(clip["errors"][name] for clip in clips) / len(clips)
+            roots = [clip["networks"][name]["root"] for clip in clips]
+            figures["warping error"] = mean(roots)
         return figures
     except StopIteration:
         raise ValueError(f"{file} has no figures of {name}: evaluate it first") from None

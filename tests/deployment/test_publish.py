@@ -46,7 +46,7 @@ def test_a_published_style_is_found_by_its_name(
     monkeypatch.chdir(tmp_path)
     figures, styles = tmp_path / "figures.json", tmp_path / "styles"
     measured = {"field": {"mean": {"style": 0.5, "content": 2.0}}}
-    clips = {clip: {"errors": {"field": e}} for clip, e in (("a", 0.125), ("b", 0.375))}
+    clips = {clip: {"networks": {"field": {"root": e}}} for clip, e in (("a", 0.125), ("b", 0.375))}
     found = {"photos": 3, "size": "64", "paintings": {"a": measured}, "videos": {"clips": clips}}
     figures.write_text(json.dumps(found))
     status, error = run_here(

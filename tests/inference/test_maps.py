@@ -179,7 +179,7 @@ def test_a_film_takes_the_film_of_its_maps(
     write_clip(tmp_path / "clip.mp4", [0, 40, 80], size=(96, 64), shown=frames)
     maps = [np.full((64, 96, 3), level, np.uint8) for level in (0, 255, 255)]
     write_clip(tmp_path / "maps.mp4", [0, 40, 80], size=(96, 64), shown=maps)
-    command = ["infer", model, tmp_path / "clip.mp4", "--frames", "--grain", 0]
+    command = ["infer", model, tmp_path / "clip.mp4", "--frames", "--grain", 0, "--steady", 0]
     for out, options in (
         ("film", ["--map", tmp_path / "maps.mp4"]),
         ("none", ["--map", "none"]),

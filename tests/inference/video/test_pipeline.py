@@ -223,7 +223,7 @@ def test_a_cross_fade_goes_from_style_to_style(
         ("faded", [*models, "--crossfade"]),
     ):
         target = tmp_path / f"{name}.mp4"
-        more = ("--output", target, "--quality", 1)
+        more = ("--output", target, "--quality", 1, "--steady", 0)
         styles = [m for m in given if m != "--crossfade"]
         flags = [m for m in given if m == "--crossfade"]
         status, error = run_here(capsys, "infer", *styles, clip, *flags, *more)
@@ -282,7 +282,9 @@ def test_real_clips_made_odd(
     if odd == "truncated":
         clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
     more = ["--codec", "libvpx-vp9", "--quality", 30] if odd == "silent webm" else []
-    status, error = run_here(capsys, "infer", models[0], clip, "--output", target, *more)
+    status, error = run_here(
+        capsys, "infer", models[0], clip, "--output", target, "--steady", 0, *more
+    )
     assert status == (1 if "cannot be read to its end" in error else 0), error
     (before, old), (after, new) = frames_of(clip), frames_of(target)
     assert len(old) == len(new) and (len(new) == 30 or odd == "truncated")
