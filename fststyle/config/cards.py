@@ -68,7 +68,7 @@ _SETTINGS: Mapping[str, Schema] = {
             *("calibrate", "dense_weight", "gradient_weight"),
             *("checkpoint_interval", "clip_grad", "compile", "content_weight", "depth_shift_free"),
             *("depth_full_size", "depth_part", "depth_weight", "distance", "dropout", "equal_gap"),
-            *("grid_shift", "loss_downscale", "lr"),
+            *("grain", "grid_shift", "loss_downscale", "lr"),
             *("lr_decay", "min_gap", "near_pairs", "one_shape", "pairs", "picture_interval"),
             "pictures",
             *("content_error", "vgg_part", "map_input", "locality_weight"),

@@ -288,6 +288,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " before they are compared, so that no weave is learnt that is bound to a grid; 0: whole",
         default=8,
     )
+    grain: int = setting(
+        "levels of 255 by which photos' pixels are made to differ before the network sees them, as"
+        " infer does: something for strokes to hold on to in plain surfaces, which moves with them",
+        default=4,
+    )
     stability_weight: float = setting(
         "weight of the stability loss, for steadier videos: a photo moved by some pixels is to give"
         " the same picture, moved; it takes something from the style. 60 has about the share in the"
@@ -316,6 +321,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             "batch_size": 4,
             "depth_part": 1.0,
             "grid_shift": 0,
+            "grain": 0,
             "map_input": False,
             "optimizer": "adam",
             "init": "none",
@@ -328,6 +334,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         "map_input": False,
         "locality_weight": 0.0,
         "stability_moves": "shifts",
+        "grain": 0,
     }
     """What runs did that were begun before there were these settings."""
 
@@ -356,6 +363,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             self.content_error is None or self.content_weight is None,
             "--content-error leads the weight that --content-weight fixes: leave out one of them",
         )
+        within(0, 64, self, "grain")
         within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
         at_least(0, self, "stability_weight", "locality_weight")
         check(

@@ -11,7 +11,7 @@ SHIFT, ANGLE, ZOOM = 6.0, 1.5, 0.03
 """Most that a camera moves sideways, in pixels, turns, in degrees, and comes nearer, in parts."""
 PARALLAX = 8.0
 """Most pixels by which what is nearest moves more than what is farthest."""
-NOISE = 2
+NOISE = 1
 """Levels of 255 by which a frame's pixels differ from those of the frame before."""
 EDGE, AROUND = 0.2, 2
 """Slope of the parallax, in pixels to one, from which something begins to hide something else, and
@@ -78,10 +78,13 @@ def seen(images: Tensor, move: CameraMove) -> Tensor:
     )
 
 
-def with_noise(images: Tensor, random: torch.Generator) -> Tensor:
-    """N×3×H×W in [0,1] with other noise, as every frame of a film has, grey and even."""
+def with_noise(images: Tensor, levels: float, random: torch.Generator) -> Tensor:
+    """N×3×H×W in [0,1] to the same, every pixel brighter or darker by up to ``levels`` of 255, all
+    channels alike, as ``images.noise`` does; with 0 levels ``images`` themselves."""
+    if not levels:
+        return images
     shape = (len(images), 1, *images.shape[-2:])
-    noise = (2 * torch.rand(shape, generator=random) - 1) * NOISE / 255
+    noise = (2 * torch.rand(shape, generator=random) - 1) * levels / 255
     return (images + noise.to(images.device)).clamp(0, 1)
 
 

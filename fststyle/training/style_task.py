@@ -20,7 +20,7 @@ from fststyle.losses.functional import followed_loss, stability_loss
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_weight_map
 from fststyle.networks.transform import STRIDE, TransformNet
-from fststyle.training.camera import camera_move, drawn_relief, seen, with_noise
+from fststyle.training.camera import NOISE, camera_move, drawn_relief, seen, with_noise
 from fststyle.training.content_weight import ContentWeight
 from fststyle.training.loop import to_device
 from fststyle.training.shifts import phase_crop, translate
@@ -107,8 +107,10 @@ class StyleTask:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """N×3×H×W outputs; and of the first ``count`` images, of what has a weight, "stability":
         what changes when they or the camera move; "locality": what changes where the map stays as
-        it is when it changes elsewhere. By how far and where follows from ``step``."""
-        inputs = [images]
+        it is when it changes elsewhere. By how far and where follows from ``step``, as does the
+        grain, which belongs to what is seen and moves along."""
+        random = torch.Generator().manual_seed(step)
+        inputs = [with_noise(images, self.config.grain, random)]
         if weight_map is not None and self.config.takes_map:
             inputs.append(weight_map)
         first = [x[:count] for x in inputs]
@@ -117,11 +119,10 @@ class StyleTask:
         again: dict[str, list[Tensor]] = {}
         if self.config.stability_weight and self.config.stability_moves == "camera":
             # Any map is a relief; of a photo's depth it is the photo's own.
-            random = torch.Generator().manual_seed(step)
             relief = drawn_relief(first[0], random) if weight_map is None else weight_map[:count]
             move = camera_move(relief, random)
             moved = [seen(x, move).clamp(0, 1) for x in first]
-            again["stability"] = [with_noise(moved[0], random), *moved[1:]]
+            again["stability"] = [with_noise(moved[0], NOISE, random), *moved[1:]]
         elif self.config.stability_weight:
             again["stability"] = [translate(x, shift) for x in first]
         if self.config.locality_weight and len(inputs) > 1:

@@ -95,9 +95,10 @@ def test_the_loss_is_of_what_does_not_move_along() -> None:
 def test_noise_is_small_grey_and_another_every_time() -> None:
     images = torch.full((2, 3, 32, 32), 0.5)
     drawn = random()
-    first, second = (with_noise(images, drawn) - images for _ in range(2))
-    assert 0.2 / 255 < first.std() < 2 / 255 and first.abs().max() <= 2 / 255 + 1e-6
+    first, second = (with_noise(images, 2, drawn) - images for _ in range(2))
+    assert 0.9 / 255 < first.std() < 1.4 / 255 and first.abs().max() <= 2 / 255 + 1e-6
     assert torch.equal(first[:, 0], first[:, 2]) and not torch.equal(first, second)
+    assert with_noise(images, 0, drawn) is images
 
 
 def test_most_of_a_crop_can_be_followed() -> None:
