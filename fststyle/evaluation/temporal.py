@@ -20,10 +20,10 @@ from fststyle.evaluation.moves import MOVES, move_errors
 from fststyle.images.flow import followed, optical_flow, warped
 from fststyle.images.geometry import resize
 from fststyle.images.io import to_uint8
-from fststyle.images.noise import NOISE_LEVELS, add_noise
+from fststyle.images.noise import NOISE_LEVELS
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source, open_source
-from fststyle.inference.video.steady import MotionFinder, SteadyStrokes
+from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import distinct
 from fststyle.utils.signals import Stop
@@ -245,7 +245,7 @@ def _shown(
     """Each frame, and what every network or film has of it, in [0,1]; adds to ``figures`` and
     ``own`` what is told of single frames."""
     strokes = {result.name: SteadyStrokes(steady) for result in networks if result.film is None}
-    find_motion = MotionFinder()
+    find_motion, grain = MotionFinder(), MovingGrain(NOISE_LEVELS)
     with contextlib.ExitStack() as stack:
         films = _films(networks, clip, failures, stack)
         source = stack.enter_context(contextlib.closing(_open(clip)))
@@ -253,8 +253,8 @@ def _shown(
             image = Image.fromarray(pixels)
             frame = np.asarray(resize(image, min(1.0, shorter / min(image.size))))
             size = frame.shape[1], frame.shape[0]
-            with_noise = Image.fromarray(add_noise(frame[None], NOISE_LEVELS)[0])
             motion = find_motion(frame) if steady else None
+            with_noise = Image.fromarray(grain(frame, motion))
             outputs: dict[str, np.ndarray] = {}
             for result in networks:
                 if result.film is None:

@@ -18,7 +18,7 @@ def optical_flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def warped(after: np.ndarray, flow: np.ndarray, filter: int = cv2.INTER_LINEAR) -> np.ndarray:
     """H×W×C of the same type: the values to which ``flow`` leads from every pixel; ``filter`` is
     OpenCV's, of what lies between pixels."""
-    across, down = (flow[..., i] + grid for i, grid in enumerate(_grid(*flow.shape[:2])))
+    across, down = (flow[..., i] + grid for i, grid in enumerate(pixel_grid(*flow.shape[:2])))
     return np.asarray(cv2.remap(after, across, down, filter, borderMode=cv2.BORDER_REPLICATE))
 
 
@@ -31,7 +31,7 @@ def followed(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
     size = _square(forward)
     undone = _square(forward + back) < 0.01 * (size + _square(back)) + 0.5
     slopes = sum(_square(slope) for slope in np.gradient(forward, axis=(0, 1)))
-    right, down = (forward[..., i] + grid for i, grid in enumerate(_grid(height, width)))
+    right, down = (forward[..., i] + grid for i, grid in enumerate(pixel_grid(height, width)))
     inside = (right >= 0) & (right <= width - 1) & (down >= 0) & (down <= height - 1)
     return undone & (slopes < 0.01 * size + 0.002) & inside
 
@@ -44,7 +44,7 @@ def _square(vectors: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def pixel_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """(x, y) of every pixel, H×W float32 each."""
     across, down = np.meshgrid(np.arange(width), np.arange(height))
     return across.astype(np.float32), down.astype(np.float32)

@@ -18,6 +18,14 @@ BAND = 256
 """Rows that are done at once; the grain repeats after so many rows and columns."""
 
 
+@lru_cache(maxsize=4)
+def grain_square(levels: int) -> np.ndarray:
+    """``BAND``×``BAND`` int16, read only: what is added to pixels; beside and below it repeats."""
+    square = np.random.default_rng(0).integers(-levels, levels + 1, (BAND, BAND)).astype(np.int16)
+    square.setflags(write=False)
+    return square
+
+
 def add_noise(frames: np.ndarray, levels: int) -> np.ndarray:
     """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``, 0 to
     255, all channels alike. With 0 levels ``frames`` themselves.
@@ -40,7 +48,6 @@ def add_noise(frames: np.ndarray, levels: int) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _band(width: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
     """``BAND``×``width``×3 uint8, of which one is added and the other subtracted."""
-    square = np.random.default_rng(0).integers(-levels, levels + 1, (BAND, BAND))
-    across = np.tile(square, (1, -(-width // BAND)))[:, :width, None]
+    across = np.tile(grain_square(levels), (1, -(-width // BAND)))[:, :width, None]
     grain = np.repeat(across, 3, 2)
     return grain.clip(0, None).astype(np.uint8), (-grain).clip(0, None).astype(np.uint8)

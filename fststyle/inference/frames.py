@@ -69,17 +69,22 @@ def _prepared(
     maps: Callable[[Image.Image], np.ndarray] | None,
     steady: float,
 ) -> Iterator[Prepared]:
-    find_motion = None
+    find_motion = moving_grain = None
     if steady:
-        from fststyle.inference.video.steady import MotionFinder
+        from fststyle.inference.video.steady import MotionFinder, MovingGrain
 
-        find_motion = MotionFinder()
+        find_motion, moving_grain = MotionFinder(), MovingGrain(grain)
     for frame in frames:
         check_frames(frame, dimensions=(3,))
         weight_map = maps(Image.fromarray(frame)) if maps else None
         motion = find_motion(frame) if find_motion else None
         # Without grain a copy, too: a decoder may use its buffer again.
-        pixels = add_noise(frame[None], grain)[0] if grain else frame.copy()
+        if not grain:
+            pixels = frame.copy()
+        elif moving_grain:
+            pixels = moving_grain(frame, motion)
+        else:
+            pixels = add_noise(frame[None], grain)[0]
         yield Prepared(pixels, weight_map, motion)
 
 

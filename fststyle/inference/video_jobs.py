@@ -10,14 +10,13 @@ import numpy as np
 from PIL import Image
 
 from fststyle.config import InferConfig
-from fststyle.images.noise import add_noise
 from fststyle.inference.styles import open_stylizers
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.formats import check_video_name
 from fststyle.inference.video.live import Latest, TkWindow, show
 from fststyle.inference.video.pipeline import Effect, report, stylize_video
 from fststyle.inference.video.sources import open_source
-from fststyle.inference.video.steady import MotionFinder, SteadyStrokes
+from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
 from fststyle.inference.work import Job, output_is_folder
 from fststyle.utils.files import check_free
 from fststyle.utils.signals import watch_signals
@@ -88,12 +87,13 @@ def show_or_record(config: InferConfig) -> int:
     maps = stylizer.weight_maps(config, Path(source), film=True)
 
     steady = config.steadiness(live=True)
-    find_motion, strokes = MotionFinder(), SteadyStrokes(steady)
+    find_motion, grain, strokes = MotionFinder(), MovingGrain(config.noise), SteadyStrokes(steady)
 
     def show_frame(frame: np.ndarray) -> np.ndarray:
         weight_map = maps(Image.fromarray(frame))[None] if maps else None
-        shown = effect(add_noise(frame[None], config.noise), weight_map)[0]
-        return strokes(shown, find_motion(frame)) if steady else shown
+        motion = find_motion(frame) if steady else None
+        shown = effect(grain(frame, motion)[None], weight_map)[0]
+        return strokes(shown, motion) if steady else shown
 
     if not config.show:
         output = Path(config.output)

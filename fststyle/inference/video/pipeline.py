@@ -12,13 +12,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from fststyle.images.noise import add_noise
 from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.media import is_live
 from fststyle.inference.video.moving_pictures import GifTarget
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
-from fststyle.inference.video.steady import MotionFinder, SteadyStrokes
+from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
 from fststyle.inference.video.writer import VideoTarget, copy_packet
 from fststyle.utils.console import printable
 from fststyle.utils.files import atomic_write
@@ -142,7 +141,7 @@ def stylize_video(
             put = steadied(writer.put, steady) if steady else writer.put
             encoders.append(BackgroundWriter(put, writer.close))
             stack.callback(encoders[-1].abandon)
-        decoded = prefetch(with_noise(source, grain, maps, MotionFinder() if steady else None))
+        decoded = prefetch(with_noise(source, grain, maps, steady=bool(steady)))
         items = stack.enter_context(contextlib.closing(decoded))
         bar = stack.enter_context(
             tqdm(total=source.count or None, unit="frame", desc=printable(Path(source.source).name))
@@ -194,20 +193,21 @@ def with_noise(
     source: Source,
     levels: int,
     maps: Maps | None = None,
-    find_motion: MotionFinder | None = None,
+    *,
+    steady: bool = False,
 ) -> Iterator["Frame | av.Packet[Any]"]:
-    """What ``source`` yields, its frames with grain, and with what ``maps`` and ``find_motion``
-    tell of them without.
+    """What ``source`` yields, its frames with grain, and with what ``maps`` tell of them without;
+    for ``steady`` strokes their motion, too, with which the grain moves.
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
+    find_motion, moving_grain = MotionFinder(), MovingGrain(levels)
     for item in source:
         if isinstance(item, Frame):
-            item = item._replace(
-                map=maps(Image.fromarray(item.pixels)) if maps else None,
-                motion=find_motion(item.pixels) if find_motion else None,
-                pixels=add_noise(item.pixels[None], levels)[0],
-            )
+            pixels = item.pixels
+            told = maps(Image.fromarray(pixels)) if maps else None
+            motion = find_motion(pixels) if steady else None
+            item = item._replace(map=told, motion=motion, pixels=moving_grain(pixels, motion))
         yield item
 
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from fststyle.images.flow import followed, optical_flow, warped
+from fststyle.images.flow import followed, optical_flow, pixel_grid, warped
+from fststyle.images.noise import BAND, add_noise, grain_square
 
 REDUCTION = 2
 """Pixels of a frame to one of those in which motion is looked for: a quarter of the time, and of 45
@@ -14,6 +15,8 @@ SIDES = (240, 480)
 """Least and most pixels of their longer side, whatever the reduction."""
 CHANGE = 0.06
 """Change of luminance along the motion, of [0,1], at which 1/e of what was there before is kept."""
+HELD = 0.2
+"""Belief in what was there before, as ``Motion`` has it, from which grain moves along."""
 CUT = 0.3
 """Where less than this part of a frame can be followed another scene begins."""
 
@@ -60,6 +63,40 @@ class MotionFinder:
         # Softly up to the edge of what can be followed, and nothing beyond it.
         kept = valid * cv2.blur(valid.astype(np.float32), (3, 3)) * np.exp(-change / CHANGE)
         return Motion(flow, kept.astype(np.float32))
+
+
+class MovingGrain:
+    """The grain of ``add_noise`` for the frames of one video, in their order, moved along with what
+    is seen: strokes in plain surfaces hold on to it.
+
+    Args:
+        levels: as ``add_noise`` has them.
+    """
+
+    def __init__(self, levels: int) -> None:
+        self.levels = levels
+        self._places = np.zeros((0, 0, 2), np.float32)  # in the grain, of the motion's pixels
+
+    def __call__(self, frame: np.ndarray, motion: Motion | None) -> np.ndarray:
+        """H×W×3 uint8, the next frame, to the same; where nothing goes before, its grain is that of
+        a picture."""
+        if not self.levels:
+            return frame
+        if motion is None:
+            self._places = np.zeros((0, 0, 2), np.float32)
+            return add_noise(frame[None], self.levels)[0]
+        height, width = frame.shape[:2]
+        rows, columns = motion.kept.shape
+        scale = np.divide((width, height), (columns, rows)).astype(np.float32)
+        own = (np.stack(pixel_grid(rows, columns), -1) + 0.5) * scale - 0.5
+        before = self._places if self._places.shape == own.shape else own
+        moved = warped(before, motion.flow)
+        self._places = np.where(motion.kept[..., None] > HELD, moved, own)
+        places = cv2.resize(self._places, (width, height), interpolation=cv2.INTER_LINEAR)
+        square = grain_square(self.levels)
+        across, down = (np.rint(places[..., i]).astype(np.int32) % BAND for i in (0, 1))
+        grain = cv2.merge([square[down, across]] * 3)
+        return np.asarray(cv2.add(frame, grain, dtype=cv2.CV_8U))
 
 
 class SteadyStrokes:

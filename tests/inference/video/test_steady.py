@@ -8,8 +8,9 @@ import pytest
 
 from fststyle.config.infer import STEADY, StyleControls
 from fststyle.images.flow import warped
+from fststyle.images.noise import add_noise
 from fststyle.inference.stylizer import Stylizer
-from fststyle.inference.video.steady import Motion, MotionFinder, SteadyStrokes
+from fststyle.inference.video.steady import Motion, MotionFinder, MovingGrain, SteadyStrokes
 from tests.conftest import picture, run_here, write_clip
 from tests.inference.video.clips import read
 
@@ -114,3 +115,20 @@ def test_the_command_and_streams_steady_videos(
     assert streams[1] < 0.5 * streams[0]
     status, error = run_here(capsys, "infer", model, clip, "--steady", 1)
     assert status == 2 and "--steady must lie in [0, 0.95], not 1" in error
+
+
+def test_grain_moves_with_what_is_seen_and_is_a_pictures_elsewhere() -> None:
+    grain, grey = MovingGrain(9), np.full((64, 96, 3), 120, np.uint8)
+    first = grain(grey, None)
+    assert np.array_equal(first, add_noise(grey[None], 9)[0])
+    kept = np.ones((32, 48), np.float32)
+    kept[:8] = 0  # what is new
+    flow = np.zeros((32, 48, 2), np.float32)
+    flow[..., 0] = 0.35  # times 2, what is seen moves to the left by 0.7 pixels a frame
+    moved = [grain(grey, Motion(flow, kept)) for _ in range(10)][-1]
+    assert np.array_equal(moved[20:-1, :80], first[20:-1, 7:87])
+    assert np.array_equal(moved[:14, :-1], first[:14, :-1])
+    assert np.array_equal(grain(grey, None), first)
+    assert MovingGrain(0)(grey, None) is grey
+    bright = MovingGrain(9)(np.full((64, 96, 3), 255, np.uint8), Motion(flow, kept))
+    assert bright.min() >= 246 and bright.max() == 255
