@@ -1,6 +1,6 @@
 """Motion between two pictures: where every pixel went, and which of them can be followed."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -43,7 +43,7 @@ def _square(vectors: np.ndarray) -> np.ndarray:
     return length
 
 
-@cache
+@lru_cache(maxsize=4)
 def pixel_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """(x, y) of every pixel, H×W float32 each."""
     across, down = np.meshgrid(np.arange(width), np.arange(height))

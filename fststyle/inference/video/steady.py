@@ -6,13 +6,15 @@ import cv2
 import numpy as np
 
 from fststyle.images.flow import followed, optical_flow, pixel_grid, warped
-from fststyle.images.noise import BAND, add_noise, grain_square
+from fststyle.images.noise import add_noise, grain_square
 
 REDUCTION = 2
 """Pixels of a frame to one of those in which motion is looked for: a quarter of the time, and of 45
 % less flicker 41 remain (640×360)."""
 SIDES = (240, 480)
 """Least and most pixels of their longer side, whatever the reduction."""
+LEAST = 16
+"""Pixels of their shorter side, below which flow cannot be looked for."""
 CHANGE = 0.06
 """Change of luminance along the motion, of [0,1], at which 1/e of what was there before is kept."""
 HELD = 0.2
@@ -46,7 +48,7 @@ class MotionFinder:
         least, most = SIDES
         longer = min(max(max(height, width) / REDUCTION, least), most, max(height, width))
         part = longer / max(height, width)
-        size = max(8, round(width * part)), max(8, round(height * part))
+        size = max(LEAST, round(width * part)), max(LEAST, round(height * part))
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         before, self._before = self._before, np.asarray(small)
         if before.shape != self._before.shape:
@@ -93,9 +95,10 @@ class MovingGrain:
         moved = warped(before, motion.flow)
         self._places = np.where(motion.kept[..., None] > HELD, moved, own)
         places = cv2.resize(self._places, (width, height), interpolation=cv2.INTER_LINEAR)
+        across, down = cv2.split(places)
         square = grain_square(self.levels)
-        across, down = (np.rint(places[..., i]).astype(np.int32) % BAND for i in (0, 1))
-        grain = cv2.merge([square[down, across]] * 3)
+        grain = cv2.remap(square, across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)
+        grain = cv2.merge([grain] * 3)
         return np.asarray(cv2.add(frame, grain, dtype=cv2.CV_8U))
 
 
