@@ -26,7 +26,7 @@ from tests.conftest import ROOT, picture, write_clip
 def files(tmp_path_factory: pytest.TempPathFactory, deep_vgg: Path) -> Path:
     """A folder with everything that the pages name."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("photos", "folder", "more", "unseen", "paintings", "frames", "depths"):
+    for name in ("photos", "folder", "more", "unseen", "paintings", "frames", "depths", "others"):
         (folder / name).mkdir()
     for number in range(8):
         picture(number, 72, 64).save(folder / "photos" / f"{number}.jpg")
@@ -39,7 +39,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, deep_vgg: Path) -> Path:
     picture(9, 72, 64).save(folder / "photo.jpg")
     for name in ("painting", "a", "b"):
         picture(99, 80, 64).save(folder / f"{name}.jpg")
-    write_clip(folder / "clip.mp4", [0, 40, 80])
+    for name in ("clip.mp4", "others/clip.mp4"):
+        write_clip(folder / name, [0, 40, 80])
     shutil.copy(deep_vgg, folder / "vgg.safetensors")
     save_file(narrow_vgg(), folder / "narrow.safetensors")
     _write_networks(folder)
