@@ -29,6 +29,8 @@ METHODS = ("plain", "weighted", "depth", "combined")
 LAYER_FACTORS = {"1": 0.3, "2": 0.5, "3": 2.0, "4": 2.0, "5": 2.0}
 """Of relative style errors, by VGG-19's block: all equal, the shallow layers end far below those of
 good networks and the deep ones, which hold the strokes, above."""
+STABILITY, STEADY_SIDE = 100.0, 64
+"""The stability loss's weight beside relative errors, and the smallest crops it is computed of."""
 CONTENT_ERROR = 0.65
 """Relative content error at relu4_3 of good networks: 0.55 to 0.71 for three paintings."""
 
@@ -293,11 +295,12 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " infer does: something for strokes to hold on to in plain surfaces, which moves with them",
         default=4,
     )
-    stability_weight: float = setting(
-        "weight of the stability loss, for steadier videos: a photo moved by some pixels is to give"
-        " the same picture, moved; it takes something from the style. 60 has about the share in the"
-        " loss that 1000 has with --style-balance sum",
-        default=0.0,
+    stability_weight: float | None = setting(
+        "weight of the stability loss: what the camera sees when it has moved is to give the same"
+        " picture, moved, so that videos flicker less and plain surfaces get no weave; 0: none"
+        f" (default: {STABILITY:g}, and 0 with --style-balance sum and in crops below"
+        f" {STEADY_SIDE} px)",
+        default=None,
     )
     stability_moves: Literal["camera", "shifts"] = setting(
         "what moves for the stability loss: the camera, by parts of pixels and more, turned, nearer"
@@ -322,6 +325,7 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             "depth_part": 1.0,
             "grid_shift": 0,
             "grain": 0,
+            "stability_weight": 0.0,
             "map_input": False,
             "optimizer": "adam",
             "init": "none",
@@ -367,8 +371,9 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
         at_least(0, self, "stability_weight", "locality_weight")
         check(
-            self.stability_weight == 0 or shorter >= 64,
-            f"--stability-weight needs an --image-size of at least 64, not {self.image_size}",
+            not self.stability_weight or shorter >= STEADY_SIDE,
+            f"--stability-weight needs an --image-size of at least {STEADY_SIDE}, not"
+            f" {self.image_size}",
         )
 
     @property
@@ -377,6 +382,14 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         if self.style_balance == "sum" or self.content_weight is not None:
             return None
         return CONTENT_ERROR if self.content_error is None else self.content_error
+
+    @property
+    def steady_weight(self) -> float:
+        """The stability loss's weight."""
+        if self.stability_weight is not None:
+            return self.stability_weight
+        wanted = self.style_balance == "relative" and min(self.crop_size) >= STEADY_SIDE
+        return STABILITY if wanted else 0.0
 
     @property
     def takes_map(self) -> bool:

@@ -88,8 +88,12 @@ class StyleTask:
             objective.weights["content"] = weight = self.content_weight().clone()
             self.content_weight.update(objective.content_error(terms))
         loss = objective.weighted_sum(terms)
+        factors = {
+            "stability": self.config.steady_weight,
+            "locality": self.config.locality_weight,
+        }
         for name, change in changes.items():
-            loss = loss + getattr(self.config, f"{name}_weight") * change
+            loss = loss + factors[name] * change
         terms |= changes
         if self.content_weight is not None:
             terms["content_weight"] = weight
@@ -117,13 +121,13 @@ class StyleTask:
         shift = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
         move = None
         again: dict[str, list[Tensor]] = {}
-        if self.config.stability_weight and self.config.stability_moves == "camera":
+        if self.config.steady_weight and self.config.stability_moves == "camera":
             # Any map is a relief; of a photo's depth it is the photo's own.
             relief = drawn_relief(first[0], random) if weight_map is None else weight_map[:count]
             move = camera_move(relief, random)
             moved = [seen(x, move).clamp(0, 1) for x in first]
             again["stability"] = [with_noise(moved[0], NOISE, random), *moved[1:]]
-        elif self.config.stability_weight:
+        elif self.config.steady_weight:
             again["stability"] = [translate(x, shift) for x in first]
         if self.config.locality_weight and len(inputs) > 1:
             changed, kept = change_of_map(first[1], step)

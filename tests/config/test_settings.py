@@ -15,6 +15,7 @@ from fststyle.config import (
     from_options,
     to_json,
 )
+from fststyle.config.style import STABILITY
 
 NEEDED: dict[str, Any] = {"style": (Path("a.jpg"),), "content": Path("photos"), "name": "x"}
 
@@ -88,8 +89,10 @@ def test_a_depth_run_begun_before_there_was_a_setting_goes_on_as_it_began() -> N
 
 def test_a_run_begun_before_there_was_a_setting_goes_on_as_it_began() -> None:
     began = to_json(StyleTrainConfig(**NEEDED, content_weight=1.0))
-    del began["optimizer"], began["style_balance"], began["loss_padding"]
+    for younger in ("optimizer", "style_balance", "loss_padding", "grain", "stability_moves"):
+        del began[younger]
     resumed = from_json(StyleTrainConfig, began)
+    assert (resumed.grain, resumed.stability_moves) == (0, "shifts")
     assert (resumed.optimizer, resumed.style_balance) == ("adam", "sum")
     assert resumed.wanted_error is None and resumed.layer_factors == (1.0, 1.0, 1.0, 1.0)
     assert resumed.loss_padding == "zeros"
@@ -108,6 +111,23 @@ def test_the_content_error_leads_where_no_weight_is_fixed(
     options: dict[str, Any], error: float | None
 ) -> None:
     assert StyleTrainConfig(**NEEDED, **options).wanted_error == error
+
+
+@pytest.mark.parametrize(
+    ("options", "weight"),
+    [
+        ({}, STABILITY),
+        ({"image_size": "64x80"}, STABILITY),
+        ({"image_size": "63x80"}, 0),
+        ({"style_balance": "sum"}, 0),
+        ({"style_balance": "sum", "stability_weight": 7.0}, 7),
+        ({"stability_weight": 0.0}, 0),
+    ],
+)
+def test_strokes_are_steady_unless_losses_are_the_papers_or_crops_small(
+    options: dict[str, Any], weight: float
+) -> None:
+    assert StyleTrainConfig(**NEEDED, **options).steady_weight == weight
 
 
 def test_a_content_error_and_what_contradicts_it_are_refused() -> None:
