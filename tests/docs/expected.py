@@ -108,7 +108,7 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     (
         "train .*--method weighted",
         run("my_style", "530x200 RGB"),
-        r"1 steps; content \S+, content_error \S+, style \S+, locality \S+\n",
+        r"1 steps; content \S+, content_error \S+, style \S+, stability \S+, locality \S+\n",
     ),
     ("train .*--style-blend", run("blend"), "runs/blend/blend.safetensors: 1 steps"),
     ("--stability-weight", RUN, TRAINED + r", stability \S+"),
