@@ -60,7 +60,7 @@ def camera_move(relief: Tensor, random: torch.Generator) -> CameraMove:
     moved = turned
     relief = relief.float()
     for _ in range(REFINEMENTS):
-        near = F.grid_sample(relief, moved / half, padding_mode="border", align_corners=True)
+        near = _sampled(relief, moved / half, "bilinear", "border")
         by_relief = parallax * (near[:, 0, ..., None] - 0.5)
         moved = turned + by_relief
     inside = ((moved.abs() < half - MARGIN).all(-1))[:, None].float()
@@ -73,9 +73,7 @@ def camera_move(relief: Tensor, random: torch.Generator) -> CameraMove:
 def seen(images: Tensor, move: CameraMove) -> Tensor:
     """N×C×H×W images as the moved camera sees them, float32; what lies beyond their borders is
     mirrored. By a bicubic filter: a linear one would blur, and pay for blurred pictures."""
-    return F.grid_sample(
-        images.float(), move.grid, mode="bicubic", padding_mode="reflection", align_corners=True
-    )
+    return _sampled(images.float(), move.grid, "bicubic", "reflection")
 
 
 def with_noise(images: Tensor, levels: float, random: torch.Generator) -> Tensor:
@@ -94,6 +92,14 @@ def drawn_relief(images: Tensor, random: torch.Generator) -> Tensor:
     size = images.shape[-2:]
     hills = F.interpolate(coarse, size, mode="bicubic", align_corners=True).clamp(0, 1)
     return hills.to(images.device)
+
+
+def _sampled(images: Tensor, grid: Tensor, mode: str, padding_mode: str) -> Tensor:
+    device = images.device
+    if device.type not in ("cpu", "cuda"):  # Apple's has neither bicubic filters nor gradients
+        images, grid = images.cpu(), grid.cpu()
+    sampled = F.grid_sample(images, grid, mode=mode, padding_mode=padding_mode, align_corners=True)
+    return sampled.to(device)
 
 
 def _without_edges(offsets: Tensor) -> Tensor:
