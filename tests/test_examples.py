@@ -200,7 +200,7 @@ def test_a_training_on_two_nodes_matches_one_process(
     train_options: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nodes are processes of this machine, each with a ``torchrun`` of its own."""
-    train_options += ["--steps", 5]
+    train_options += ["--steps", 5, "--grain", 0]  # of which every process has its own
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

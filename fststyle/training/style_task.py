@@ -74,7 +74,9 @@ class StyleTask:
         """As ``training.loop.Task`` says; ``targets`` are weight maps."""
         count = math.ceil(len(images) * STABILITY_PART)
         weight_map = self.weight_map(images, targets)
-        output, changes = self.stylized(network, images, weight_map, count, step)
+        # Of the step and the process, as everything at random.
+        random = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        output, changes = self.stylized(network, images, weight_map, count, step, random)
         weights = self.weights(weight_map)
         shift = self.config.grid_shift * self.config.loss_downscale
         objective = self.current_objective()
@@ -107,13 +109,18 @@ class StyleTask:
         return self.objective
 
     def stylized(
-        self, network: nn.Module, images: Tensor, weight_map: Tensor | None, count: int, step: int
+        self,
+        network: nn.Module,
+        images: Tensor,
+        weight_map: Tensor | None,
+        count: int,
+        step: int,
+        random: torch.Generator,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """N×3×H×W outputs; and of the first ``count`` images, of what has a weight, "stability":
         what changes when they or the camera move; "locality": what changes where the map stays as
-        it is when it changes elsewhere. By how far and where follows from ``step``, as does the
-        grain, which belongs to what is seen and moves along."""
-        random = torch.Generator().manual_seed(step)
+        it is when it changes elsewhere. By how far and where follows from ``step`` and ``random``,
+        as does the grain, which belongs to what is seen and moves along."""
         inputs = [with_noise(images, self.config.grain, random)]
         if weight_map is not None and self.config.takes_map:
             inputs.append(weight_map)
@@ -187,6 +194,7 @@ class StyleTask:
         sums: dict[str, float] = {}
         rows: list[list[Tensor]] = []
         size = self.config.batch_size
+        random = torch.Generator().manual_seed(VALIDATION_STEP)
         for start in range(0, len(self.val.images), size):
             part = slice(start, start + size)
             content = to_device(self.val.images[part], self.device)
@@ -196,7 +204,7 @@ class StyleTask:
             )
             with autocast(self.device, self.precision):
                 output, changes = self.stylized(
-                    state.network, content, weight_map, len(content), VALIDATION_STEP
+                    state.network, content, weight_map, len(content), VALIDATION_STEP, random
                 )
                 terms = {**self.objective(output, content, self.weights(weight_map)), **changes}
             for name, term in terms.items():
