@@ -29,7 +29,7 @@ METHODS = ("plain", "weighted", "depth", "combined")
 LAYER_FACTORS = {"1": 0.3, "2": 0.5, "3": 2.0, "4": 2.0, "5": 2.0}
 """Of relative style errors, by VGG-19's block: all equal, the shallow layers end far below those of
 good networks and the deep ones, which hold the strokes, above."""
-STABILITY, STEADY_SIDE = 200.0, 64
+STABILITY, STEADY_SIDE = 100.0, 64
 """The stability loss's weight beside relative errors, and the smallest crops it is computed of."""
 CONTENT_ERROR = 0.65
 """Relative content error at relu4_3 of good networks: 0.55 to 0.71 for three paintings."""
