@@ -19,7 +19,7 @@ for style in ${STYLES:-great_wave the_scream}; do
       "$PYTHON" -m fststyle train --style "$A/styles/$style.jpg" --content "$A/photos_free/image" \
         --val "$A/photos/val" --name "$name" --run-dir "$OUT/$name" --method $method \
         --width "$width" --steps "$STEPS" --image-size 256 --batch-size 1 --style-size 512 \
-        --locality-weight "${LOCALITY:-0}"
+        --locality-weight "${LOCALITY:-0}" --stability-weight "${STABILITY:-0}" --grain "${GRAIN:-0}"
     done
     # Words: names have no blanks.
     "$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --style "$A/styles/$style.jpg" \

@@ -12,7 +12,7 @@ BASE=${BASE:-1200}
 STEPS=${STEPS:-800}
 SIZE=${SIZE:-128}
 # The losses and the optimizer that these figures were measured with, before there were others.
-PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros"
+PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros --grain 0 --stability-moves shifts"
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 fststyle() { "$PYTHON" -m fststyle "$@"; }

@@ -15,7 +15,8 @@ fststyle() { "$PYTHON" -m fststyle "$@"; }
 while read -r painting size error; do
   fststyle train --resume --style "$A/styles/$painting.jpg" --content "$A/photos_free/image" \
     --val "$A/photos/val" --name "$painting" --run-dir "$OUT/$painting" --method plain \
-    --time "$TIME" --batch-size 1 --style-size "$size" --content-error "$error" < /dev/null
+    --time "$TIME" --batch-size 1 --style-size "$size" --content-error "$error" \
+    --stability-weight 0 --grain 0 < /dev/null # as measured, before these were on by default
   fststyle evaluate "$OUT/$painting/$painting.safetensors" "$PEERS/$painting" \
     --photos "$A/content" --style "$A/styles/$painting.jpg" --size 512 \
     --json "$OUT/$painting.json" --sheet "$OUT/$painting.jpg" --overwrite < /dev/null

@@ -16,7 +16,7 @@ STEPS=${STEPS:-1200}
 LIVE_STEPS=${LIVE_STEPS:-1400}
 HISTORY=${HISTORY:-}
 # The losses and the optimizer that these figures were measured with, before there were others.
-PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros"
+PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --depth-weight 8 --optimizer adam --loss-padding zeros --grain 0 --stability-moves shifts"
 A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
@@ -38,10 +38,10 @@ networks=""
 for name in $STYLES; do
   facts "$name"
   networks="$networks $OUT/$name/$name.safetensors"
-  if [ "$name" = great_wave ]; then # with maps, by today's defaults
+  if [ "$name" = great_wave ]; then # with maps
     fststyle train --resume --style "$A/styles/$file.jpg" --content "$A/photos_free/image" \
       --val "$A/photos/val" --name "$name" --run-dir "$OUT/$name" --method weighted \
-      --content-error 0.68 --time "${TIME:-38m}" --locality-weight 0
+      --content-error 0.68 --time "${TIME:-38m}" --locality-weight 0 --stability-weight 0 --grain 0
     continue
   fi
   look="--width 32 --style-weight 8 --steps $STEPS" init="--init none"

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-experiments/widths}
 # The losses and the optimizer that these figures were measured with, before there were others.
-PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --style-weight 4 --depth-weight 8 --optimizer adam --init none --loss-padding zeros"
+PAPERS="--no-map-input --alpha-min 0.2 --style-balance sum --content-layers relu2_2 --style-weight 4 --depth-weight 8 --optimizer adam --init none --loss-padding zeros --grain 0 --stability-moves shifts"
 A=$FSTSTYLE_ASSETS
 mkdir -p "$OUT"
 networks=""

@@ -70,6 +70,10 @@ class EvaluateConfig(
         check(
             bool(self.photos or self.videos), "--photos FOLDER or --videos FILE is needed, or both"
         )
+        check(
+            bool(self.videos) or not self.steady,
+            "--steady is about videos: add --videos FILE, or leave it out",
+        )
         for name in ("sheet", "depth_network", "second_depth"):
             check(
                 self.photos is not None or getattr(self, name) is None,

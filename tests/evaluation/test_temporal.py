@@ -56,6 +56,10 @@ def test_what_cannot_be_measured_is_said_before_anything_is_loaded(
         ((network, "--videos", tmp_path), "no picture in it or below it"),
         ((clip, "--videos", clip), "clip.mp4 does not say what it was trained on: add --style"),
         ((clip, "--videos", clip, "--photos", tmp_path), "no picture in it"),
+        (
+            (network, "--photos", tmp_path, "--steady", 0.5),
+            "--steady is about videos: add --videos",
+        ),
     ):
         status, error = run_here(capsys, "evaluate", *arguments)
         assert status == 2 and message in error and error.count("\n") == 1
