@@ -1,7 +1,8 @@
 #!/usr/bin/env sh
 # What a map at run time gains: networks of two paintings and two widths with maps and without, of
 # the same training, on 64 photos not trained on. Needs FSTSTYLE_ASSETS. An hour on 2 CPU cores with
-# bfloat16; what is there is not made again.
+# bfloat16; what is there is not made again. METHODS="weighted combined" compares these two, DEPTH is
+# the network that tells the pictures' depth.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -12,7 +13,7 @@ A=$FSTSTYLE_ASSETS
 for style in ${STYLES:-great_wave the_scream}; do
   for width in ${WIDTHS:-32 8}; do
     networks=
-    for method in plain weighted; do
+    for method in ${METHODS:-plain weighted}; do
       name=${style}_${width}_$method
       networks="$networks $OUT/$name/$name.safetensors"
       [ -f "$OUT/$name/$name.safetensors" ] && continue
@@ -22,8 +23,8 @@ for style in ${STYLES:-great_wave the_scream}; do
         --locality-weight "${LOCALITY:-0}" --stability-weight "${STABILITY:-0}" --grain "${GRAIN:-0}"
     done
     # Words: names have no blanks.
-    "$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" --style "$A/styles/$style.jpg" \
-      --json "$OUT/${style}_$width.json" --sheet "$OUT/${style}_$width.jpg" \
-      --overwrite
+    "$PYTHON" -m fststyle evaluate $networks --photos "$A/photos/val" \
+      --style "$A/styles/$style.jpg" --depth-network "${DEPTH:-vgg_head}" \
+      --json "$OUT/${style}_$width.json" --sheet "$OUT/${style}_$width.jpg" --overwrite
   done
 done

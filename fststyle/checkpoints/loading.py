@@ -18,6 +18,7 @@ from fststyle.checkpoints.depth import (
     file_id,
     transformers_id,
 )
+from fststyle.checkpoints.exported import read_exported
 from fststyle.checkpoints.files import has_card, load_tensors
 from fststyle.checkpoints.foreign_files import read_arrays, read_tensors
 from fststyle.checkpoints.published_hourglass import from_published_order
@@ -31,7 +32,7 @@ from fststyle.networks.depth_head import VGGDepthHead
 from fststyle.networks.transform import TransformNet
 from fststyle.networks.transformers_depth import load_transformers_depth
 from fststyle.networks.vgg import VGG19Features
-from fststyle.utils.pretrained import CHECKPOINTS
+from fststyle.utils.pretrained import CHECKPOINTS, shipped_styles
 
 STYLE: Final = "style network"
 """From a photo to a picture."""
@@ -110,6 +111,9 @@ FOLDERS = {"base": STYLE, "styles": STYLE, "depth": DEPTH, "loss": LOSS}
 """What the networks that ship are for, by the folder of their files."""
 
 TRANSFORMERS = "transformers:"
+FOREIGN_SUFFIXES = (".pth", ".pt", ".model", ".npz", ".t7")
+SUFFIXES = (".safetensors", ".onnx", *FOREIGN_SUFFIXES)
+"""Of the files that networks come in."""
 
 
 @overload
@@ -136,11 +140,11 @@ def load(
     """The network of ``source``, ready to run.
 
     Args:
-        source: a file: .safetensors of ours or with VGG-19's weights; .pth, .pt, .model or .npz of
-            pytorch/examples; .pth or .pt with VGG-19's weights by torchvision's names, or with the
-            published hourglass; .t7 with the latter. Or the name of a network that ships, such as
-            "great_wave", "hourglass" or "small"; "vgg19"; "transformers:NAME" with a Hugging Face
-            depth model or its folder.
+        source: a file: .safetensors of ours or with VGG-19's weights; .onnx with an exported style;
+            .pth, .pt, .model or .npz of pytorch/examples; .pth or .pt with VGG-19's weights by
+            torchvision's names, or with the published hourglass; .t7 with the latter. Or the name
+            of a network that ships, such as "great_wave", "hourglass" or "small"; "vgg19";
+            "transformers:NAME" with a Hugging Face depth model or its folder.
         expected: STYLE, DEPTH, LOSS: what it may be; anything by default.
         vgg_weights: file of VGG-19's weights, for "vgg19" and for heads on it. By default that in
             $FSTSTYLE_ASSETS, or torchvision's, which is downloaded where it is not at hand.
@@ -194,7 +198,8 @@ def _file_named(name: str, expected: tuple[str, ...]) -> Path:
 
 def shipped() -> dict[str, Path]:
     """The files of the networks that ship, by name."""
-    return {path.stem: path for path in sorted(CHECKPOINTS.glob("*/*.safetensors"))}
+    others = {path.stem: path for path in sorted(CHECKPOINTS.glob("*/*.safetensors"))}
+    return {**others, **shipped_styles()}
 
 
 def read_network(path: Path, *expected: str) -> tuple[str, nn.Module, dict[str, Any]]:
@@ -204,11 +209,10 @@ def read_network(path: Path, *expected: str) -> tuple[str, nn.Module, dict[str, 
     """
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        raise ValueError(
-            f"{path}: an exported network, which infer and fststyle.load_style open; here the file"
-            " is needed that it was exported from"
-        )
-    if suffix in (".pth", ".pt", ".model", ".npz", ".t7"):
+        if expected and STYLE not in expected:
+            raise ValueError(f"{path}: an exported network, where a {' or '.join(expected)} is due")
+        return "transform", *read_exported(path)
+    if suffix in FOREIGN_SUFFIXES:
         return _read_foreign(path, _read_tensors_of(path), expected)
     if suffix == ".safetensors" and LOSS in (expected or (LOSS,)) and not has_card(path):
         tensors = read_tensors(path)

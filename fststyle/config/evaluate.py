@@ -30,9 +30,9 @@ class EvaluateConfig(
     """``evaluate``: style networks side by side, on photos and videos they never saw."""
 
     networks: Paths = setting(
-        "styles that ship, NAME.safetensors, pytorch/examples networks (.pth, .npz), or folders of"
-        " pictures named as the photos, optimize's or another program's; for --videos films, or"
-        " folders of films or frames, named as the clips",
+        "styles that ship, NAME.safetensors, NAME.onnx, pytorch/examples networks (.pth, .npz), or"
+        " folders of pictures named as the photos, optimize's or another program's; for --videos"
+        " films, or folders of films or frames, named as the clips",
         kw_only=False,
     )
     photos: OptionalPath = setting("folder of photos, searched recursively", default=None)

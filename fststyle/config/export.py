@@ -63,7 +63,7 @@ class ExportConfig(VGGSettings):
 
 
 class PublishConfig(Settings):
-    """``publish``: a trained style as a pair of files to give away."""
+    """``publish``: a trained style as a file to give away."""
 
     checkpoint: FilePath = setting("NAME.safetensors of a trained style", kw_only=False)
     title: str = setting("the painting's")
@@ -73,7 +73,7 @@ class PublishConfig(Settings):
     note: str | None = setting("what else they should know: data, sources", default=None)
     figures: OptionalPath = setting("what evaluate --json wrote of it", default=None)
     output: FilePath = setting(
-        "folder for the two files (default: where infer finds styles by name)",
+        "folder for the file (default: where infer finds styles by name)",
         default=CHECKPOINTS / "styles",
     )
-    overwrite: bool = setting("replace the files where they exist", default=False)
+    overwrite: bool = setting("replace the file where it exists", default=False)

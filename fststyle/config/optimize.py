@@ -42,7 +42,7 @@ class OptimizeConfig(NearFarControls, ObjectiveConfig, DeviceSettings):
     )
     init: Text = setting(
         "what to begin with: content, noise, a style that ships, a trained network"
-        " (NAME.safetensors) or a picture",
+        " (NAME.safetensors, NAME.onnx) or a picture",
         default="content",
     )
     keep_color: bool = setting(

@@ -245,7 +245,9 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     )
     style_weight: float = setting("weight of the style loss", default=1.0)
     depth_weight: float = setting(
-        "weight of the depth loss (methods depth and combined)", default=2.0
+        "weight of the depth loss (methods depth and combined): the relief that it keeps it takes"
+        " from the style, and from what a weight map can do",
+        default=0.5,
     )
     alpha_min: float = setting(
         "factor on the content loss where the weight map is 0 (weighted and combined)", default=0.1

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from fststyle.checkpoints import DEPTH, STYLE, load
+from fststyle.checkpoints.loading import SUFFIXES
 from fststyle.config import ExportConfig, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.config.cards import KEY, public
@@ -25,6 +26,7 @@ from fststyle.deployment.verify import (
     run_in_onnxruntime,
 )
 from fststyle.images.find import find_images
+from fststyle.networks.transform import rounded_for_float16
 from fststyle.utils.files import atomic_write, check_free, check_suffix, names_folder
 from fststyle.utils.version import __version__
 
@@ -98,14 +100,10 @@ def _output(config: ExportConfig) -> Path:
     name = f"{config.checkpoint.stem}.onnx"
     if config.output is None:
         return config.checkpoint.with_name(name)
-    if names_folder(config.output, NAMES):
+    if names_folder(config.output, SUFFIXES):
         return Path(config.output, name)
     check_suffix(Path(config.output), ".onnx")
     return Path(config.output)
-
-
-NAMES = (".onnx", ".safetensors", ".pth", ".pt", ".model", ".npz", ".t7")
-"""Suffixes of files, beside which a name is taken for that of a folder."""
 
 
 def export_network(
@@ -130,7 +128,8 @@ def export_network(
     Returns, by engine, how far its pictures are from torch's, or why it cannot run the file.
     Raises ValueError, and leaves no file, where ONNX Runtime's are not torch's.
     """
-    wrapper = ExportWrapper(network, uint8, fp16)
+    stored = rounded_for_float16(network) if fp16 or half else network
+    wrapper = ExportWrapper(stored, uint8, fp16)
     if fp16:
         # ONNX Runtime's CPU provider widens to float32, and sees no overflow.
         in_half = compare(wrapper, network, run_in_half(wrapper), size)

@@ -6,8 +6,6 @@ from statistics import mean
 from typing import Any
 
 from fststyle.checkpoints import STYLE, load
-from fststyle.checkpoints.files import halved
-from fststyle.checkpoints.style import save_transform
 from fststyle.config import PublishConfig
 from fststyle.config.calls import from_settings
 from fststyle.deployment.export import export_network
@@ -16,21 +14,19 @@ from fststyle.utils.files import check_file, check_free
 
 @from_settings(PublishConfig)
 def publish(config: PublishConfig) -> None:
-    """``fststyle publish``: NAME.safetensors with float16 kernels and NAME.onnx with half-precision
-    arithmetic and bytes in and out, both with the same card.
+    """``fststyle publish``: NAME.onnx with half-precision arithmetic, bytes in and out, and a card
+    that says whose painting it is. It is the only file that a style needs: ``checkpoints.load``
+    reads the network back from it.
 
     Raises OSError or ValueError with the reason, and writes nothing, where the network or its
     figures cannot be read, float16 cannot hold it, or a file would be overwritten.
     """
     name = config.checkpoint.stem
-    published, exported = (
-        config.output / f"{name}{suffix}" for suffix in (".safetensors", ".onnx")
-    )
-    if published.resolve() == config.checkpoint.resolve():
-        raise ValueError(f"{published} would be overwritten: give another --output")
-    check_free([published, exported], config.overwrite)
+    output = config.output / f"{name}.onnx"
+    if output.resolve() == config.checkpoint.resolve():
+        raise ValueError(f"{output} would be overwritten: give another --output")
+    check_free([output], config.overwrite)
     model = load(config.checkpoint, STYLE)
-    network = model.network
     card = {
         **model.card,
         "painting": {"title": config.title, "painter": config.painter, "year": config.year},
@@ -40,11 +36,8 @@ def publish(config: PublishConfig) -> None:
             card[key] = getattr(config, key)
     if config.figures:
         card["figures"] = _figures(config.figures, name)
-    halved(network.state_dict(), config.checkpoint)  # raises before the first file is written
-    export_network(network, card, exported, uint8=True, fp16=True)
-    save_transform(published, network, card, half=True)
-    for file in (published, exported):
-        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    export_network(model.network, card, output, uint8=True, fp16=True)
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
 
 def _figures(file: Path, name: str) -> dict[str, Any]:

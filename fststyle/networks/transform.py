@@ -1,5 +1,7 @@
 """The feed-forward network that is trained, one per style."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -124,8 +126,7 @@ class UpsampleConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         bias = self.conv.bias
         assert bias is not None
-        kernel = _sum_shared_taps(_sum_shared_taps(self.conv.weight, 2, 1), 4, 2)
-        kernel = kernel.reshape(-1, x.shape[1], 2, 2)
+        kernel = phase_kernels(self.conv.weight)
         x = F.conv2d(_replicate_border(x), kernel, bias.repeat_interleave(4))
         x = F.pixel_shuffle(x, 2)
         return self.norm(x[:, :, 1:-1, 1:-1])
@@ -198,6 +199,58 @@ class TransformNet(nn.Module):
         # The strides round sizes up to multiples of 4.
         x = self.out(x)[:, :, :height, :width].to(content.dtype)
         return x * OUTPUT_SCALE + OUTPUT_CENTRE
+
+
+def phase_kernels(kernel: Tensor) -> Tensor:
+    """C'×C×3×3 for the enlarged image to 4C'×C×2×2 for the small one; see ``UpsampleConvNorm``.
+
+    >>> kernel = torch.arange(9.0).reshape(1, 1, 3, 3)
+    >>> phase_kernels(kernel)[0, 0]  # above left: of the first two rows and columns, the sum
+    tensor([[ 8.,  7.],
+            [13.,  8.]])
+    >>> torch.equal(kernel_of_phases(phase_kernels(kernel)), kernel)
+    True
+    """
+    kernels = _sum_shared_taps(_sum_shared_taps(kernel, 2, 1), 4, 2)
+    return kernels.reshape(-1, kernel.shape[1], 2, 2)
+
+
+def kernel_of_phases(kernels: Tensor) -> Tensor:
+    """The inverse of ``phase_kernels``: exact where no sum was rounded."""
+    kernels = kernels.reshape(-1, 2, 2, kernels.shape[1], 2, 2)
+    return _part_shared_taps(_part_shared_taps(kernels, 4, 2), 2, 1)
+
+
+def rounded_for_float16(network: nn.Module) -> nn.Module:
+    """A copy with the kernels of ``UpsampleConvNorm`` rounded so that float16 holds them and what
+    ``phase_kernels`` makes of them exactly, and ``kernel_of_phases`` can undo it: to multiples of a
+    power of 2, of which no sum has more than 2,048.
+    """
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, UpsampleConvNorm):
+            kernel = module.conv.weight.detach().float()
+            step = (_largest_sum(kernel) / 2048).clamp_min(2.0**-24).log2().ceil().exp2()
+            rounded = (kernel / step).round()
+            # Where rounding has made a sum too large. So it is the same after a second time.
+            step = torch.where(_largest_sum(rounded) > 2048, 2 * step, step)
+            module.conv.weight.data.copy_((kernel / step).round() * step + 0.0)  # no -0.0
+    return network
+
+
+def _largest_sum(kernel: Tensor) -> Tensor:
+    """C'×C×1×1: the largest magnitude on the way to ``phase_kernels``, by planes of the kernel."""
+    pairs = _sum_shared_taps(kernel, 2, 1)
+    fours = phase_kernels(kernel).unflatten(0, (-1, 4))
+    largest = [kernel.abs().amax((2, 3)), pairs.abs().amax((1, 3, 4)), fours.abs().amax((1, 3, 4))]
+    return torch.stack(largest).amax(0)[..., None, None]
+
+
+def _part_shared_taps(kernels: Tensor, dim: int, phase_dim: int) -> Tensor:
+    """The inverse of ``_sum_shared_taps``."""
+    odd, even = kernels.unbind(phase_dim)
+    (both, last), (first, other) = odd.unbind(dim), even.unbind(dim)
+    return torch.stack((first, ((both - first) + (other - last)) / 2, last), dim)
 
 
 def _sum_shared_taps(kernel: Tensor, dim: int, phase_dim: int) -> Tensor:

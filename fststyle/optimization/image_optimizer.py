@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from fststyle import config as settings
 from fststyle.checkpoints import STYLE, load
-from fststyle.checkpoints.loading import shipped
+from fststyle.checkpoints.loading import SUFFIXES, shipped
 from fststyle.config import OptimizeConfig
 from fststyle.config.infer import MapControls, NearFarControls, map_settings
 from fststyle.data.weight_maps import MapFolder
@@ -96,7 +96,7 @@ class ImageOptimizer:
 
     def _open_start(self, init: str) -> None:
         path = Path(init)
-        if init in shipped() or path.suffix in (".safetensors", ".pth", ".pt", ".model", ".npz"):
+        if init in shipped() or path.suffix in SUFFIXES:
             self.start = load(init, STYLE).network.to(self.device)
         elif not path.is_dir():
             read_image(path)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 
 from fststyle.checkpoints import STYLE, load
+from fststyle.checkpoints.exported import OF_THE_FILE
 from fststyle.checkpoints.style import save_transform
 from fststyle.config import InferConfig
 from fststyle.inference.styles import read_card
@@ -60,13 +60,10 @@ def test_a_published_style_is_found_by_its_name(
     means = {"style": 0.5, "content": 2.0, "warping error": 0.25}
     assert card["figures"] == {"photos": 3, "size": "64", **means}
     assert card["settings"] == {"steps": 7} and card["precision"] == "fp16"
-    model = load(styles / "field.safetensors", STYLE)
-    network, half_card = model.network, model.card
-    assert "/home/me" not in json.dumps([card, half_card])
+    assert [file.name for file in styles.iterdir()] == ["field.onnx"]
+    network = load(styles / "field.onnx", STYLE).network
+    assert "/home/me" not in json.dumps(card)
     assert str(ROOT).encode() not in (styles / "field.onnx").read_bytes()
-    assert half_card["painting"] == card["painting"]
-    with safe_open(styles / "field.safetensors", "pt") as file:
-        assert file.get_tensor("down1.conv.weight").dtype == torch.float16
     photo = picture(1, 60, 50)
     photo.save(tmp_path / "photo.png")
 
@@ -88,7 +85,6 @@ def test_what_cannot_be_published(
     (there / "field.onnx").touch()
     figures.write_text('{"photos": 3, "size": "64", "paintings": {"a": {"other": {}}}}')
     for options, message in (
-        (("--output", trained.parent), "would be overwritten"),
         (("--output", there), "field.onnx exists already: add --overwrite"),
         (("--figures", tmp_path / "none.json"), "no such file"),
         (("--figures", trained), "was not written by evaluate --photos … --json"),
@@ -98,6 +94,9 @@ def test_what_cannot_be_published(
         status, error = run_here(capsys, "publish", trained, *PAINTING, *output, *options)
         assert status == 2 and message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+    itself = STYLES / "udnie.onnx"
+    status, error = run_here(capsys, "publish", itself, *PAINTING, "--overwrite")
+    assert status == 2 and "udnie.onnx would be overwritten" in error
 
 
 def test_a_name_that_is_no_style_is_told_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,22 +150,19 @@ def test_a_list_may_be_read_in_part() -> None:
 
 @pytest.mark.parametrize("name", shipped_styles())
 def test_a_style_that_ships_is_whole(name: str) -> None:
-    model = load(STYLES / f"{name}.safetensors", STYLE)
-    network, half_card = model.network, model.card
+    model = load(name, STYLE)
     stylizer = Stylizer(STYLES / f"{name}.onnx")
     card = stylizer.card
     assert {"painting", "licence", "note", "figures", "settings", "step"} <= card.keys()
     assert card["settings"]["method"] in ("weighted", "combined")
     assert card["settings"]["loss_network"] == "vgg19"
     assert "time" in card["settings"] or card["step"] == card["settings"]["steps"]
-    assert {key: card[key] for key in half_card if key != "kind"} == {
-        key: value for key, value in half_card.items() if key != "kind"
-    }
+    assert model.card == {key: card[key] for key in card if key not in OF_THE_FILE}
     assert not re.search(r"/\w+/", json.dumps(card["settings"])), "no paths"
     assert b".py" not in (STYLES / f"{name}.onnx").read_bytes(), "nor in the graph"
     photo = picture(3, 96, 80)
     with torch.no_grad():
-        expected = network(as_tensor(photo)).clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
+        expected = model.network(as_tensor(photo)).clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
     output = stylizer.run(np.asarray(photo)[None])[0]
     assert np.abs(output - expected).mean() < 1
 

@@ -78,8 +78,6 @@ def _write_networks(folder: Path) -> None:
         (folder / "checkpoints" / name).mkdir()
     live = "checkpoints/styles/starry_night_live.onnx"
     shutil.copy(ROOT / live, folder / live)
-    # Of the width of the one that ships.
-    save_transform(folder / "checkpoints/styles/starry_night.safetensors", TransformNet(32), card)
     hourglass = HourglassDepth().eval()
     for name in ("checkpoints/depth/hourglass", "hourglass", "runs/mine/mine"):
         (folder / name).parent.mkdir(exist_ok=True)

@@ -146,7 +146,7 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     ("--output mild.jpg", {"mild.jpg": ALIKE}, "1 of 1 stylized into mild.jpg"),
     (
         "fststyle publish",
-        {"styles/my_style.onnx": f"{BYTES} fp16", "styles/my_style.safetensors": "transform"},
+        {"styles/my_style.onnx": f"{BYTES} fp16"},
         "styles/my_style.onnx: 0.1 MB",
     ),
     ("infer the_scream clip", {"film.mp4": "3 frames 64x48"}, "film.mp4: 3 frames"),
