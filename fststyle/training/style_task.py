@@ -16,27 +16,23 @@ from fststyle.config import StyleTrainConfig
 from fststyle.data.loader import Batch
 from fststyle.depth.maps import colorize_together
 from fststyle.images.io import to_uint8, write_image
-from fststyle.losses.functional import followed_loss, stability_loss
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_weight_map
-from fststyle.networks.transform import STRIDE, TransformNet
-from fststyle.training.camera import NOISE, camera_move, drawn_relief, seen, with_noise
+from fststyle.networks.transform import TransformNet
+from fststyle.training.camera import with_noise
 from fststyle.training.content_weight import ContentWeight
 from fststyle.training.loop import to_device
-from fststyle.training.shifts import phase_crop, translate
+from fststyle.training.seen_again import seen_again
+from fststyle.training.shifts import phase_crop
 from fststyle.training.state import TrainingState, save_state
 from fststyle.utils.device import autocast, training_format
 from fststyle.utils.tensorboard import TensorBoardLogger
 from fststyle.utils.tensors import as_tensor
 
-STABILITY_PART = 0.5
-"""Part of a batch that the network sees twice for the losses of stability and locality."""
+PART = 0.5
+"""Of a batch, what the network sees again, once for each of the losses of that."""
 VALIDATION_STEP = 5
 """The step whose move is seen in validation."""
-CHANGED, BETWEEN = 0.4, 0.125
-"""Parts of a picture's side: where its map is changed, and from there to where nothing may."""
-STABILITY_MARGIN = 16
-"""Pixels at the border that it leaves out."""
 
 
 class StyleTask:
@@ -72,11 +68,10 @@ class StyleTask:
         self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """As ``training.loop.Task`` says; ``targets`` are weight maps."""
-        count = math.ceil(len(images) * STABILITY_PART)
         weight_map = self.weight_map(images, targets)
         # Of the step and the process, as everything at random.
         random = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
-        output, changes = self.stylized(network, images, weight_map, count, step, random)
+        output, changes = self.stylized(network, images, weight_map, step, random)
         weights = self.weights(weight_map)
         shift = self.config.grid_shift * self.config.loss_downscale
         objective = self.current_objective()
@@ -113,47 +108,29 @@ class StyleTask:
         network: nn.Module,
         images: Tensor,
         weight_map: Tensor | None,
-        count: int,
         step: int,
         random: torch.Generator,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """N×3×H×W outputs; and of the first ``count`` images, of what has a weight, "stability":
-        what changes when they or the camera move; "locality": what changes where the map stays as
-        it is when it changes elsewhere. By how far and where follows from ``step`` and ``random``,
-        as does the grain, which belongs to what is seen and moves along."""
+        """N×3×H×W outputs; and of ``PART`` of the images the terms of ``seen_again``. ``random`` is
+        also what their grain follows from, which belongs to what is seen and moves along."""
         inputs = [with_noise(images, self.config.grain, random)]
         if weight_map is not None and self.config.takes_map:
             inputs.append(weight_map)
-        first = [x[:count] for x in inputs]
-        shift = divmod(step % (STRIDE**2 - 1) + 1, STRIDE)
-        move = None
-        again: dict[str, list[Tensor]] = {}
-        if self.config.steady_weight and self.config.stability_moves == "camera":
-            # Any map is a relief; of a photo's depth it is the photo's own.
-            relief = drawn_relief(first[0], random) if weight_map is None else weight_map[:count]
-            move = camera_move(relief, random)
-            moved = [seen(x, move).clamp(0, 1) for x in first]
-            again["stability"] = [with_noise(moved[0], NOISE, random), *moved[1:]]
-        elif self.config.steady_weight:
-            again["stability"] = [translate(x, shift) for x in first]
-        if self.config.locality_weight and len(inputs) > 1:
-            changed, kept = change_of_map(first[1], step)
-            again["locality"] = [first[0], changed]
+        count = math.ceil(len(images) * PART)
+        first_map = None if weight_map is None else weight_map[:count]
+        again = seen_again([x[:count] for x in inputs], first_map, self.config, step, random)
         # One call for all: processes that train together exchange gradients after every call.
-        all_inputs = [
-            torch.cat((x, *(other[i] for other in again.values()))) for i, x in enumerate(inputs)
+        given = [
+            torch.cat((x, *(other.inputs[i] for other in again.values())))
+            for i, x in enumerate(inputs)
         ]
-        both = network(*(x.contiguous(memory_format=self.layout) for x in all_inputs))
+        both = network(*(x.contiguous(memory_format=self.layout) for x in given))
         output, *others = both.split((len(images), *(count for _ in again)))
-        terms: dict[str, Tensor] = {}
-        for name, other in zip(again, others, strict=True):
-            if name == "stability" and move is not None:
-                terms[name] = followed_loss(seen(output[:count], move), other, move.valid)
-            elif name == "stability":
-                terms[name] = stability_loss(output[:count], other, shift, STABILITY_MARGIN)
-            else:
-                terms[name] = stability_loss(output[:count][kept], other[kept], (0, 0), 0)
-        return output, terms
+        changes = {
+            name: seen.change(output[:count], other)
+            for (name, seen), other in zip(again.items(), others, strict=True)
+        }
+        return output, changes
 
     def cost_of_depth(self) -> str:
         """What the depth loss adds to a step, measured."""
@@ -204,7 +181,7 @@ class StyleTask:
             )
             with autocast(self.device, self.precision):
                 output, changes = self.stylized(
-                    state.network, content, weight_map, len(content), VALIDATION_STEP, random
+                    state.network, content, weight_map, VALIDATION_STEP, random
                 )
                 terms = {**self.objective(output, content, self.weights(weight_map)), **changes}
             for name, term in terms.items():
@@ -252,18 +229,3 @@ class StyleTask:
         assert isinstance(state.network, TransformNet)
         save_transform(self.network_file, state.network, card)
         save_state(self.config.folder / STATE, state, card)
-
-
-def change_of_map(weight_map: Tensor, step: int) -> tuple[Tensor, tuple[Any, ...]]:
-    """(N×1×H×W maps turned to their other end along one of the four sides, in turn; the part of a
-    picture, as an index, that is to stay as it was)."""
-    axis, end = divmod(step % 4, 2)
-    axis, side = axis + 2, weight_map.shape[axis + 2]
-    edge, near = round(CHANGED * side), round((CHANGED + BETWEEN) * side)
-    changed, kept = (slice(0, edge), slice(near, side))
-    if end:
-        changed, kept = slice(side - edge, side), slice(0, side - near)
-    there = (slice(None),) * axis + (changed,)
-    other = weight_map.clone()
-    other[there] = (other[there] < 0.5).to(other.dtype)
-    return other, (slice(None),) * axis + (kept,)
