@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-MOST_STEPS = 200
+MOST_STEPS = 1000
 LONGEST_STEP = 2.0
 """Of a score in one of Newton's steps: far away from the maximum, steps overshoot."""
 ACCURACY = 1e-10
@@ -95,10 +95,11 @@ def fit(comparisons: Comparisons, methods: int, groups: Sequence[np.ndarray] = (
     scores = np.zeros(methods)
     for _ in range(MOST_STEPS):
         expected = expected_points(scores)
-        covariance, leverage = _information(points, expected)
+        _, leverage = _information(points, expected)
         # As if there were ``leverage`` more comparisons of each two, half of them won by either.
-        surplus = points + leverage / 2 - (points + points.T + leverage) * expected
-        step = covariance @ surplus.sum(1)
+        more = points + leverage / 2
+        covariance, _ = _information(more, expected)
+        step = covariance @ (more - (more + more.T) * expected).sum(1)
         scores = scores + step * min(1.0, LONGEST_STEP / max(np.abs(step).max(), ACCURACY))
         if np.abs(step).max() < ACCURACY:
             break

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -47,16 +48,18 @@ def find_methods(folders: Sequence[Path]) -> list[Method]:
     are fewer than two methods, or two files in one place.
     """
     if len(folders) == 1 and folders[0].is_dir():
-        inside = sorted(path for path in folders[0].iterdir() if path.is_dir())
+        (holder,) = folders
+        inside = sorted(path for path in holder.iterdir() if path.is_dir())
         folders = [path for path in inside if not path.name.startswith(".")]
         if len(folders) < 2:
             raise ValueError(
-                f"{inside[0].parent if inside else 'it'} holds {len(folders)} folder(s): a folder"
-                " of pictures for each of two methods or more is needed"
+                f"{holder} holds {len(folders)} folder(s): a folder of pictures for each of two"
+                " methods or more is needed"
             )
     methods: list[Method] = []
     for folder in folders:
-        name = distinct(folder.resolve().name, str(folder), [method.name for method in methods])
+        own = Path(os.path.abspath(folder)).name  # of a link its own, not its target's
+        name = distinct(own, str(folder), [method.name for method in methods])
         methods.append(Method(name, _by_place(folder)))
     return methods
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from fststyle.evaluation.bradley_terry import Comparisons, Strengths, fit, parts
 from fststyle.utils.failures import Failures, open_all
+from fststyle.utils.files import check_file
 
 KIND = "fststyle votes"
 """What such a file calls itself; judge.html writes it."""
@@ -50,6 +51,7 @@ VOTE_FIELDS = {"pair": int, "picture": str, "a": str, "b": str, "vote": str}
 
 
 def _read(file: Path) -> dict[str, Any]:
+    check_file(file)
     try:
         saved = json.loads(file.read_text("utf-8"))
     except ValueError:

@@ -75,6 +75,30 @@ def test_who_won_or_lost_all_has_a_finite_score() -> None:
     assert low < value < high < 20 and value > 1
 
 
+def test_few_comparisons_of_many_methods_have_a_maximum() -> None:
+    """Where the penalized likelihood, log L + ½ log det of the information, is flat, told by
+    differences: also where steps by the plain information would swing around it for ever."""
+    random = np.random.default_rng(0)
+
+    def penalized(scores: np.ndarray, points: np.ndarray) -> float:
+        likely = 1 / (1 + np.exp(scores[None] - scores[:, None]))
+        weight = (points + points.T) * likely * likely.T
+        laplacian = np.diag(weight.sum(1)) - weight
+        return float((points * np.log(likely)).sum() + np.linalg.slogdet(laplacian[1:, 1:])[1] / 2)
+
+    linked = 0
+    for methods, count in [(4, 5), (5, 8), (8, 12), (11, 17), (13, 31)] * 20:
+        found = simulated(random.normal(0, 3, methods), count, random)
+        points = found.points(methods)
+        if len(parts(points)) == 1:
+            scores = fit(found, methods).scores
+            for unit in np.eye(methods) * 1e-5:
+                rise = penalized(scores + unit, points) - penalized(scores - unit, points)
+                assert abs(rise / 2e-5) < 1e-5
+            linked += 1
+    assert linked > 40
+
+
 def test_methods_that_nothing_links_have_no_scores() -> None:
     apart = comparisons((0, 1, 1.0), (2, 3, 0.0), (3, 2, 0.0))
     assert parts(apart.points(5)) == [[0, 1], [2, 3], [4]]
