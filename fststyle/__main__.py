@@ -62,6 +62,11 @@ COMMANDS: Commands = {
     "compare": Command(
         "draw a sheet of results", config.CompareConfig, "evaluation.compare:compare"
     ),
+    "judge": Command(
+        "let people judge which method's pictures are better",
+        config.JudgeConfig,
+        "evaluation.judge:judge",
+    ),
     "depth": {
         "train": Command("train a depth network", config.DepthTrainConfig, "training.depth:run"),
         "eval": Command(

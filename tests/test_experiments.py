@@ -103,6 +103,7 @@ def test_every_command_of_the_scripts_parses(script: str, tmp_path: Path) -> Non
         "FSTSTYLE_ASSETS": assets,
         "NETWORKS": "a.safetensors",
         "STYLES": "starry_night",
+        "TIME": "1m",
         "PARTS": "infer tests video train optimize",
     }
     done = subprocess.run(
@@ -126,3 +127,32 @@ def _of_fststyle(command: list[str]) -> list[str] | None:
         return command[2:]
     script = Path(command[0])
     return [script.stem, *command[1:]] if script.stem in COMMANDS and script.suffix else None
+
+
+def test_networks_and_pictures_of_others_are_measured_beside_ours(tmp_path: Path) -> None:
+    recorder, plan, out = tmp_path / "python", tmp_path / "plan", tmp_path / "out"
+    recorder.write_text(RECORDER.format(plan=plan))
+    recorder.chmod(0o755)
+    for made in ("their pictures/udnie/photo.jpg", "theirs/udnie.pth", "none/wave.pth"):
+        (tmp_path / made).parent.mkdir(parents=True)
+        (tmp_path / made).touch()
+    makers = ["their pictures", "theirs", "none"]
+    subprocess.run(
+        ["sh", ROOT / "experiments/peers.sh", "--peers", *makers],
+        env={**os.environ, "PYTHON": str(recorder), "OUT": str(out), "STYLES": "udnie"}
+        | {"FSTSTYLE_ASSETS": "assets", "TIME": "", "OURS": str(ROOT / "checkpoints/styles")},
+        cwd=tmp_path,
+        check=True,
+    )
+    commands = [record.split("\x1f")[2:-1] for record in plan.read_text().split("\x1e")[:-1]]
+    assert [command[0] for command in commands] == ["infer", "export", "infer", "evaluate"]
+    measured = [Path(path) for path in commands[-1][1 : commands[-1].index("--photos")]]
+    assert [path.stem for path in measured] == ["fststyle", "their pictures", "theirs"]
+    assert measured[0].samefile(ROOT / "checkpoints/styles" / f"udnie{measured[0].suffix}")
+    assert measured[1].samefile(tmp_path / "their pictures/udnie")
+    assert measured[2].samefile(tmp_path / "theirs/udnie.pth")
+    assert commands[0][1] == str(ROOT / "checkpoints/styles/udnie.onnx")
+    assert commands[2][1] == commands[1][commands[1].index("--output") + 1]
+    drawn = [Path(c[c.index("--output") + 1]) for c in (commands[0], commands[2])]
+    assert drawn == [out / "pictures" / maker / "udnie" for maker in ("fststyle", "theirs")]
+    assert (out / "pictures/their pictures/udnie/photo.jpg").is_file()

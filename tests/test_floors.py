@@ -34,6 +34,7 @@ floors; those of its own floor it does without."""
 TORCH_FREE = [
     *("__init__", "__main__", "config", "images", "inference", "inference.video", "sessions"),
     *("depth.maps", "depth.predict", "depth.estimator", "depth.steady", "depth.upsampling"),
+    *(f"evaluation.{name}" for name in ("bradley_terry", "judge", "judge_page", "pairs", "votes")),
     *(f"utils.{name}" for name in ("console", "failures", "figures", "files")),
     *(f"utils.{name}" for name in ("memory", "pretrained", "signals", "threads")),
 ]

@@ -16,7 +16,7 @@ from fststyle.config.depth import (
     DepthTrainConfig,
     parse_share,
 )
-from fststyle.config.evaluate import CompareConfig, EvaluateConfig
+from fststyle.config.evaluate import CompareConfig, EvaluateConfig, JudgeConfig
 from fststyle.config.export import ExportConfig, PublishConfig
 from fststyle.config.infer import InferConfig
 from fststyle.config.loss import DemoConfig, LossTrainConfig
@@ -53,6 +53,7 @@ __all__ = [
     "EvaluateConfig",
     "ExportConfig",
     "InferConfig",
+    "JudgeConfig",
     "LoopConfig",
     "LossTrainConfig",
     "ObjectiveConfig",

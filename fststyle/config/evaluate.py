@@ -108,3 +108,42 @@ class CompareConfig(MapControls, DepthNetworkSettings, ProviderSettings, VGGSett
         super().__post_init__()
         at_least(16, self, "height", "stylize_height")
         within(1, 100, self, "quality")
+
+
+class JudgeConfig(ReportSettings):
+    """``judge``: which method's pictures people find better, without knowing whose they are."""
+
+    folders: Paths = setting(
+        "a folder of pictures for each method, or one that holds these; pictures of one place below"
+        " them, with any suffix, are of one photo",
+        default=(),
+        kw_only=False,
+    )
+    photos: OptionalPath = setting(
+        "also show the photos: their folder, in which they are named as the pictures", default=None
+    )
+    style: Paths = setting(
+        "also show the painting; of several that by which a folder of the picture's place is named",
+        default=(),
+    )
+    output: FilePath = setting("the page to write", default=Path("judge.html"))
+    pairs: int | None = setting(
+        "how many pairs, of all methods and photos alike (default: all)", default=None
+    )
+    seed: int = setting("another one gives another order, other sides and other pairs", default=0)
+    size: int = setting("longer side to which pictures are reduced", default=800)
+    quality: int = setting("of the page's JPEG pictures, at most 100", default=85)
+    result: Paths = setting(
+        "the files of votes that judges' pages saved: how good every method is by these", default=()
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "pairs")
+        at_least(64, self, "size")
+        within(1, 100, self, "quality")
+        check(
+            bool(self.folders) != bool(self.result),
+            "folders of pictures are needed, to write a page, or --result VOTES.json, and not both",
+        )
+        check(not self.json or bool(self.result), "--json is about --result VOTES.json")

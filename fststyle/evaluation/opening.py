@@ -1,5 +1,6 @@
 """Networks and folders of pictures, opened to be measured, each with the painting it follows."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -131,11 +132,24 @@ def film_of(path: Path, config: EvaluateConfig) -> Callable[[Path], Path]:
         else:
             named = sorted(file for file in path.iterdir() if file.stem == clip.stem)
             found = [file for file in named if file.is_dir() or is_video(file)]
-            if found or (alone and any(map(is_picture_name, path.iterdir()))):
+            # With photos to be measured on, loose pictures are of these.
+            frames = alone and not config.photos and any(map(is_picture_name, path.iterdir()))
+            if found or frames:
                 return found[0] if found else path
         raise FileNotFoundError(f"{path}: no film or folder of frames named as {clip.name}")
 
     return find
+
+
+def is_of_photos_alone(result: ModelResult, clips: Sequence[Path], config: EvaluateConfig) -> bool:
+    """Whether it is a folder of pictures of photos that are measured, with a film of no clip."""
+    if not (config.photos and result.folder and result.film):
+        return False
+    for clip in clips:
+        with contextlib.suppress(FileNotFoundError):
+            result.film(clip)
+            return False
+    return True
 
 
 def _no_photo(place: Path, _: Image.Image) -> Image.Image:

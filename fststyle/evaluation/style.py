@@ -17,7 +17,7 @@ from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.opening import open_estimator
 from fststyle.evaluation.equivalent_steps import equivalent_steps
 from fststyle.evaluation.model_result import ModelResult
-from fststyle.evaluation.opening import open_networks
+from fststyle.evaluation.opening import is_of_photos_alone, open_networks
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.evaluation.photo import measure_photo
 from fststyle.evaluation.relative import control_results, relative_table
@@ -61,7 +61,8 @@ def evaluate(config: EvaluateConfig) -> int:
             if result and config.json:  # whatever becomes of the videos
                 write_json(config.json, result)
         if clips and not stop.requested:
-            result |= _on_videos(config, networks, clips, failures, stop)
+            moving = [r for r in networks if not is_of_photos_alone(r, clips, config)]
+            result |= _on_videos(config, moving, clips, failures, stop)
     status = failures.report()
     if result and config.json:
         write_json(config.json, {**result, "passed_over": failures.reasons})

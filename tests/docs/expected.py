@@ -178,6 +178,13 @@ MADE: list[tuple[str, dict[str, str], str]] = [
         "",
     ),
     ("compare pictures_plain", {"sheet.png": "260x484 RGB"}, "sheet.png"),
+    ("judge pictures_plain", {"judge.html": ""}, "judge.html: 8 pairs of 2 methods"),
+    ("judge experiments/peers", {"judge.html": ""}, "judge.html: 8 pairs of 2 methods"),
+    (
+        "judge --result",
+        {"judged.json": "votes judges pictures a_share methods pairs folders passed_over"},
+        "4 votes of 2 judge",
+    ),
     (
         "evaluate runs/my_style",
         {"figures.json": f"{EVALUATED} as_steps passed_over"},

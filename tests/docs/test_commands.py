@@ -25,6 +25,7 @@ from tests.docs.conftest import narrow_vgg
 from tests.docs.expected import ELSEWHERE, MADE, SMALL
 from tests.docs.made import describe, files_now
 from tests.docs.markdown import NAMES, PAGES, blocks, without_blocks
+from tests.evaluation.test_votes import saved
 
 
 def command_blocks() -> tuple[dict[str, list[str]], list[str]]:
@@ -109,6 +110,12 @@ def prepare(command: str) -> None:
         for name in ("pictures", "pictures_plain", "pictures_combined"):
             if name in command:
                 main([*shlex.split(optimize), "--method", "plain", "--output", name])
+    if "experiments/peers" in command:  # what sh experiments/peers.sh, which is not run, leaves
+        for maker in ("fststyle", "others"):
+            shutil.copytree("pictures", f"experiments/peers/pictures/{maker}/paintings1")
+    if "votes-" in command:
+        for judge in ("x", "y"):
+            Path(f"votes-{judge}.json").write_text(saved(judge, "ab"))
 
 
 def test_every_expectation_is_of_a_command() -> None:

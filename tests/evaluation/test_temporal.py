@@ -9,7 +9,8 @@ from PIL import Image
 from fststyle.checkpoints import LOSS, load
 from fststyle.config import EvaluateConfig
 from fststyle.evaluation.model_result import ModelResult
-from fststyle.evaluation.opening import film_of
+from fststyle.evaluation.opening import film_of, is_of_photos_alone
+from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.evaluation.temporal import measure_videos, video_table, warping_error
 from fststyle.images.flow import followed
 from fststyle.losses.perceptual import StyleObjective
@@ -147,3 +148,27 @@ def test_where_films_of_clips_lie(tmp_path: Path) -> None:
     alone = EvaluateConfig(networks=[films], videos=clips[1:])
     assert film_of(films / "a.mov", alone)(clips[1]) == films / "a.mov"
     assert film_of(films / "b", alone)(clips[1]) == films / "b"
+
+
+@pytest.mark.parametrize("name, alone", [("pictures", True), ("films", False), ("", False)])
+def test_pictures_of_photos_are_no_frames(
+    name: str, alone: bool, deep_vgg: Path, tmp_path: Path
+) -> None:
+    """Where photos and videos are measured at once, a folder of loose pictures is of the photos."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "films").mkdir()
+    picture(1).save(tmp_path / "pictures" / "1.png")
+    write_clip(tmp_path / "films" / "a.mp4", [0, 40])
+    config = EvaluateConfig(networks=[tmp_path], photos=tmp_path, videos=[tmp_path / "a.mp4"])
+    extractor = load(deep_vgg, LOSS).network
+    objective = StyleObjective(
+        extractor, [as_tensor(picture(9))], ("relu2_2",), ("relu1_2",), {"style": 1.0}
+    )
+    folder = PictureFolder(tmp_path / name) if name else None
+    film = film_of(tmp_path / name, config) if name else None
+    result = ModelResult(
+        *("n", "–", lambda _, image: image, objective, "p", ()), folder=folder, film=film
+    )
+    assert is_of_photos_alone(result, config.videos, config) is alone
+    of_videos = EvaluateConfig(networks=[tmp_path], videos=config.videos)
+    assert not is_of_photos_alone(result, config.videos, of_videos)
