@@ -87,6 +87,47 @@ def test_a_host_program_needs_neither_fststyle_nor_torch(album: Path, tmp_path: 
     assert_same(tmp_path / "made.png", expected)
 
 
+def test_a_node_does_what_comfyui_asks_of_it(album: Path) -> None:
+    """Loaded by its path, asked for its inputs, given what those say, and called by their names."""
+    path = EXAMPLES / "comfyui_fststyle.py"
+    spec = importlib.util.spec_from_file_location(str(path.with_suffix("")), path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ((name, node),) = module.NODE_CLASS_MAPPINGS.items()
+    assert module.NODE_DISPLAY_NAME_MAPPINGS.keys() == {name} and node.CATEGORY == "image/style"
+    inputs = node.INPUT_TYPES()
+    kinds = {key: value[0] for kind in inputs.values() for key, value in kind.items()}
+    settings = {
+        key: value[1]["default"]
+        for kind in inputs.values()
+        for key, value in kind.items()
+        if len(value) > 1 and "default" in value[1]
+    }
+    assert "great_wave" in kinds["style"] and kinds["image"] == "IMAGE" and kinds["mask"] == "MASK"
+    assert settings.keys() == kinds.keys() - {"image", "style", "mask"}
+
+    def call(**given: Any) -> np.ndarray:
+        (output,) = getattr(node(), node.FUNCTION)(**{**settings, **given})
+        assert node.RETURN_TYPES == ("IMAGE",) and output.dtype == torch.float32
+        return (output.numpy() * 255).round().astype(int)
+
+    frames = np.stack([np.asarray(picture(number)) for number in (0, 1)])
+    image = torch.from_numpy(frames.astype(np.float32) / 255)
+    masks = torch.rand(2, 48, 64, generator=torch.Generator().manual_seed(0))
+    seen = call(image=image, style="great_wave", mask=masks, strength=0.7, near=0.9, far=0.2)
+    stylize = fststyle.load_style("great_wave")
+    for frame, mask, output in zip(frames, masks.numpy(), seen, strict=True):
+        expected = stylize(frame, weight_map=mask, strength=0.7, near=0.9, far=0.2)
+        assert np.abs(output - expected).max() <= 1
+    live = ROOT / f"checkpoints/styles/{LIVE}.onnx"
+    seen = call(image=image[:1], style="great_wave", onnx_file=str(live), keep_color=True)
+    expected = fststyle.load_style(LIVE)(frames[0], keep_color=True)
+    assert np.abs(seen[0] - expected).max() <= 1
+    with pytest.raises(ValueError, match="takes no weight map"):
+        call(image=image, style=LIVE, mask=masks)
+
+
 RAY = """
 import json, runpy, sys, ray
 ray.init(address="local", num_cpus=2, include_dashboard=False, _temp_dir=sys.argv[1])
