@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import socket
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -126,6 +128,20 @@ def test_a_node_does_what_comfyui_asks_of_it(album: Path) -> None:
     assert np.abs(seen[0] - expected).max() <= 1
     with pytest.raises(ValueError, match="takes no weight map"):
         call(image=image, style=LIVE, mask=masks)
+
+
+def test_a_script_of_touchdesigner_stylizes_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins for its operators, which have pictures as its documentation says."""
+    monkeypatch.chdir(ROOT)
+    callbacks = runpy.run_path(str(EXAMPLES / "touchdesigner_script_top.py"))
+    frame = np.asarray(picture(0))
+    fed = np.dstack([frame[::-1], np.full(frame.shape[:2], 255, np.uint8)]).astype(np.float32) / 255
+    shown: list[np.ndarray] = []
+    source = SimpleNamespace(numpyArray=lambda: fed)
+    callbacks["onCook"](SimpleNamespace(inputs=[source], copyNumpyArray=shown.append))
+    expected = fststyle.load_style(LIVE, provider="cpu")(frame, grain=0)
+    assert shown[0].dtype == np.uint8 and shown[0].flags.c_contiguous
+    assert np.abs(shown[0][::-1].astype(int) - expected).max() <= 1
 
 
 RAY = """
