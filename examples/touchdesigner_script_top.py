@@ -1,8 +1,8 @@
 """A style in TouchDesigner: callbacks of a Script TOP whose input is the picture.
 
 Install ONNX Runtime where TouchDesigner's Python finds it (Preferences, Python 64-bit Module Path;
-``pip install --target FOLDER onnxruntime``). MODEL is one that ships, or a file of ``fststyle export
---uint8``. Neither fststyle nor PyTorch is needed.
+``pip install --target FOLDER onnxruntime``). MODEL is one that ships, or a file of
+``fststyle export --uint8``. Neither fststyle nor PyTorch is needed.
 """
 
 from typing import Any
