@@ -187,7 +187,7 @@ class VideoSource:
             self.close()
             reason = f" ({self.failure})" if self.failure else ""
             raise ValueError(f"{self.source}: no frame of it can be decoded{reason}")
-        if size > EARLY and not is_live(self.source):
+        if size > EARLY and not (self.live or is_piped(self.source)):
             self.close()
             self._begin()
             return self._items

@@ -167,6 +167,17 @@ def feed(process: Any, frames: bytes) -> None:
     process.stdin.flush()
 
 
+def finish(process: Any, frames: bytes) -> tuple[bytes, bytes]:
+    """(what else comes out, what was said) once the last ``frames`` are fed. ``communicate`` would
+    leave out what waits in the buffers of those who have read before."""
+    with contextlib.suppress(BrokenPipeError):  # one that was stopped may have left
+        feed(process, frames)
+        process.stdin.close()
+    ends = process.stdout.read(), process.stderr.read()
+    process.wait()
+    return ends
+
+
 def test_frames_come_while_others_are_still_to_be_sent(model: Path) -> None:
     """All but one, since the next says how long a frame is shown."""
     frames = raw(4)
@@ -176,8 +187,8 @@ def test_frames_come_while_others_are_still_to_be_sent(model: Path) -> None:
             if number:
                 shown = process.stdout.read(BYTES)
                 assert shown == frames[(number - 1) * BYTES : number * BYTES]
-        assert process.communicate(frames[3 * BYTES :])[0] == frames[2 * BYTES :]
-        assert process.returncode == 0
+        assert finish(process, frames[3 * BYTES :])[0] == frames[2 * BYTES :]
+    assert process.returncode == 0
 
 
 def test_a_reader_that_leaves_ends_it_well(model: Path, tmp_path: Path) -> None:
@@ -198,7 +209,7 @@ def test_ctrl_c_leaves_whole_frames(model: Path) -> None:
         feed(process, frames[: 3 * BYTES])
         first = process.stdout.read(BYTES)
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(frames[3 * BYTES :])
+        rest, said = finish(process, frames[3 * BYTES :])
     film = first + rest
     assert process.returncode == 130 and b"stopped" in said
     assert len(film) % BYTES == 0 and frames.startswith(film)
