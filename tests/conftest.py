@@ -102,17 +102,17 @@ def interrupting(function: Callable[..., Any], call: int) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def started(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[Any]]:
     """The same, running beside the test, and no longer than that."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(**_command(arguments, {}), **{**pipes, **options}) as process:
+    with subprocess.Popen(**{**_command(arguments, {}), **pipes, **options}) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[Any]) -> None:
     """Until ``condition()`` holds, however long it takes, or the process ends, which fails."""
     while not condition():
         assert process.poll() is None or condition(), process.communicate()

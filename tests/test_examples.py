@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import socket
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -85,6 +87,61 @@ def test_a_host_program_needs_neither_fststyle_nor_torch(album: Path, tmp_path: 
     assert done.stdout == "transform The Starry Night\n"
     expected = fststyle.load_style(LIVE, provider="cpu")(photo, strength=0.8, grain=0)
     assert_same(tmp_path / "made.png", expected)
+
+
+def test_a_node_does_what_comfyui_asks_of_it(album: Path) -> None:
+    """Loaded by its path, asked for its inputs, given what those say, and called by their names."""
+    path = EXAMPLES / "comfyui_fststyle.py"
+    spec = importlib.util.spec_from_file_location(str(path.with_suffix("")), path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ((name, node),) = module.NODE_CLASS_MAPPINGS.items()
+    assert module.NODE_DISPLAY_NAME_MAPPINGS.keys() == {name} and node.CATEGORY == "image/style"
+    inputs = node.INPUT_TYPES()
+    kinds = {key: value[0] for kind in inputs.values() for key, value in kind.items()}
+    settings = {
+        key: value[1]["default"]
+        for kind in inputs.values()
+        for key, value in kind.items()
+        if len(value) > 1 and "default" in value[1]
+    }
+    assert "great_wave" in kinds["style"] and kinds["image"] == "IMAGE" and kinds["mask"] == "MASK"
+    assert settings.keys() == kinds.keys() - {"image", "style", "mask"}
+
+    def call(**given: Any) -> np.ndarray:
+        (output,) = getattr(node(), node.FUNCTION)(**{**settings, **given})
+        assert node.RETURN_TYPES == ("IMAGE",) and output.dtype == torch.float32
+        return (output.numpy() * 255).round().astype(int)
+
+    frames = np.stack([np.asarray(picture(number)) for number in (0, 1)])
+    image = torch.from_numpy(frames.astype(np.float32) / 255)
+    masks = torch.rand(2, 48, 64, generator=torch.Generator().manual_seed(0))
+    seen = call(image=image, style="great_wave", mask=masks, strength=0.7, near=0.9, far=0.2)
+    stylize = fststyle.load_style("great_wave")
+    for frame, mask, output in zip(frames, masks.numpy(), seen, strict=True):
+        expected = stylize(frame, weight_map=mask, strength=0.7, near=0.9, far=0.2)
+        assert np.abs(output - expected).max() <= 1
+    live = ROOT / f"checkpoints/styles/{LIVE}.onnx"
+    seen = call(image=image[:1], style="great_wave", onnx_file=str(live), keep_color=True)
+    expected = fststyle.load_style(LIVE)(frames[0], keep_color=True)
+    assert np.abs(seen[0] - expected).max() <= 1
+    with pytest.raises(ValueError, match="takes no weight map"):
+        call(image=image, style=LIVE, mask=masks)
+
+
+def test_a_script_of_touchdesigner_stylizes_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins for its operators, which have pictures as its documentation says."""
+    monkeypatch.chdir(ROOT)
+    callbacks = runpy.run_path(str(EXAMPLES / "touchdesigner_script_top.py"))
+    frame = np.asarray(picture(0))
+    fed = np.dstack([frame[::-1], np.full(frame.shape[:2], 255, np.uint8)]).astype(np.float32) / 255
+    shown: list[np.ndarray] = []
+    source = SimpleNamespace(numpyArray=lambda: fed)
+    callbacks["onCook"](SimpleNamespace(inputs=[source], copyNumpyArray=shown.append))
+    expected = fststyle.load_style(LIVE, provider="cpu")(frame, grain=0)
+    assert shown[0].dtype == np.uint8 and shown[0].flags.c_contiguous
+    assert np.abs(shown[0][::-1].astype(int) - expected).max() <= 1
 
 
 RAY = """

@@ -155,7 +155,8 @@ class InferConfig(StyleControls, SessionSettings):
 
     inputs: Texts = setting(
         "a style, by the name under which it ships or as NAME.onnx, or several; then pictures,"
-        " videos, folders, globs, camera:0 or the address of a stream (rtsp://…, http://…)",
+        " videos, folders, globs, camera:0, the address of a stream (rtsp://…, http://…), or - for"
+        " a video on standard input (rgb:640x360@25: for bare bytes of RGB, 25 pictures a second)",
         default=(),
         kw_only=False,
     )
@@ -164,8 +165,9 @@ class InferConfig(StyleControls, SessionSettings):
         default=False,
     )
     output: Text = setting(
-        "folder for the results, with one below it for each of several styles; or the file to"
-        " write",
+        "folder for the results, with one below it for each of several styles; the file to write;"
+        " of one video, camera or stream also virtualcam, or - for standard output (YUV4MPEG;"
+        " others by name: rgb:-, mkv:-, webm:-, ts:-)",
         default="out",
     )
     overwrite: bool = setting("replace results that exist already", default=False)

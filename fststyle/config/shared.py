@@ -67,7 +67,7 @@ class ProviderSettings(Settings):
     """What ONNX Runtime computes on."""
 
     provider: str = setting(
-        "execution provider: auto, cpu, cuda, tensorrt, coreml …", default="auto"
+        "execution provider: auto, cpu, cuda, tensorrt, coreml, webgpu …", default="auto"
     )
 
 

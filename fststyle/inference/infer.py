@@ -11,9 +11,11 @@ from fststyle.config import InferConfig
 from fststyle.config.calls import from_settings
 from fststyle.images.io import read_image, write_image
 from fststyle.inference.styles import open_stylizers
+from fststyle.inference.video.formats import piped_name
 from fststyle.inference.video.media import is_live
+from fststyle.inference.video.virtual_camera import is_virtual_camera
 from fststyle.inference.work import Job, plan_work
-from fststyle.utils.console import printable
+from fststyle.utils.console import data_output, printable
 from fststyle.utils.failures import Failures
 from fststyle.utils.signals import watch_signals
 
@@ -29,10 +31,14 @@ def run(config: InferConfig) -> int:
         else:
             print_styles()
         return 0
-    if config.show or any(map(is_live, config.media)):
+    piped = piped_name(config.output) is not None and not config.show
+    if config.show or piped or is_virtual_camera(config.output) or any(map(is_live, config.media)):
         from fststyle.inference.video_jobs import show_or_record
 
-        return show_or_record(config)
+        if not piped:
+            return show_or_record(config)
+        with data_output() as pipe:
+            return show_or_record(config, pipe)
     failures = Failures("try a smaller --max-size, and of pictures a smaller --tile")
     work = plan_work(config, failures)
     missing = len(failures.reasons)

@@ -46,9 +46,9 @@ class Stylizer:
 
     Args:
         model: a file written by ``fststyle export``.
-        provider: ONNX Runtime's execution provider: "auto", or a key of ``session.PROVIDERS``
-            ("cpu", "cuda", "coreml" …). Where a better one fails to start, "auto" says why on
-            stderr and goes on to the next.
+        provider: ONNX Runtime's execution provider: "auto", or a key of ``session.PROVIDERS`` or
+            ``plugins.PLUGINS`` ("cpu", "cuda", "coreml", "webgpu" …). Where a better one fails to
+            start, "auto" says why on stderr and goes on to the next.
         threads: of the CPU; None takes all cores.
 
     Attributes:

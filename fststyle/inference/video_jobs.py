@@ -1,6 +1,7 @@
 """What ``infer`` does with videos, cameras and streams: imported where there are any, since a
 picture is done sooner without."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,13 +11,16 @@ import numpy as np
 from PIL import Image
 
 from fststyle.config import InferConfig
+from fststyle.inference.maps import WeightMaps
 from fststyle.inference.styles import open_stylizers
 from fststyle.inference.stylizer import Stylizer
-from fststyle.inference.video.formats import check_video_name
-from fststyle.inference.video.live import Latest, TkWindow, show
+from fststyle.inference.video.formats import check_video_name, piped_name
+from fststyle.inference.video.live import Latest, TkWindow, Window, show
+from fststyle.inference.video.media import is_live, is_piped
 from fststyle.inference.video.pipeline import Effect, report, stylize_video
 from fststyle.inference.video.sources import open_source
 from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
+from fststyle.inference.video.virtual_camera import VirtualCamera, is_virtual_camera
 from fststyle.inference.work import Job, output_is_folder
 from fststyle.utils.files import check_free
 from fststyle.utils.signals import watch_signals
@@ -75,64 +79,86 @@ def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
     return crossfaded if config.crossfade else in_every_style
 
 
-def show_or_record(config: InferConfig) -> int:
-    """A camera or a stream, or whatever is shown instead of written."""
+def show_or_record(config: InferConfig, pipe: int | None = None) -> int:
+    """A camera, a stream or standard input; or whatever is shown, or sent on to a virtual camera or
+    to ``pipe``, a file descriptor, instead of written to a file."""
     if len(config.media) != 1 or len(config.models) != 1:
-        raise ValueError("a camera, a stream and --show go alone, in one style")
+        raise ValueError(
+            "a camera, a stream, a pipe, a virtual camera and --show go alone, in one style"
+        )
     if config.shard:
         raise ValueError("--shard parts files that are written, not a camera, a stream or --show")
-    (source,) = config.media
+    output = config.output
+    if not config.show and not is_virtual_camera(output) and pipe is None:
+        if output_is_folder(config):
+            raise ValueError(f"{config.media[0]}: add --show, or --output FILE.mp4 to write it")
+        check_video_name(Path(output))
+        check_free([Path(output)], config.overwrite)
     (stylizer,) = open_stylizers(config)
-    effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
-    maps = stylizer.weight_maps(config, Path(source), film=True)
+    maps = stylizer.weight_maps(config, Path(config.media[0]), film=True)
+    if config.show or is_virtual_camera(output):
+        return _show(config, stylizer, maps)
+    return _record(config, stylizer, maps, pipe)
 
+
+def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> int:
+    """In a window, or in the virtual camera that --output names."""
+    (source,) = config.media
+    effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
     steady = config.steadiness(live=True)
     find_motion, grain, strokes = MotionFinder(), MovingGrain(config.noise), SteadyStrokes(steady)
 
-    def show_frame(frame: np.ndarray) -> np.ndarray:
+    def stylize(frame: np.ndarray) -> np.ndarray:
         weight_map = maps(Image.fromarray(frame))[None] if maps else None
         motion = find_motion(frame) if steady else None
         shown = effect(grain(frame, motion)[None], weight_map)[0]
         return strokes(shown, motion) if steady else shown
 
-    if not config.show:
-        output = Path(config.output)
-        if output_is_folder(config):
-            raise ValueError(f"{source}: add --show, or --output FILE.mp4 to write it")
-        check_video_name(output)
-        check_free([output], config.overwrite)
+    with watch_signals() as stop, contextlib.ExitStack() as stack:
+        window: Window | None = TkWindow() if config.show else None
+        frames = Latest(source, config.max_size)
+        stack.callback(frames.close)
+        ends = "q, Escape or Ctrl-C ends"
+        if window is None:
+            window = camera = VirtualCamera(config.output, *frames.form)
+            ends = f"shown by {camera.device}; Ctrl-C ends"
+        stack.callback(window.close)
+        print(f"provider {stylizer.provider}; {ends}", flush=True)
+        show(frames, stylize, window, lambda: stop.requested)
+        broken = frames.failure if frames.ended else ""
+    for line in [*frames.notes, *([broken] if broken else [])]:
+        print(f"{source}: {line}", file=sys.stderr)
+    return 130 if stop.requested else int(bool(broken))
+
+
+def _record(
+    config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None, pipe: int | None
+) -> int:
+    """To the file that --output names, or to ``pipe``."""
+    (source,) = config.media
+    film = is_piped(source) or not is_live(source)
     with watch_signals() as stop:
-        if config.show:
-            window = TkWindow()
-            print(f"provider {stylizer.provider}; q, Escape or Ctrl-C ends", flush=True)
-            frames = Latest(source, config.max_size)
-            try:
-                show(
-                    frames,
-                    show_frame,
-                    window,
-                    lambda: stop.requested,
-                )
-                broken = frames.failure if frames.ended else ""
-            finally:
-                frames.close()
-                window.close()
-            for line in [*frames.notes, *([broken] if broken else [])]:
-                print(f"{source}: {line}", file=sys.stderr)
-            return 130 if stop.requested else int(bool(broken))
         print(f"provider {stylizer.provider}; Ctrl-C ends", flush=True)
-        done = stylize_video(
-            open_source(source, config.max_size),
-            [output],
-            lambda frames, _, weight_maps: [effect(frames, weight_maps)],
-            codec=config.codec,
-            quality=config.quality,
-            stopped=lambda: stop.requested,
-            grain=config.noise,
-            maps=maps,
-            steady=steady,
-        )
-        reason = report(done, source)
-        if reason:
-            print(reason, file=sys.stderr)
-        return 130 if stop.requested else int(bool(reason))
+        try:
+            done = stylize_video(
+                open_source(source, config.max_size, config.fps),
+                [piped_name(config.output) or Path(config.output)],
+                _effect([stylizer], config),
+                codec=config.codec,
+                quality=config.quality,
+                stopped=lambda: stop.requested,
+                grain=config.noise,
+                batch_size=config.batch_size,
+                maps=maps,
+                steady=config.steadiness(live=not film),
+                pipe=pipe,
+            )
+        except BrokenPipeError:
+            if pipe is None:
+                raise
+            print("nobody reads the frames any more", file=sys.stderr)
+            return 0
+    reason = report(done, source)
+    if reason:
+        print(reason, file=sys.stderr)
+    return 130 if stop.requested else int(bool(reason))

@@ -1,4 +1,4 @@
-"""Half-precision files on a processor that has no half-precision arithmetic."""
+"""Half-precision files where there is no half-precision arithmetic."""
 
 from pathlib import Path
 
@@ -7,11 +7,15 @@ from onnx import TensorProto, numpy_helper
 
 from fststyle.sessions.model_file import read_model
 
+WIDENED = ("cpu", "webgpu")
+"""Providers that get float32. The CPU's computes in that anyway; WebGPU has half precision only on
+devices with shader-f16, and a session on others fails."""
+
 
 def load_for(model: Path, provider: str) -> onnx.ModelProto:
     """The graph in ``model`` as ``provider`` runs it fastest; errors are ``read_model``'s."""
     loaded = read_model(model).model
-    return as_float32(loaded) if provider == "cpu" else loaded
+    return as_float32(loaded) if provider in WIDENED else loaded
 
 
 def as_float32(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -16,7 +16,8 @@ from onnx import TensorProto
 from fststyle.config.cards import explained
 from fststyle.images.io import to_uint8
 from fststyle.sessions.model_file import read_model
-from fststyle.sessions.precision import as_float32
+from fststyle.sessions.plugins import PLUGINS, device_of
+from fststyle.sessions.precision import WIDENED, as_float32
 from fststyle.utils.failures import NO_MEMORY
 
 PROVIDERS = {
@@ -28,7 +29,7 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
-"""Name for --provider to ONNX Runtime's, best first."""
+"""Name for --provider to ONNX Runtime's, best first; ``PLUGINS`` are beside these."""
 
 _ONLY_BY_NAME = ("tensorrt",)
 """Chosen only by name: it compiles for minutes at the first start."""
@@ -41,7 +42,7 @@ _LIBRARY = (
 
 
 class Session(NamedTuple):
-    """``provider``: the one that runs, a key of ``PROVIDERS``. ``card``: what the file says of
+    """``provider``: the one that runs, by its name for --provider. ``card``: what the file says of
     itself. ``uint8``: takes N×H×W×3 bytes instead of N×3×H×W floats in [0,1]."""
 
     session: onnxruntime.InferenceSession
@@ -57,8 +58,8 @@ def open_session(
 
     Args:
         model: the file.
-        provider: "auto", or a key of ``PROVIDERS``. Where a better one fails to start, "auto" says
-            why on stderr and goes on to the next.
+        provider: "auto", or a key of ``PROVIDERS`` or ``PLUGINS``. Where a better one fails to
+            start, "auto" says why on stderr and goes on to the next.
         threads: of the CPU; None takes all cores.
         output: name of the output that the network must have, ``holds`` in words what it is.
 
@@ -73,7 +74,7 @@ def open_session(
         _check_signature(model, model_file.model.graph, output, holds)
     for name in names:
         try:
-            widened = name == "cpu" and half
+            widened = half and name in WIDENED
             data = as_float32(model_file.model).SerializeToString() if widened else model_file.data
             session = start(data, name, threads)
             break
@@ -108,8 +109,8 @@ def start(
     threads: int | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> onnxruntime.InferenceSession:
-    """A session for a file, or the bytes of one, on ``provider``, a key of ``PROVIDERS``, with
-    other ``settings`` of it where they are given.
+    """A session for a file, or the bytes of one, on ``provider``, a key of ``PROVIDERS`` or
+    ``PLUGINS``, with other ``settings`` of it where they are given.
 
     Raises ValueError with ONNX Runtime's reason.
     """
@@ -118,9 +119,15 @@ def start(
     options.log_severity_level = 4  # what goes wrong is said once, by the caller
     # Waiting threads that spin take the cores from decoding and encoding, and from other sessions.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted: list[Any] = [(PROVIDERS[provider], {**_provider_options(provider), **(settings or {})})]
-    if provider != "cpu":
-        wanted.append(PROVIDERS["cpu"])
+    chosen = {**_provider_options(provider), **(settings or {})}
+    wanted: list[Any] = []
+    if provider in PLUGINS:
+        device = device_of(provider)
+        name = device.ep_name
+        options.add_provider_for_devices([device], chosen)
+    else:
+        name = PROVIDERS[provider]
+        wanted = [(name, chosen), *([PROVIDERS["cpu"]] if provider != "cpu" else [])]
     try:
         session = onnxruntime.InferenceSession(
             model,
@@ -130,7 +137,7 @@ def start(
         )
     except Exception as error:  # ONNX Runtime's own types share no base but Exception
         raise ValueError(str(error).partition("\n")[0]) from error
-    if session.get_providers()[0] != PROVIDERS[provider]:
+    if session.get_providers()[0] != name:
         raise ValueError(_load_failure(provider))
     return session
 
@@ -197,8 +204,11 @@ def _load_failure(provider: str) -> str:
 
 def _providers_to_try(provider: str) -> list[str]:
     """Providers to try, best first."""
-    if provider not in ("auto", *PROVIDERS):
-        raise ValueError(f"--provider {provider}: unknown; use auto, {', '.join(PROVIDERS)}")
+    known = ("auto", *PROVIDERS, *PLUGINS)
+    if provider not in known:
+        raise ValueError(f"--provider {provider}: unknown; use {', '.join(known)}")
+    if provider in PLUGINS:
+        return [provider]
     built_in = onnxruntime.get_available_providers()
     names = [name for name, ort_name in PROVIDERS.items() if ort_name in built_in]
     if provider != "auto":

@@ -72,6 +72,26 @@ def console() -> Iterator[Stream]:
                 output.flush()
 
 
+@contextlib.contextmanager
+def data_output() -> Iterator[int]:
+    """Within, standard output is for data alone, by the file descriptor that is yielded: whatever
+    is printed, by C libraries too, goes to standard error.
+
+    Raises ValueError where it is a terminal.
+    """
+    if os.isatty(1):
+        raise ValueError("frames are no text: send them to a program that reads them, or to a file")
+    sys.stdout.flush()
+    data = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield data
+    finally:
+        os.dup2(data, 1)
+        os.close(data)
+
+
 def _open_standard_files() -> None:
     """Where they are closed, the next file to be opened would become one of them, and get what C
     libraries say on standard error."""

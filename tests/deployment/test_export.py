@@ -127,6 +127,33 @@ def test_opencv_runs_the_same_file(uint8: bool, exported: Exported) -> None:
     assert difference < (1.1 / 255 if uint8 else 1e-4)
 
 
+UNITY = frozenset(
+    (
+        *("Add", "Cast", "Clip", "Concat", "Constant", "Conv", "DepthToSpace", "Div", "Expand"),
+        *("Gather", "Gemm", "Identity", "InstanceNormalization", "Mul", "Pad", "ReduceMean"),
+        *("ReduceSum", "Relu", "Reshape", "Resize", "Shape", "Slice", "Squeeze", "Sub"),
+    )
+)
+"""Some of the operators in the manual of Unity's Inference Engine 2.3."""
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_unity_knows_what_a_file_consists_of(mapped: bool, exported: Exported) -> None:
+    """Of pictures as floats, of one size, in the last opset of its older versions. What its manual
+    leaves out of Resize has the values that it assumes."""
+    model = onnx.load(exported(opset=15, size=(40, 56), mapped=mapped))
+    assert {node.op_type for node in model.graph.node} <= UNITY
+    assert {tensor.data_type for tensor in model.graph.initializer} <= {
+        onnx.TensorProto.FLOAT,
+        onnx.TensorProto.INT64,
+    }
+    assumed = {"cubic_coeff_a": -0.75, "exclude_outside": 0, "extrapolation_value": 0.0}
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Resize" and attribute.name in assumed:
+                assert onnx.helper.get_attribute_value(attribute) == assumed[attribute.name]
+
+
 @pytest.mark.parametrize("opset", [15, 23])
 def test_other_operator_sets_and_one_size(
     network: TransformNet, opset: int, exported: Exported

@@ -27,6 +27,7 @@ SMALL = {
 }
 """What makes a command's work small; options given later count."""
 ELSEWHERE = {
+    "virtualcam": "inference/video/test_virtual_camera.py::test_a_film_is_seen_by_the_camera",
     "camera:0": "inference/video/test_live.py::test_what_ends_early_says_why",
     "rtsp:": "inference/video/test_live.py::test_a_stream_that_breaks_is_opened_again",
     "transformers:": "networks/test_transformers_depth.py"
@@ -250,7 +251,17 @@ MADE: list[tuple[str, dict[str, str], str]] = [
 """Of each command, found by what stands in it alone: the files that it makes, as ``describe`` sees
 them, and what it prints."""
 
+MADE_BY_PIPELINES = {
+    "film.mp4": "3 frames 64x48",
+    "film.mkv": "3 frames 64x48",
+    "film.rgb": "",
+    "film.webm": "25 frames 64x48",
+}
+"""What pipelines are to make, of which each names one."""
+
 MADE_BY_PYTHON: list[tuple[str, dict[str, str], str]] = [
+    ("opencv.png", {"opencv.png": ALIKE}, ""),
+    ("mild.onnx", {"mild.onnx": f"{BYTES} fp16"}, ""),
     ("wave.png", {"wave.png": ALIKE}, ""),
     ("mild.png", {"mild.png": ALIKE}, ""),
     (

@@ -25,7 +25,7 @@ def files_now() -> dict[str, tuple[int, int]]:
 
 def describe(path: Path) -> str:
     """What a file is, read by other means than it was written by."""
-    if path.suffix in (".mp4", ".mkv"):
+    if path.suffix in (".mp4", ".mkv", ".webm"):
         with av.open(str(path)) as film:
             shown = list(film.decode(video=0))
         return f"{len(shown)} frames {shown[0].width}x{shown[0].height}"

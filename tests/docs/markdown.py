@@ -31,9 +31,17 @@ class Block(NamedTuple):
     language: str
     text: str
 
+    def lines(self) -> list[str]:
+        """One for each command, however many it takes on the page."""
+        return self.text.replace("\\\n", " ").replace(".venv/bin/", "").splitlines()
+
+    def pipelines(self) -> list[str]:
+        """Commands that are joined, for a shell to run."""
+        return [re.sub(" +", " ", line) for line in self.lines() if " | " in line]
+
     def commands(self) -> list[str]:
-        """Without comments, on a line each, ``fststyle`` where Python is told to start it."""
-        lines = self.text.replace("\\\n", " ").replace(".venv/bin/", "").splitlines()
+        """The others, without comments, ``fststyle`` where Python is told to start it."""
+        lines = [line for line in self.lines() if " | " not in line]
         words = [shlex.split(line, comments=True) for line in lines]
         return [re.sub(r"^python3? -m fststyle ", "fststyle ", shlex.join(w)) for w in words if w]
 

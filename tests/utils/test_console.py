@@ -44,6 +44,15 @@ def test_closed_streams_and_readers_that_leave_end_nothing(tmp_path: Path) -> No
         file.unlink()
 
 
+def test_data_has_standard_output_for_itself() -> None:
+    """Python's and C's words meanwhile go to standard error, and afterwards where they went."""
+    body = "print('before')\n from fststyle.utils.console import data_output\n"
+    body += " with data_output() as data: print('said'); os.write(data, b'DATA'); os.write(1, b'C')"
+    done = run(f"{body}\n print('after')")
+    assert done.returncode == 0
+    assert done.stdout == "before\nDATAafter\n" and sorted(done.stderr) == sorted("said\nC")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_listing_that_cannot_be_written_is_an_error() -> None:
     command = f'"{sys.executable}" -m fststyle infer --list > /dev/full'

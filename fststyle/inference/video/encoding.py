@@ -146,7 +146,7 @@ def _refused(container: Container, encoder: str) -> str:
 def _encodings(container: Container, encoder: str, source: Any, quality: int) -> Iterator[Encoding]:
     """What can be tried, the best first."""
     codec = av.Codec(encoder, "w")
-    offered = [form.name for form in codec.video_formats or ()] or ["yuv420p"]
+    offered = [form.name for form in codec.video_formats or ()] or [container.pixels or "yuv420p"]
     odd = (source.width % 2 or source.height % 2) and encoder not in _ANY_SIDES
     wanted: Sequence[str] = _ODD if odd else _OPAQUE
     if encoder == "libwebp_anim":

@@ -18,6 +18,8 @@ class Container(NamedTuple):
         takes: codecs, where the muxer itself would take others and make them unreadable.
         single: it has one track of sound at most.
         tagged: whether a time code is kept, as a tag or a track of its own.
+        pixels: the one format of pixels that it has, as FFmpeg calls it; empty where that is up to
+            the encoder.
         options: of the muxer.
     """
 
@@ -30,6 +32,7 @@ class Container(NamedTuple):
     takes: frozenset[str] = frozenset()
     single: bool = False
     tagged: bool = False
+    pixels: str = ""
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -131,12 +134,36 @@ CONTAINERS = {
     ".webp": Container("webp", ("libwebp_anim",), ("libwebp_anim",), sound=()),
     ".png": Container("apng", ("apng",), ("apng",), sound=()),
     ".apng": Container("apng", ("apng",), ("apng",), sound=()),
+    # Frames as they are. Neither says its matrix, which readers guess by the size.
+    ".y4m": Container("yuv4mpegpipe", ("rawvideo",), sound=(), steady=True, pixels="yuv420p"),
+    ".rgb": Container("rawvideo", ("rawvideo",), sound=(), steady=True, pixels="rgb24"),
 }
 """By suffix; GIFs are written by ``moving_pictures.GifTarget``."""
 
 _KEPT = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".png", ".apng")
 """Suffixes that a film made from such a file has, too. The other containers, old ones, are written
 where they are asked for."""
+
+
+_PIPED = ("y4m", "rgb", "mkv", "webm", "ts")
+"""Suffixes of containers that are written from beginning to end, as a pipe takes them; the first is
+what - stands for."""
+
+
+def piped_name(output: str) -> Path | None:
+    """What goes to standard output by the name of a file, whose suffix says the container: for "-",
+    or FORMAT:- as in mkv:-; None for other outputs.
+
+    Raises ValueError for a container that cannot be written to a pipe.
+    """
+    form, colon, dash = output.rpartition(":")
+    if dash != "-" or (colon and "/" in form):
+        return None
+    form = form if colon else _PIPED[0]
+    if form not in _PIPED:
+        piped = ", ".join(f"{name}:-" for name in _PIPED)
+        raise ValueError(f"--output {output}: cannot be written to a pipe; use - or {piped}")
+    return Path(f"stdout.{form}")
 
 
 def output_name(name: Path) -> Path:

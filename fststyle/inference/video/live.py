@@ -70,6 +70,11 @@ class Latest:
         self._thread.join(timeout=12)
 
     @property
+    def form(self) -> tuple[int, int, float]:
+        """Width and height of its frames, and how many come in a second."""
+        return self._current.width, self._current.height, float(self._current.rate)
+
+    @property
     def notes(self) -> list[str]:
         """See above."""
         return self._current.notes

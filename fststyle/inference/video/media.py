@@ -1,6 +1,7 @@
 """What a name stands for: a picture, a video, a stream or a camera; files are told by content."""
 
 import mimetypes
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from PIL import Image
 from fststyle.images.opening import open_of_any_size
 
 CAMERA = "camera:"
+STDIN = "-"
+_BARE = re.compile(r"rgb:(\d+x\d+)@(\d+(?:[./]\d+)?)")
+"""Standard input, too: bytes of RGB without a header, of pictures of a size, so many a second."""
 TIMEOUT = (10.0, 10.0)
 """Seconds to open a stream, and between its packets."""
 
@@ -25,13 +29,20 @@ _BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"})
 """What photos in MP4's clothes say they are; their sequences say something else."""
 
 
+def is_piped(source: str) -> bool:
+    """Whether it is standard input."""
+    return source == STDIN or source.startswith("rgb:")
+
+
 def is_live(source: str) -> bool:
-    """Whether it is a camera or an address instead of a local file."""
-    return (source.startswith(CAMERA) or "://" in source) and not Path(source).exists()
+    """Whether it is a camera, an address or standard input instead of a local file."""
+    addressed = source.startswith(CAMERA) or "://" in source
+    return is_piped(source) or (addressed and not Path(source).exists())
 
 
 def open_container(source: str) -> Any:
-    """PyAV's container for a file, a stream's address or camera:NUMBER (on Windows camera:NAME).
+    """PyAV's container for a file, a stream's address, camera:NUMBER (on Windows camera:NAME), "-"
+    or rgb:WIDTHxHEIGHT@RATE, which are both standard input.
 
     Raises FileNotFoundError or ValueError with the reason.
     """
@@ -41,6 +52,10 @@ def open_container(source: str) -> Any:
                 raise FileNotFoundError(f"{source}: no such file")
             # Or else FFmpeg takes what comes before a colon for a protocol.
             return av.open(f"file:{source}", metadata_errors="replace")
+        if source == STDIN:
+            return av.open("pipe:0", metadata_errors="replace")
+        if is_piped(source):
+            return _open_bare(source)
         if source.startswith(CAMERA):
             name = source.removeprefix(CAMERA)
             form, device = {
@@ -58,8 +73,18 @@ def open_container(source: str) -> Any:
         raise _refused(source, error) from error
 
 
+def _open_bare(source: str) -> Any:
+    said = _BARE.fullmatch(source)
+    if said is None:
+        raise ValueError("it says no size and rate, as rgb:640x360@25 does")
+    options = {"video_size": said[1], "framerate": said[2], "pixel_format": "rgb24"}
+    return av.open("pipe:0", format="rawvideo", options=options)
+
+
 def _refused(source: str, error: Exception) -> ValueError:
     reason = getattr(error, "strerror", None) or error
+    if is_piped(source):
+        return ValueError(f"{source}: standard input holds no video that can be read ({reason})")
     if source.startswith(CAMERA):
         return ValueError(
             f"{source}: no such camera, or it is in use ({reason}); camera:0 is the first"

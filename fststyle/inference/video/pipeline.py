@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import av
@@ -68,13 +69,16 @@ def open_target(
     frames: bool,
     codec: str | None,
     quality: int,
+    pipe: int | None = None,
 ) -> tuple[Target, Named]:
     """(what writes a folder of ``frames``, a GIF or a video file, what gives it its name); at the
     end of ``stack`` it has the name ``path``, or another one that is set until then, unless an
-    exception ends it.
+    exception ends it. What is written to a ``pipe`` keeps no name.
 
     Raises ValueError with the reason.
     """
+    if pipe is not None:
+        return VideoTarget(f"pipe:{pipe}", path, source, codec, quality), SimpleNamespace(path=path)
     if source.others and (frames or path.suffix.lower() == ".gif"):
         print(
             f"{printable(path)}: sound and subtitles are left out, which pictures hold none of",
@@ -112,6 +116,7 @@ def stylize_video(
     timed: bool = False,
     maps: Maps | None = None,
     steady: float = 0.0,
+    pipe: int | None = None,
 ) -> VideoResult:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
@@ -122,10 +127,14 @@ def stylize_video(
     end may take reading it through. ``maps`` are made beside the stylizing, in a thread of their
     own, as are motion and, as ``SteadyStrokes`` has it, averages along it for ``steady``.
 
+    Where a ``pipe`` is given, a file descriptor, the frames go there, and the only one of
+    ``targets`` says by its suffix in which container.
+
     What ends early, because ``stopped`` says so or since ``source`` is damaged, is a whole file up
     to there; what was stopped, unless it is a recording, is called ``unfinished``.
 
-    Raises ValueError where a frame or a file is refused, OSError where the disk does.
+    Raises ValueError where a frame or a file is refused, OSError where the disk does,
+    BrokenPipeError where nobody reads the pipe any more.
     """
     result = VideoResult(files=targets)
     with contextlib.ExitStack() as stack:
@@ -134,7 +143,7 @@ def stylize_video(
         encoders, named = [], []
         for path in targets:
             writer, name = open_target(
-                stack, path, source, frames=frames, codec=codec, quality=quality
+                stack, path, source, frames=frames, codec=codec, quality=quality, pipe=pipe
             )
             named.append(name)
             stack.callback(writer.abandon)
@@ -179,7 +188,7 @@ def stylize_video(
                 break
         if waiting:
             stylize()
-        if result.stopped and not is_live(source.source):
+        if result.stopped and pipe is None and not is_live(source.source):
             for name in named:
                 name.path = unfinished_name(name.path, folder=frames)
             result.files = [name.path for name in named]

@@ -10,7 +10,7 @@ import numpy as np
 
 from fststyle.inference.video.conversion import ColorSpace, Converter
 from fststyle.inference.video.deinterlace import Deinterlacer
-from fststyle.inference.video.media import film_streams, is_live, open_container
+from fststyle.inference.video.media import film_streams, is_live, is_piped, open_container
 from fststyle.inference.video.timeline import MICRO, Timeline
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EARLY = 32_000_000
 """Bytes of sound before the first frame that are kept; where there are more, files are read anew,
-and streams begin without."""
+and streams and pipes begin without."""
 _ORDER_ONLY = ("avi",)
 """Containers that say when packets are decoded, not when frames are shown. What FFmpeg guesses is
 right without B frames; with them frames, which come in order, take those times in turn."""
@@ -67,7 +67,7 @@ class VideoSource:
         loop: how often the film is to be played, 0 = for ever; None where the file does not say.
         start: seconds that are taken off all time stamps, those of the packets, too, so that the
             earliest stream begins at 0.
-        live: whether it goes on for as long as its sender likes.
+        live: whether it goes on for as long as its sender likes, who does not wait.
         container: PyAV's, for tags, chapters and the like; None where there is none.
         stream: PyAV's, of the frames; None where there is none.
         corrupt: frames that could not be decoded, so far.
@@ -87,7 +87,7 @@ class VideoSource:
         self._converter: Converter | None = None
         self._items: Iterator[Frame | av.Packet[Any]]
         self._begin()
-        self.live = is_live(source) and not _is_finite(self.container)
+        self.live = is_live(source) and not (is_piped(source) or _is_finite(self.container))
         self.rate = _rate(self.stream)
         self.count = self._count()
         self._items = self._from_first_frame()
@@ -187,7 +187,7 @@ class VideoSource:
             self.close()
             reason = f" ({self.failure})" if self.failure else ""
             raise ValueError(f"{self.source}: no frame of it can be decoded{reason}")
-        if size > EARLY and not self.live:
+        if size > EARLY and not (self.live or is_piped(self.source)):
             self.close()
             self._begin()
             return self._items

@@ -8,6 +8,7 @@ from typing import Any
 import av
 
 from fststyle.inference.video.formats import Container
+from fststyle.inference.video.media import is_piped
 
 _OF_THE_FILE = re.compile(
     r"encoder|major_brand|minor_version|compatible_brands|alpha_mode|rotate|duration.*|bps.*"
@@ -85,8 +86,8 @@ def chapters(source: Any, end: Fraction | None = None) -> list[Any]:
 
 def covers(source: Any) -> list[tuple[Any, bytes]]:
     """(stream, picture) of each cover, which files have as a video stream of one packet."""
-    if source.container is None:
-        return []
+    if source.container is None or is_piped(source.source):
+        return []  # it cannot be opened again
     made = []
     for stream in source.container.streams.video:
         if stream.disposition & av.stream.Disposition.attached_pic:

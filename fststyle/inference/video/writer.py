@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import av
 
@@ -36,6 +36,8 @@ _CHAPTERS_LAST = ("mp4", "mov", "3gp", "matroska", "webm")
 """Muxers that take chapters at the end, too, when it is known how long the film became."""
 
 _WITH_COVER = ("mp4", "matroska")
+_SQUARE = ("webp", "apng", "yuv4mpegpipe", "rawvideo")
+"""Muxers that do not say how wide a pixel is."""
 
 
 class VideoTarget:
@@ -45,7 +47,7 @@ class VideoTarget:
     not is converted where there is a codec for it, else left out, which is said.
 
     Args:
-        path: the file.
+        path: the file, or ``pipe:NUMBER`` for a file descriptor.
         name: what it is to be called; its suffix names the container.
         source: whose time, colours, aspect and tracks it has, a ``VideoSource`` or
             ``folders.FolderSource``.
@@ -56,7 +58,7 @@ class VideoTarget:
     """
 
     def __init__(
-        self, path: Path, name: Path, source: Any, codec: str | None, quality: int
+        self, path: Path | str, name: Path, source: Any, codec: str | None, quality: int
     ) -> None:
         self._name, self._source = name, source
         self._form = CONTAINERS[name.suffix.lower()]
@@ -68,16 +70,17 @@ class VideoTarget:
         if self._timecode and (not self._form.tagged or not self._takes([])):
             self._timecode = False
             notes.append(f"the time code ({timecode(source)}) is left out")
-        if self._form.muxer in ("webp", "apng") and source.aspect != 1:
+        if self._form.muxer in _SQUARE and source.aspect != 1:
             notes.append(f"pixels are not square ({source.aspect}), and will be shown so")
         planned = self._plan(notes)
         for note in notes:
             print(f"{printable(name)}: {note}", file=sys.stderr)
         try:
-            # A colon in the name is no protocol's.
-            self._container, self._video, self._tracks = self._open(f"file:{path}", planned)
+            # A colon in the name of a file is no protocol's.
+            where = f"file:{path}" if isinstance(path, Path) else path
+            self._container, self._video, self._tracks = self._open(where, planned)
         except (av.error.FFmpegError, ValueError) as error:
-            raise ValueError(f"{name}: cannot be written ({reason(error)})") from error
+            self._fail(error)
         self._clocks = {index: Clock() for index in self._tracks}
         self.frames = 0
 
@@ -106,7 +109,7 @@ class VideoTarget:
         except (av.error.FFmpegError, ValueError) as error:
             self._fail(error)
         if self._form.muxer in ("webp", "apng"):
-            set_last_duration(self._file, self._video.last)
+            set_last_duration(Path(self._file), self._video.last)
         for what, count in self._refused.items():
             print(
                 f"{printable(self._name)}: {count} packet(s) of {what} are left out, which the"
@@ -209,7 +212,7 @@ class VideoTarget:
             if getattr(error, "errno", None) in _DISK or self._in_a_row > _BROKEN:
                 self._fail(error)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> NoReturn:
         number = getattr(error, "errno", None)
         if number in _DISK:
             raise OSError(number, f"cannot be written ({reason(error)})", str(self._name))
