@@ -95,7 +95,8 @@ class StyleControls(MapControls):
     steady: float | None = setting(
         "of videos, how far strokes stay on what they lie on: the part of each picture that is kept"
         " from the one before, moved along with what is seen; 0 stylizes every frame by itself"
-        f" (default: {STEADY} for files, 0 for cameras and streams)",
+        f" (default: {STEADY}; live as long as that keeps the rate, and 0 of cameras and streams that"
+        " are recorded)",
         default=None,
     )
     max_size: int | None = setting(
@@ -131,12 +132,13 @@ class StyleControls(MapControls):
         """Levels of grain; none where the original itself is to come out."""
         return self.grain if self.strength else 0
 
-    def steadiness(self, *, live: bool) -> float:
-        """``steady`` of a video; none where the original itself is to come out."""
+    def steadiness(self, *, recorded: bool = False) -> float:
+        """``steady`` of a video; by default of one that is ``recorded`` as it comes, where frames
+        that take too long are lost, and where the original itself is to come out, none."""
         if self.strength == 0:
             return 0.0
         if self.steady is None:
-            return 0.0 if live else STEADY
+            return 0.0 if recorded else STEADY
         return self.steady
 
 

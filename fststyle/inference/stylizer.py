@@ -251,7 +251,7 @@ class Stylizer:
         run = partial(self.run, strength=controls.strength, keep_color=controls.keep_color)
         maps = self.weight_maps(controls, film=True)
         noise, count = controls.noise, controls.batch_size
-        return stream_frames(frames, noise, run, count, maps, controls.steadiness(live=False))
+        return stream_frames(frames, noise, run, count, maps, controls.steadiness())
 
     def weight_maps(
         self,

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from fststyle.config import InferConfig
 from fststyle.inference.maps import WeightMaps
@@ -16,10 +15,10 @@ from fststyle.inference.styles import open_stylizers
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.formats import check_video_name, piped_name
 from fststyle.inference.video.live import Latest, TkWindow, Window, show
+from fststyle.inference.video.live_effect import LiveEffect
 from fststyle.inference.video.media import is_live, is_piped
 from fststyle.inference.video.pipeline import Effect, report, stylize_video
 from fststyle.inference.video.sources import open_source
-from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
 from fststyle.inference.video.virtual_camera import VirtualCamera, is_virtual_camera
 from fststyle.inference.work import Job, output_is_folder
 from fststyle.utils.files import check_free
@@ -50,7 +49,7 @@ def stylize_clip(
         timed=config.crossfade,
         frames=config.frames,
         maps=mapped.weight_maps(config, job.name, film=True),
-        steady=config.steadiness(live=False),
+        steady=config.steadiness(),
     )
     return report(result, source)
 
@@ -104,16 +103,7 @@ def show_or_record(config: InferConfig, pipe: int | None = None) -> int:
 def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> int:
     """In a window, or in the virtual camera that --output names."""
     (source,) = config.media
-    effect = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
-    steady = config.steadiness(live=True)
-    find_motion, grain, strokes = MotionFinder(), MovingGrain(config.noise), SteadyStrokes(steady)
-
-    def stylize(frame: np.ndarray) -> np.ndarray:
-        weight_map = maps(Image.fromarray(frame))[None] if maps else None
-        motion = find_motion(frame) if steady else None
-        shown = effect(grain(frame, motion)[None], weight_map)[0]
-        return strokes(shown, motion) if steady else shown
-
+    stylize = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
     with watch_signals() as stop, contextlib.ExitStack() as stack:
         window: Window | None = TkWindow() if config.show else None
         frames = Latest(source, config.max_size)
@@ -124,7 +114,9 @@ def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> i
             ends = f"shown by {camera.device}; Ctrl-C ends"
         stack.callback(window.close)
         print(f"provider {stylizer.provider}; {ends}", flush=True)
-        show(frames, stylize, window, lambda: stop.requested)
+        rate = frames.form[2] if config.steady is None else None
+        effect = LiveEffect(stylize, maps, config.noise, config.steadiness(), rate)
+        show(frames, effect, window, lambda: stop.requested)
         broken = frames.failure if frames.ended else ""
     for line in [*frames.notes, *([broken] if broken else [])]:
         print(f"{source}: {line}", file=sys.stderr)
@@ -150,7 +142,7 @@ def _record(
                 grain=config.noise,
                 batch_size=config.batch_size,
                 maps=maps,
-                steady=config.steadiness(live=not film),
+                steady=config.steadiness(recorded=not film),
                 pipe=pipe,
             )
         except BrokenPipeError:

@@ -75,10 +75,10 @@ def test_what_is_new_is_taken_as_it_is() -> None:
 
 
 def test_files_are_steadied_and_cameras_are_not_unless_asked() -> None:
-    assert StyleControls().steadiness(live=False) == STEADY
-    assert StyleControls().steadiness(live=True) == 0
-    assert StyleControls(steady=0.3).steadiness(live=True) == 0.3
-    assert StyleControls(strength=0.0, steady=0.3).steadiness(live=False) == 0
+    assert StyleControls().steadiness() == STEADY
+    assert StyleControls().steadiness(recorded=True) == 0
+    assert StyleControls(steady=0.3).steadiness(recorded=True) == 0.3
+    assert StyleControls(strength=0.0, steady=0.3).steadiness() == 0
 
 
 def flickering(tmp_path: Path) -> Path:
