@@ -16,10 +16,11 @@ LIVE_STEPS=${LIVE_STEPS:-500}
 A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
-facts() { # NAME: sets file, title, painter, year; and how much of a photo may be lost at most
-  file=${1%_live} lost=0.7
+facts() { # NAME: sets file, title, painter, year; how much of a photo may be lost at most; and the
+  # painting's longer side, which decides how large strokes are
+  file=${1%_live} lost=0.7 side=640
   case $file in
-    starry_night) file=starry_night_crop title="The Starry Night" painter="Vincent van Gogh" year=1889 ;;
+    starry_night) file=starry_night_crop title="The Starry Night" painter="Vincent van Gogh" year=1889 side=1000 ;;
     great_wave) title="The Great Wave off Kanagawa" painter="Katsushika Hokusai" year="about 1831" ;;
     the_scream) title="The Scream" painter="Edvard Munch" year=1893 lost=0.65 ;;
     composition_vii) title="Composition VII" painter="Wassily Kandinsky" year=1913 lost=0.78 ;;
@@ -53,7 +54,7 @@ for name in $STYLES; do
   size="--width 32 --steps $STEPS"
   case $name in *_live) size="--width 8 --steps $LIVE_STEPS" ;; esac
   fststyle train --resume --style "$A/styles/$file.jpg" --content "$content" --val "$A/photos/val" \
-    --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost $size \
+    --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side $size \
     --checkpoint-interval 50
   fststyle evaluate "$OUT/$name/$name.safetensors" --photos "$A/photos/val" --map none --no-maps \
     --videos "$A"/video/davis/*.mp4 --json "$OUT/$name/figures.json" --overwrite --sheet "$OUT/$name/sheet.jpg"

@@ -95,8 +95,8 @@ class StyleControls(MapControls):
     steady: float | None = setting(
         "of videos, how far strokes stay on what they lie on: the part of each picture that is kept"
         " from the one before, moved along with what is seen; 0 stylizes every frame by itself"
-        f" (default: {STEADY}; live as long as that keeps the rate, and 0 of cameras and streams that"
-        " are recorded)",
+        f" (default: {STEADY}; live as long as that keeps the rate; 0 where a camera or a stream is"
+        " recorded)",
         default=None,
     )
     max_size: int | None = setting(
