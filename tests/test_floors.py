@@ -16,7 +16,7 @@ FLOORS = [
     ["benchmarks.robustness"],
     ["benchmarks"],
     ["training"],
-    ["evaluation", "optimization"],
+    ["evaluation", "optimization", "page"],
     ["data.depth"],
     ["data"],
     ["data.scenes"],
@@ -31,8 +31,8 @@ FLOORS = [
 """Rooms, the highest first: the package's folders, and its two files. A room imports those of lower
 floors; those of its own floor it does without."""
 TORCH_FREE = [
-    *("__init__", "__main__", "config", "images", "inference", "inference.video", "sessions"),
-    *("depth.maps", "depth.predict", "depth.estimator", "depth.steady", "depth.upsampling"),
+    *("__init__", "__main__", "config", "images", "inference", "inference.video"),
+    *("page", "sessions", "depth.maps", "depth.predict", "depth.estimator", "depth.steady", "depth.upsampling"),
     *(f"utils.{name}" for name in ("console", "failures", "figures", "files")),
     *(f"utils.{name}" for name in ("memory", "pretrained", "signals", "threads")),
 ]

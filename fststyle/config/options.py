@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
         if not f.kw_only:
             if f.default is dataclasses.MISSING:
                 del options["default"]
-            elif many:
-                options["nargs"] = "*"
+            else:
+                options["nargs"] = "*" if many else "?"
             parser.add_argument(f.name, **{**options, "metavar": f.name.upper()})
         else:
             parser.add_argument(flag(f.name), *f.metadata["aliases"], **options)
