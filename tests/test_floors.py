@@ -32,7 +32,8 @@ FLOORS = [
 floors; those of its own floor it does without."""
 TORCH_FREE = [
     *("__init__", "__main__", "config", "images", "inference", "inference.video"),
-    *("page", "sessions", "depth.maps", "depth.predict", "depth.estimator", "depth.steady", "depth.upsampling"),
+    *("page", "sessions"),
+    *("depth.maps", "depth.predict", "depth.estimator", "depth.steady", "depth.upsampling"),
     *(f"utils.{name}" for name in ("console", "failures", "figures", "files")),
     *(f"utils.{name}" for name in ("memory", "pretrained", "signals", "threads")),
 ]

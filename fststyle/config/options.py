@@ -35,8 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
         if not f.kw_only:
             if f.default is dataclasses.MISSING:
                 del options["default"]
-            else:
-                options["nargs"] = "*" if many else "?"
+            elif many:
+                options["nargs"] = "*"
+            else:  # argparse would take what it suppresses by for the value
+                options |= {"nargs": "?", "default": f.default}
             parser.add_argument(f.name, **{**options, "metavar": f.name.upper()})
         else:
             parser.add_argument(flag(f.name), *f.metadata["aliases"], **options)

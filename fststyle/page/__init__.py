@@ -1,1 +1,1 @@
-"""A page that stylizes in the browser: its files, its networks, a server for this machine; no torch."""
+"""A page that stylizes in the browser: its files, its networks, a server; no torch."""

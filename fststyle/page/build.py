@@ -27,7 +27,7 @@ from fststyle.utils.pretrained import style_file
 from fststyle.utils.version import __version__
 
 SITE, ENGINE = (Path(__file__).parent / name for name in ("site", "engine"))
-"""The page as it was written by hand; ONNX Runtime Web, as ``experiments/page_engine.py`` took it."""
+"""The page as it was written by hand; ONNX Runtime Web, see experiments/page_engine.py."""
 CATALOGUE = "page.json"
 """The file of a page that says what it has: by it a folder is known as a page."""
 SAMPLE_SIZE = (960, 600)

@@ -8,8 +8,8 @@ _FINE = 4
 
 
 def draw_scene(size: tuple[int, int]) -> np.ndarray:
-    """H×W×3 uint8 of ``size`` (width, height): evening sky with a sun, hills one behind the other, a
-    lake, a tree in front."""
+    """H×W×3 uint8 of ``size`` (width, height): evening sky with a sun, hills one behind the other,
+    a lake, a tree in front."""
     width, height = (side * _FINE for side in size)
     rows = np.linspace(0, 1, height)[:, None]
     sky = np.stack(

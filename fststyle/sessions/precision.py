@@ -60,9 +60,7 @@ def halve_weights(model: onnx.ModelProto) -> None:
             raise ValueError(f"--half: {tensor.name} holds weights too large for float16")
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
-        casts.append(
-            onnx.helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT)
-        )
+        casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

@@ -136,6 +136,7 @@ async function refresh(preview = false) {
   wanted = true;
   if (working || !source || !style) return;
   working = true;
+  $('#stage').ariaBusy = String(!source.film);
   try {
     while (wanted && source) {
       wanted = false;
@@ -151,6 +152,7 @@ async function refresh(preview = false) {
     say(error.message);
   } finally {
     working = false;
+    $('#stage').ariaBusy = 'false';
   }
 }
 
@@ -323,7 +325,7 @@ async function begin() {
     onProgress: showProgress,
     onChange: (name, reason) => {
       $('#engine').textContent = name;
-      say(reason && `${reason}; ${name} goes on.`);
+      if (reason) say(`${reason}; ${name} goes on.`);
       [level, times] = [null, []];
     },
   });

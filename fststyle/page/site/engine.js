@@ -11,23 +11,28 @@ export const NAMES = {
 };
 
 /** Threads for WebAssembly: a core in two, since most are halves of one; not more than 8. */
-export function threadCount(cores = navigator.hardwareConcurrency ?? 1) {
-  return Math.min(8, Math.ceil(cores / 2));
+function threadCount() {
+  return Math.min(8, Math.ceil((navigator.hardwareConcurrency ?? 1) / 2));
 }
 
-/** Engines to try, best first. `wanted`, of the page's address (?engine=…), is tried first, and so is
- * what it would be passed over for: a WebGPU that is computed by the processor. */
-export async function candidates(wanted = new URLSearchParams(location.search).get('engine')) {
+/** What the page's address asks for (?engine=…): webgpu, threads, single, or null. */
+const wanted = new URLSearchParams(location.search).get('engine');
+
+export function wantsThreads() {
+  return wanted ? wanted === 'threads' : threadCount() > 1;
+}
+
+/** Engines to try, best first. What the address asks for is tried where it would be passed over, too:
+ * a WebGPU that is computed by the processor, two threads on two cores. */
+async function candidates() {
   const found = [];
   if (wanted === 'webgpu' || (!wanted && (await hasGraphicsProcessor()))) found.push('webgpu');
-  const threads = globalThis.crossOriginIsolated ? threadCount() : 1;
-  const forced = wanted === 'threads' && globalThis.crossOriginIsolated;
-  if (forced || (wanted !== 'single' && threads > 1)) found.push('threads');
+  if (crossOriginIsolated && wantsThreads()) found.push('threads');
   found.push('single');
   return found.map((kind) => ({
     kind,
     engine: kind === 'webgpu' ? 'webgpu' : 'cpu',
-    threads: kind === 'threads' ? Math.max(2, threads) : 1,
+    threads: kind === 'threads' ? Math.max(2, threadCount()) : 1,
     limit: wanted === kind ? Infinity : LIMIT,
   }));
 }

@@ -1,7 +1,7 @@
 // The service worker: it keeps the page's files for when there is no connection, and adds the
 // headers by which browsers allow threads, where the server does not send them.
 
-import { threadCount } from './engine.js';
+import { wantsThreads } from './engine.js';
 
 const PATIENCE = 4000;
 const TRIED = 'fststyle: reloaded for threads';
@@ -17,7 +17,7 @@ export async function keepFiles() {
     });
   const late = new Promise((resolve) => { setTimeout(resolve, PATIENCE); });
   await Promise.race([controlled, late]);
-  if (crossOriginIsolated || threadCount() === 1) return;
+  if (crossOriginIsolated || !wantsThreads()) return;
   if (navigator.serviceWorker.controller && !sessionStorage.getItem(TRIED)) {
     sessionStorage.setItem(TRIED, 'yes');
     location.reload();
