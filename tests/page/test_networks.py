@@ -34,7 +34,7 @@ def test_pictures_are_those_of_the_file(kind: str, size: tuple[int, int], mapped
     feeds = {name: np.asarray(value) for name, value in given.items()}
     ours = start(browser_style(file).network, "cpu").run(None, {"content": frames, **feeds})[0]
     theirs = start(str(file), "cpu").run(None, {"content": frames, **feeds})[0]
-    assert ours.shape == theirs.shape
+    assert ours.shape == theirs.shape == frames.shape
     # The file computes in half precision where this processor can; the page's never does.
     assert np.abs(ours.astype(int) - theirs).max() <= (3 if kind == "shipped" else 1)
 
