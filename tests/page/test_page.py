@@ -279,6 +279,19 @@ def test_all_of_it_can_be_kept(look: Looking, site: Path, photo: Path) -> None:
     assert seen.page.is_visible("#depth")
 
 
+def test_an_engine_that_could_not_be_loaded_is_asked_for_again(
+    look: Looking, site: Path, photo: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(site, tmp_path / "page")
+    engine = tmp_path / "page" / "engine" / "cpu.wasm.gz"
+    engine.rename(tmp_path / "taken.gz")
+    seen = look(tmp_path / "page", service_workers="block")
+    seen.until("!message.hidden")
+    assert "engine/cpu.wasm.gz: the server answered 404" in seen.page.inner_text("#message")
+    (tmp_path / "taken.gz").rename(engine)
+    seen.take(photo)
+
+
 def test_a_gpu_that_the_processor_computes_is_passed_over(
     look: Looking, site: Path, photo: Path, gpu_chromium: Any
 ) -> None:

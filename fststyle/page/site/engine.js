@@ -147,8 +147,13 @@ export class Engine {
   async #begin() {
     const { engine, threads } = this.#left[0];
     const worker = new EngineWorker(this.onProgress);
+    try {
+      await worker.ask('start', { engine, threads, about: this.catalogue });
+    } catch (error) {
+      worker.end(error.message);
+      throw error;
+    }
     this.#worker = worker;
-    await worker.ask('start', { engine, threads, about: this.catalogue });
   }
 
   #passed(worker, name) {

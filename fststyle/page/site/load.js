@@ -10,13 +10,15 @@ export async function fetchBytes(url, progress = () => {}) {
     if (!response.ok) throw new DownloadError(`${url}: the server answered ${response.status}`);
     const total = Number(response.headers.get('content-length')) || 0;
     const reader = response.body.getReader();
-    for (let loaded = 0; ; ) {
+    let loaded = 0;
+    for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
       parts.push(value);
       loaded += value.length;
       progress(loaded, total);
     }
+    progress(loaded, loaded);
   } catch (error) {
     if (error instanceof DownloadError) throw error;
     throw new DownloadError(`${url} cannot be loaded: is there a connection?`);

@@ -10,7 +10,8 @@ function source(film, element, width, height, close = () => {}) {
 
 /** A picture or a video out of a File; raises with the reason. */
 export async function openFile(file) {
-  return file.type.startsWith('video/') ? openVideo(file) : openPicture(file);
+  if (file.type.startsWith('image/')) return openPicture(file);
+  return openVideo(file).catch(() => openPicture(file)); // what some are, no system says
 }
 
 async function openPicture(file) {
@@ -40,9 +41,9 @@ async function openVideo(file) {
   };
   try {
     await ready(video);
-  } catch {
+  } catch (error) {
     close();
-    throw new Error(`${file.name} is no video that this browser can play.`);
+    throw error;
   }
   return source(true, video, video.videoWidth, video.videoHeight, close);
 }

@@ -42,7 +42,7 @@ async function start({ engine, threads, about }) {
   providers = engine === 'webgpu' ? ['webgpu'] : ['wasm'];
   const [wasm, square, runtime] = await Promise.all([
     download(`engine/${engine}.wasm.gz`, 'engine'),
-    download(catalogue.grain.file, 'engine'),
+    fetchBytes(new URL(catalogue.grain.file, import.meta.url)),
     import(`./engine/${engine}.js`),
   ]);
   ort = runtime;
