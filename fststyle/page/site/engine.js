@@ -4,7 +4,7 @@
 const LIMIT = 30000;
 /** Milliseconds in which an engine has to pass the check; downloads do not count. */
 
-export const NAMES = {
+const NAMES = {
   webgpu: () => 'WebGPU',
   threads: (threads) => `WebAssembly, ${threads} threads`,
   single: () => 'WebAssembly, one thread',
@@ -91,8 +91,9 @@ export class Engine {
   #worker = null;
   #left = null;
   #busy = Promise.resolve();
-  kind = null;
   name = '';
+  /** "webgpu" or "cpu". */
+  group = 'cpu';
 
   constructor(catalogue, { onProgress, onChange }) {
     Object.assign(this, { catalogue, onProgress, onChange });
@@ -138,8 +139,8 @@ export class Engine {
   }
 
   #announce(reason) {
-    const { kind, threads } = this.#left[0];
-    this.kind = kind;
+    const { kind, threads, engine } = this.#left[0];
+    this.group = engine;
     this.name = NAMES[kind](threads);
     this.onChange(this.name, reason);
   }

@@ -31,8 +31,8 @@ export function keeps() {
 }
 
 /** Fetch what the page may still need, so that it is kept; `progress(done, all)` counts files. */
-export async function fetchAll(catalogue, engineKind, progress) {
-  const engine = engineKind === 'webgpu' ? ['webgpu', 'cpu'] : ['cpu'];
+export async function fetchAll(catalogue, group, progress) {
+  const engine = group === 'webgpu' ? ['webgpu', 'cpu'] : ['cpu'];
   const files = [
     ...engine.flatMap((name) => [`engine/${name}.js`, `engine/${name}.wasm.gz`]),
     ...catalogue.styles.map((style) => style.file),

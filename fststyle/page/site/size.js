@@ -4,7 +4,11 @@
 export const LEVELS = [90, 120, 144, 180, 216, 270, 360, 450, 540, 720];
 export const FIRST_LEVEL = { cpu: LEVELS.indexOf(180), webgpu: LEVELS.indexOf(360) };
 /** Milliseconds a frame may take. */
-export const BUDGET = { cpu: 100, webgpu: 50 };
+const BUDGET = { cpu: 100, webgpu: 50 };
+/** Longer side of pictures where the size is automatic. */
+const PICTURE_SIDE = { cpu: 640, webgpu: 1280 };
+/** The same of what a new picture is shown as at first. */
+const PREVIEW_SIDE = 320;
 const COUNTED = 5;
 export const SMALLEST = 16;
 
@@ -32,4 +36,30 @@ export function nextLevel(level, times, budget) {
   const larger = Math.min(LEVELS.length - 1, level + 1);
   const then = typical * (LEVELS[larger] / LEVELS[level]) ** 2;
   return then < 0.7 * budget ? larger : level;
+}
+
+/** The size of one source's pictures: as chosen, or automatic, which for films follows the rate. */
+export class Sizes {
+  #times = [];
+  #level = null;
+
+  /** `chosen`: a longer side, or "auto"; `engine`: "cpu" or "webgpu"; `preview`: of a new picture. */
+  next({ width, height, film }, chosen, engine, preview) {
+    if (chosen !== 'auto') return fitted(width, height, Number(chosen));
+    if (!film) return fitted(width, height, preview ? PREVIEW_SIDE : PICTURE_SIDE[engine]);
+    this.#level ??= FIRST_LEVEL[engine];
+    return atLevel(width, height, this.#level);
+  }
+
+  /** A film's frame of automatic size took so long. */
+  took(milliseconds, engine) {
+    this.#times.push(milliseconds);
+    const level = nextLevel(this.#level, this.#times, BUDGET[engine]);
+    if (level !== this.#level) [this.#level, this.#times] = [level, []];
+  }
+
+  /** Another source, or another engine. */
+  reset() {
+    [this.#level, this.#times] = [null, []];
+  }
 }
