@@ -6,6 +6,7 @@ Needs npm. The version and the files' checksums are pinned here; a file that is 
 taken. Licence and notices are those of the installed Python package, which is the same project's.
 """
 
+import argparse
 import gzip
 import hashlib
 import importlib.util
@@ -42,6 +43,7 @@ ENGINE = Path(__file__).parents[1] / "fststyle" / "page" / "engine"
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     ENGINE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         asked = ["npm", "pack", f"onnxruntime-web@{VERSION}", "--silent"]
