@@ -15,7 +15,13 @@ from fststyle.page.serve import server
 
 
 class Plain(http.server.SimpleHTTPRequestHandler):
-    """Any file server: it knows nothing of headers that a page might want."""
+    """Any file server: it knows nothing of headers that a page might want, and takes .gz for an
+    encoding, which browsers undo."""
+
+    def end_headers(self) -> None:
+        if self.path.endswith(".gz"):
+            self.send_header("Content-Encoding", "gzip")
+        super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None: ...
 
