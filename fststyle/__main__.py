@@ -51,6 +51,9 @@ COMMANDS: Commands = {
         "deployment.publish:publish",
     ),
     "infer": Command("stylize pictures and videos", config.InferConfig, "inference.infer:run"),
+    "page": Command(
+        "write a page that stylizes in the browser", config.PageConfig, "page.build:page"
+    ),
     "optimize": Command(
         "optimize the pixels of one picture at a time",
         config.OptimizeConfig,

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ FLOORS = [
     ["benchmarks.robustness"],
     ["benchmarks"],
     ["training"],
-    ["evaluation", "optimization"],
+    ["evaluation", "optimization", "page"],
     ["data.depth"],
     ["data"],
     ["data.scenes"],
@@ -32,7 +33,8 @@ FLOORS = [
 """Rooms, the highest first: the package's folders, and its two files. A room imports those of lower
 floors; those of its own floor it does without."""
 TORCH_FREE = [
-    *("__init__", "__main__", "config", "images", "inference", "inference.video", "sessions"),
+    *("__init__", "__main__", "config", "images", "inference", "inference.video"),
+    *("page", "sessions"),
     *("depth.maps", "depth.predict", "depth.estimator", "depth.steady", "depth.upsampling"),
     *(f"evaluation.{name}" for name in ("bradley_terry", "judge", "judge_page", "pairs", "votes")),
     *(f"utils.{name}" for name in ("console", "failures", "figures", "files")),
@@ -112,18 +114,31 @@ sys.exit(main(arguments))
 """
 
 
-def test_stylizing_runs_where_torch_is_out_of_reach(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "made"),
+    [
+        ("infer starry_night_live photo.png --provider cpu --output out.png", "out.png"),
+        ("page site --styles starry_night_live", "site/page.json"),
+    ],
+)
+def test_stylizing_runs_where_torch_is_out_of_reach(
+    command: str, made: str, tmp_path: Path
+) -> None:
     """As are the other packages for training; every module that is to do without is imported."""
     picture(0).save(tmp_path / "photo.png")
     modules = [f"fststyle.{module}" for module in MODULES if is_torch_free(module)]
-    arguments = ["infer", "starry_night_live", str(tmp_path / "photo.png"), "--provider", "cpu"]
-    arguments += ["--output", str(tmp_path / "out.png")]
     assert len(modules) > 15
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, *map(json.dumps, (modules, TRAINING_PACKAGES, arguments))],
+        [
+            sys.executable,
+            "-c",
+            WITHOUT,
+            *map(json.dumps, (modules, TRAINING_PACKAGES, command.split())),
+        ],
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out.png").is_file()
+    assert (tmp_path / made).is_file()

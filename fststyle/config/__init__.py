@@ -22,6 +22,7 @@ from fststyle.config.infer import InferConfig
 from fststyle.config.loss import DemoConfig, LossTrainConfig
 from fststyle.config.optimize import OptimizeConfig
 from fststyle.config.options import add_arguments, as_typed
+from fststyle.config.page import PageConfig
 from fststyle.config.runs import LoopConfig, RunConfig, run_folder
 from fststyle.config.settings import (
     changed,
@@ -58,6 +59,7 @@ __all__ = [
     "LossTrainConfig",
     "ObjectiveConfig",
     "OptimizeConfig",
+    "PageConfig",
     "PreviewConfig",
     "PublishConfig",
     "RunConfig",

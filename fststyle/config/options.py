@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser, config: type) -> None:
                 del options["default"]
             elif many:
                 options["nargs"] = "*"
+            else:  # argparse would take what it suppresses by for the value
+                options |= {"nargs": "?", "default": f.default}
             parser.add_argument(f.name, **{**options, "metavar": f.name.upper()})
         else:
             parser.add_argument(flag(f.name), *f.metadata["aliases"], **options)

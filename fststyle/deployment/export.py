@@ -15,7 +15,7 @@ from fststyle.checkpoints.loading import SUFFIXES
 from fststyle.config import ExportConfig, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.config.cards import KEY, public
-from fststyle.deployment.graph import OPSET, ExportWrapper, halve_weights, to_onnx
+from fststyle.deployment.graph import OPSET, ExportWrapper, to_onnx
 from fststyle.deployment.quantize import to_int8
 from fststyle.deployment.verify import (
     Parity,
@@ -27,6 +27,7 @@ from fststyle.deployment.verify import (
 )
 from fststyle.images.find import find_images
 from fststyle.networks.transform import rounded_for_float16
+from fststyle.sessions.precision import halve_weights
 from fststyle.utils.files import atomic_write, check_free, check_suffix, names_folder
 from fststyle.utils.version import __version__
 

@@ -185,35 +185,6 @@ _SINCE_18 = {
 """Attributes by operator."""
 
 
-SMALL = 256
-"""Elements of an initializer below which it stays as it is."""
-
-
-def halve_weights(model: onnx.ModelProto) -> None:
-    """Store the weights as float16, in place: half the size. They are cast to float32 where a graph
-    is read, so that it computes as before, and as fast.
-
-    Raises ValueError where float16 cannot hold them.
-    """
-    casts = []
-    for tensor in model.graph.initializer:
-        values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < SMALL:
-            continue
-        with np.errstate(over="ignore"):
-            half = values.astype(np.float16)
-        if not np.isfinite(half).all():
-            raise ValueError(f"--half: {tensor.name} holds weights too large for float16")
-        name = tensor.name
-        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}_half"))
-        casts.append(
-            onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
-        )
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-
-
 def _clear_notes(model: onnx.ModelProto) -> None:
     graph = model.graph
     ends = (*graph.input, *graph.output, *graph.value_info)

@@ -52,7 +52,7 @@ def list_styles() -> dict[str, Style]:
     for name, file in files.items():
         card = read_card(file)
         width = card.get("network", {}).get("width")
-        styles[name] = Style(name, _painting(card), width, file, card)
+        styles[name] = Style(name, painting_name(card), width, file, card)
     return styles
 
 
@@ -115,7 +115,7 @@ def print_styles() -> None:
         print(f"{name:{column}}  {style.painting}; width {width}")
 
 
-def _painting(card: dict[str, Any]) -> str:
+def painting_name(card: dict[str, Any]) -> str:
     """As ``publish`` was told; of a file that was put there by hand, the painting's file name."""
     if "painting" in card:
         return "{painter}, {title}, {year}".format(**card["painting"])

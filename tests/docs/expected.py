@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from fststyle.utils.pretrained import shipped_styles
+
 SMALL = {
     "train": "--steps 1 --image-size 64 --width 4 --batch-size 1 --style-size 48 --workers 0"
     " --vgg-weights narrow.safetensors --depth-cache cache --device cpu",
@@ -33,6 +35,8 @@ ELSEWHERE = {
     "transformers:": "networks/test_transformers_depth.py"
     "::test_photos_reach_the_model_at_its_own_size",
     "--resume": "test_train_command.py::test_after_kill_9_it_goes_on_bit_for_bit",
+    "page --serve": "page/test_serve.py::test_a_page_is_served_until_ctrl_c",
+    "page site --serve": "page/test_serve.py::test_a_page_is_served_until_ctrl_c",
     "bench robustness": "benchmarks/test_robustness.py::test_few_inputs_and_a_kill",
     "torchrun": "test_examples.py::test_a_training_on_two_nodes_matches_one_process",
 }
@@ -119,6 +123,16 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     (r"export runs\S+( --overwrite)? --fp16", exported_as(f"{FLOATS} fp16"), AGREES),
     ("--quantize int8", exported_as(f"{BYTES} int8"), AGREES),
     ("--static", exported_as("tensor(float) [1, 3, 48, 64] fp32"), AGREES),
+    (
+        r"page site$",
+        {"site": f"page of {', '.join(n for n in shipped_styles() if n.endswith('_live'))}"},
+        r"site: \d+ styles, \d+ files, \S+ MB",
+    ),
+    (
+        "page site --styles",
+        {"site": "page of starry_night_live, my_style"},
+        r"site: 2 styles, \d+ files, \S+ MB",
+    ),
     ("export candy.pth", {"candy.onnx": f"{FLOATS} fp32"}, AGREES),
     ("--output mine.jpg", {"mine.jpg": ALIKE}, "1 of 1 stylized into mine.jpg"),
     ("compare runs/a", {"sheet.png": "386x92 RGB"}, "sheet.png"),

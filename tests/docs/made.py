@@ -13,11 +13,12 @@ from safetensors import safe_open
 
 
 def files_now() -> dict[str, tuple[int, int]]:
-    """The files here and below, each with what changes when it is written; of TensorBoard's the
-    folder only, of what is kept of depth nothing."""
+    """The files here and below, each with what changes when it is written; of TensorBoard's and of
+    a page in the browser the folder only, of what is kept of depth nothing."""
     found = {}
     for path in Path().rglob("*"):
         name = re.sub(r"/events\..*", "", path.as_posix())
+        name = next((p.as_posix() for p in path.parents if (p / "page.json").exists()), name)
         if path.is_file() and not name.startswith("cache/"):
             found[name] = (path.stat().st_ino, path.stat().st_mtime_ns)
     return found
@@ -25,6 +26,11 @@ def files_now() -> dict[str, tuple[int, int]]:
 
 def describe(path: Path) -> str:
     """What a file is, read by other means than it was written by."""
+    if (path / "page.json").exists():
+        catalogue = json.loads((path / "page.json").read_text(encoding="utf-8"))
+        styles = [style["name"] for style in catalogue["styles"]]
+        assert all((path / style["file"]).is_file() for style in catalogue["styles"])
+        return f"page of {', '.join(styles)}"
     if path.suffix in (".mp4", ".mkv", ".webm"):
         with av.open(str(path)) as film:
             shown = list(film.decode(video=0))

@@ -1,0 +1,228 @@
+// Weight maps out of depth, by the formulas of fststyle/inference/maps.py and fststyle/depth/; the
+// tests compare the two. A map is {values: Float32Array, width, height}; a picture the same in RGB
+// bytes. Depth is larger where farther, nearness is 1 where near and 0 where far.
+
+import { luminance, reduce, resize } from './resample.js';
+
+const REDUCTION = 4;
+const UNSURE = [0.25, 0.8];
+const RADIUS = 3;
+const FLAT = 0.03 ** 2;
+const RANGE_MEMORY = 0.95;
+const MEMORY = 0.85;
+const CHANGE = 0.06;
+const CUT = 0.5;
+/** Frames of a film to one whose depth is told anew. */
+export const EVERY = 3;
+
+// Python's round: halves go to the even number.
+function round(x) {
+  const down = Math.floor(x);
+  if (x - down !== 0.5) return Math.round(x);
+  return down % 2 ? down + 1 : down;
+}
+
+/** {width, height} at which the depth network sees a picture: about the area of a square of `side`
+ * pixels, multiples of 16, not enlarged. */
+export function seenSize(width, height, side) {
+  const scale = Math.min(1, side / Math.sqrt(width * height));
+  const fit = (length) => Math.max(32, round((length * scale) / 16) * 16);
+  return { width: fit(width), height: fit(height) };
+}
+
+/** Bytes of a picture as the depth network takes them: 3×H×W floats in [0,1]. */
+export function depthInput(picture, side) {
+  const { width, height } = seenSize(picture.width, picture.height, side);
+  const seen = resize(
+    picture.values, picture.width, picture.height, width, height, 'bicubic', 3);
+  const count = width * height;
+  const values = new Float32Array(3 * count);
+  for (let i = 0; i < count; i++) {
+    for (let c = 0; c < 3; c++) values[c * count + i] = seen[3 * i + c] / 255;
+  }
+  return { values, width, height };
+}
+
+/** Mean over the square of RADIUS around each pixel, the border continued. */
+export function windowMean(values, width, height) {
+  const along = (from, count, step, lines, lineStep) => {
+    const to = new Float32Array(from.length);
+    for (let line = 0; line < lines; line++) {
+      const at = (i) => from[line * lineStep + Math.min(count - 1, Math.max(0, i)) * step];
+      let sum = 0;
+      for (let i = -RADIUS; i < RADIUS; i++) sum += at(i);
+      for (let i = 0; i < count; i++) {
+        sum += at(i + RADIUS);
+        to[line * lineStep + i * step] = sum / (2 * RADIUS + 1);
+        sum -= at(i - RADIUS);
+      }
+    }
+    return to;
+  };
+  return along(along(values, height, width, width, 1), width, 1, height, width);
+}
+
+const combine = (a, b, f) => a.map((value, i) => f(value, b[i]));
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** A small map at the size of a grey picture {values: bytes}, along its edges: a guided filter. */
+export function alongEdges(map, grey) {
+  const { width, height } = map;
+  const middle = mean(map.values);
+  const depth = map.values.map((value) => value - middle);
+  const guide = Float32Array.from(
+    resize(grey.values, grey.width, grey.height, width, height, 'box'), (value) => value / 255);
+  const smooth = (values) => windowMean(values, width, height);
+  const [meanGuide, meanDepth] = [smooth(guide), smooth(depth)];
+  const square = smooth(guide.map((value) => value * value));
+  const product = smooth(combine(guide, depth, (a, b) => a * b));
+  const slope = product.map((value, i) =>
+    (value - meanGuide[i] * meanDepth[i]) / (square[i] - meanGuide[i] ** 2 + FLAT));
+  const offset = slope.map((value, i) => meanDepth[i] - value * meanGuide[i]);
+  const [slopes, offsets] = [slope, offset].map((values) =>
+    resize(smooth(values), width, height, grey.width, grey.height, 'bilinear'));
+  const values = slopes.map((value, i) => value * (grey.values[i] / 255) + offsets[i] + middle);
+  return { values, width: grey.width, height: grey.height };
+}
+
+/** The value below which `percent` of a sorted array lie, interpolated. */
+function percentile(sorted, percent) {
+  const place = ((sorted.length - 1) * percent) / 100;
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
+}
+
+/** Depth to nearness in [0,1], in a range that follows a film's slowly; one picture's in its own. */
+export class SteadyRange {
+  #range = null;
+
+  nearness({ values, width, height }) {
+    const step = Math.max(1, Math.floor(Math.min(width, height) / 90));
+    const sample = [];
+    for (let y = 0; y < height; y += step) {
+      for (let x = 0; x < width; x += step) sample.push(values[y * width + x]);
+    }
+    sample.sort((a, b) => a - b);
+    const found = [percentile(sample, 1), percentile(sample, 99)];
+    this.#range = (this.#range ?? found).map((old, i) => old + (1 - RANGE_MEMORY) * (found[i] - old));
+    const [near, far] = this.#range;
+    const flat = far - near < 1e-6;
+    const place = (depth) => Math.min(1, Math.max(0, (far - depth) / (far - near)));
+    return { values: values.map((depth) => (flat ? 0.5 : place(depth))), width, height };
+  }
+}
+
+function correlation(first, second) {
+  const [a, b] = [mean(first), mean(second)];
+  let [both, ofFirst, ofSecond] = [0, 0, 0];
+  for (let i = 0; i < first.length; i++) {
+    both += (first[i] - a) * (second[i] - b);
+    ofFirst += (first[i] - a) ** 2;
+    ofSecond += (second[i] - b) ** 2;
+  }
+  const norm = Math.sqrt(ofFirst * ofSecond);
+  return norm > 1e-6 ? both / norm : 1;
+}
+
+/** Depth of a film's frames: averaged with what it was where the picture stayed as it was, new where
+ * something moves, begun anew at a cut. `estimate(picture)` asks the network. What the program does
+ * besides, following the camera's motion, is left out here. */
+export class SteadyDepth {
+  #depth = null;
+  #grey = null;
+  #age = 0;
+
+  constructor(estimate, every = EVERY) {
+    this.estimate = estimate;
+    this.every = every;
+  }
+
+  async next(picture) {
+    let grey = this.#depth && this.#luminance(picture, this.#depth);
+    const known = grey && correlation(this.#grey, grey) > CUT;
+    this.#age += 1;
+    if (!known || this.#age >= this.every) {
+      const depth = await this.estimate(picture);
+      if (known && depth.width === this.#depth.width && depth.height === this.#depth.height) {
+        this.#average(depth, grey);
+      } else {
+        grey = this.#luminance(picture, depth);
+      }
+      this.#depth = depth;
+      this.#age = 0;
+    }
+    this.#grey = grey;
+    return this.#depth;
+  }
+
+  #luminance(picture, { width, height }) {
+    const grey = resize(
+      luminance(picture.values), picture.width, picture.height, width, height, 'box');
+    return Float32Array.from(grey, (value) => value / 255);
+  }
+
+  #average(depth, grey) {
+    const moved = combine(grey, this.#grey, (a, b) => Math.abs(a - b));
+    const change = windowMean(moved, depth.width, depth.height);
+    const old = this.#depth.values;
+    depth.values = depth.values.map((value, i) =>
+      value + MEMORY * Math.exp(-change[i] / CHANGE) * (old[i] - value));
+  }
+}
+
+/** Nearness at a quarter of the picture's size, along its edges. */
+export function sharpNearness(near, picture) {
+  const large = Math.min(picture.width, picture.height) >= 64;
+  const { values, width, height } = large
+    ? reduce(picture.values, picture.width, picture.height, REDUCTION, 3)
+    : picture;
+  const grey = { values: luminance(values), width, height };
+  const sharp = alongEdges(near, grey);
+  return { ...sharp, values: sharp.values.map((value) => Math.min(1, Math.max(0, value))) };
+}
+
+/** 1 where depth (0 near, 1 far) is `focus`, falling evenly to 0 at what lies farthest from it. */
+export function inFocus(near, focus) {
+  return near.map((value) => 1 - Math.abs(1 - value - focus) / Math.max(focus, 1 - focus));
+}
+
+/** Nearness with its ends drawn apart. */
+export function decided(near) {
+  const [low, high] = UNSURE;
+  return near.map((value) => {
+    const part = Math.min(1, Math.max(0, (value - low) / (high - low)));
+    return part * part * (3 - 2 * part);
+  });
+}
+
+/** The weight map for a picture of this size: how much of it stays, `near` and `far` in [0,1]. */
+export function weightMap(nearness, pictureWidth, pictureHeight, { near, far, focus }) {
+  const [width, height] = [pictureWidth, pictureHeight].map((side) => Math.ceil(side / REDUCTION));
+  let { values } = nearness;
+  if (nearness.width !== width || nearness.height !== height) {
+    const filter = nearness.width < width ? 'bilinear' : 'box';
+    values = resize(values, nearness.width, nearness.height, width, height, filter);
+  }
+  const part = decided(inFocus(values, focus));
+  return { values: part.map((value) => far + (near - far) * value), width, height };
+}
+
+const COLORS = [
+  [252, 253, 191], [254, 159, 109], [222, 73, 104], [140, 41, 129], [59, 15, 112], [0, 0, 4],
+];
+
+/** RGBA of a nearness map: near light, far dark. */
+export function colorize({ values, width, height }) {
+  const data = new Uint8ClampedArray(4 * values.length);
+  values.forEach((near, i) => {
+    const place = (1 - near) * (COLORS.length - 1);
+    const below = Math.min(COLORS.length - 2, Math.floor(place));
+    for (let c = 0; c < 3; c++) {
+      const [from, to] = [COLORS[below][c], COLORS[below + 1][c]];
+      data[4 * i + c] = from + (to - from) * (place - below);
+    }
+    data[4 * i + 3] = 255;
+  });
+  return { data, width, height };
+}

@@ -1,0 +1,193 @@
+// Everything that computes: ONNX Runtime Web, the networks, the maps. The page asks by messages
+// {id, kind, …}, and is answered {id, result} or {id, error}; between them come {progress}.
+
+import { DownloadError, decodeBase64, fetchBytes } from './load.js';
+import {
+  SteadyDepth, SteadyRange, colorize, depthInput, sharpNearness, weightMap,
+} from './maps.js';
+
+const FARTHEST = 4;
+/** Levels of 255 by which an engine's picture may differ from the program's. One is rounding. */
+const KEPT = 4;
+/** Networks that stay in memory. */
+
+let ort = null;
+let providers = [];
+let catalogue = null;
+let grain = null;
+const networks = new Map();
+let depth = null;
+let memory = null;
+
+const tasks = { start, load, stylize };
+
+onmessage = async ({ data: { id, kind, ...request } }) => {
+  try {
+    const { transfer = [], ...result } = await tasks[kind](request);
+    postMessage({ id, result }, transfer);
+  } catch (error) {
+    const download = error instanceof DownloadError;
+    postMessage({ id, error: { message: error?.message ?? String(error), download } });
+  }
+};
+
+function download(file, what) {
+  return fetchBytes(new URL(file, import.meta.url), (loaded, total) =>
+    postMessage({ progress: { what, loaded, total } }));
+}
+
+/** Load ONNX Runtime Web. `engine`: "webgpu" or "cpu"; `about`: the page's catalogue. */
+async function start({ engine, threads, about }) {
+  catalogue = about;
+  providers = engine === 'webgpu' ? ['webgpu'] : ['wasm'];
+  const [wasm, square, runtime] = await Promise.all([
+    download(`engine/${engine}.wasm.gz`, 'engine'),
+    fetchBytes(new URL(catalogue.grain.file, import.meta.url)),
+    import(`./engine/${engine}.js`),
+  ]);
+  ort = runtime;
+  grain = { values: new Int8Array(square.buffer), side: catalogue.grain.side };
+  ort.env.logLevel = 'error';
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmBinary = wasm.buffer;
+  return {};
+}
+
+function open(bytes) {
+  // Threads that wait by spinning take the cores from the page, and from other programs.
+  const extra = { session: { intra_op: { allow_spinning: '0' } } };
+  return ort.InferenceSession.create(bytes, {
+    executionProviders: providers, logSeverityLevel: 3, extra,
+  });
+}
+
+/** Load a style, and look whether this engine computes with it what the program does. */
+async function load({ name }) {
+  await network(name);
+  return {};
+}
+
+async function network(name) {
+  let found = networks.get(name);
+  if (!found) {
+    const style = catalogue.styles.find((other) => other.name === name);
+    found = { style, session: await open(await download(style.file, name)) };
+    await check(found);
+    for (const [old, { session }] of networks) {
+      if (networks.size < KEPT) break;
+      await session.release();
+      networks.delete(old);
+    }
+  }
+  networks.delete(name); // the one used last comes last
+  networks.set(name, found);
+  return found;
+}
+
+async function check(found) {
+  const { width, height, picture, map } = catalogue.check;
+  const values = Float32Array.from(map.flat());
+  const made = await run(
+    found, { values: decodeBase64(picture), width, height },
+    { strength: 1, keepColour: 0 }, { values, width: map[0].length, height: map.length });
+  const expected = decodeBase64(found.style.expected);
+  const farthest = made.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
+  if (farthest > FARTHEST) {
+    throw new Error(`it computes something else: ${farthest} of 255 levels away`);
+  }
+}
+
+/** RGB bytes of the picture, stylized. */
+async function run({ style, session }, picture, { strength, keepColour }, map) {
+  const scalar = (value) => new ort.Tensor('float32', [value], []);
+  const given = {
+    strength: scalar(strength),
+    keep_colour: scalar(keepColour),
+    weight_map: new ort.Tensor('float32', map.values, [1, 1, map.height, map.width]),
+  };
+  const feeds = Object.fromEntries(style.controls.map((name) => [name, given[name]]));
+  feeds.content = new ort.Tensor('uint8', picture.values, [1, picture.height, picture.width, 3]);
+  const { output } = await session.run(feeds);
+  const values = await output.getData();
+  output.dispose();
+  return values;
+}
+
+async function estimate(picture) {
+  if (!depth) depth = await open(await download(catalogue.depth.file, 'depth'));
+  const seen = depthInput(picture, catalogue.depth.side);
+  const content = new ort.Tensor('float32', seen.values, [1, 3, seen.height, seen.width]);
+  const output = (await depth.run({ content })).depth;
+  const values = Float32Array.from(await output.getData());
+  output.dispose();
+  return { values, width: seen.width, height: seen.height };
+}
+
+/** Nearness of a picture, kept while it is the same one; of a film's frames, along time. */
+async function nearnessOf(picture, { source, film }) {
+  if (memory?.source !== source) {
+    memory = { source, range: new SteadyRange(), depth: film ? new SteadyDepth(estimate) : null };
+  }
+  if (!film && memory.nearness) return memory.nearness;
+  const told = film ? await memory.depth.next(picture) : await estimate(picture);
+  memory.nearness = sharpNearness(memory.range.nearness(told), picture);
+  return memory.nearness;
+}
+
+/** A picture in a style.
+ *
+ * `picture`: {data: RGBA, width, height}; `source`: a number that is another one for each picture or
+ * film and size; `film`; `controls`: {strength, keepColour, near, far, focus}; `showDepth`.
+ * Returns {data: RGBA, milliseconds, depth: RGBA of the depth map or null}. */
+async function stylize({ name, picture, source, film, controls, showDepth }) {
+  const began = performance.now();
+  const found = await network(name);
+  const { width, height } = picture;
+  const plain = { values: withoutAlpha(picture.data), width, height };
+  const { near, far, strength } = controls;
+  const mapped = found.style.controls.includes('weight_map') && strength > 0;
+  const asked = catalogue.depth && (showDepth || (mapped && near !== far));
+  const nearness = asked ? await nearnessOf(plain, { source, film }) : null;
+  const even = { values: Float32Array.of(nearness ? 0 : far), width: 1, height: 1 };
+  const map = mapped && nearness ? weightMap(nearness, width, height, controls) : even;
+  const grained = strength > 0 ? { ...plain, values: withGrain(plain) } : plain;
+  const rgb = await run(found, grained, controls, map);
+  const data = withAlpha(rgb);
+  const shown = showDepth && nearness ? colorize(nearness) : null;
+  const transfer = [data.buffer, ...(shown ? [shown.data.buffer] : [])];
+  return { data, width, height, depth: shown, milliseconds: performance.now() - began, transfer };
+}
+
+function withoutAlpha(rgba) {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
+    rgb[to] = rgba[from];
+    rgb[to + 1] = rgba[from + 1];
+    rgb[to + 2] = rgba[from + 2];
+  }
+  return rgb;
+}
+
+function withAlpha(rgb) {
+  const rgba = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
+  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
+    rgba[to] = rgb[from];
+    rgba[to + 1] = rgb[from + 1];
+    rgba[to + 2] = rgb[from + 2];
+  }
+  return rgba;
+}
+
+/** The picture with grain that belongs to the place, so that plain surfaces get strokes. */
+function withGrain({ values, width, height }) {
+  const { side } = grain;
+  const grained = new Uint8ClampedArray(values.length);
+  for (let y = 0, at = 0; y < height; y++) {
+    const row = (y % side) * side;
+    for (let x = 0; x < width; x++, at += 3) {
+      const step = grain.values[row + (x % side)];
+      for (let c = 0; c < 3; c++) grained[at + c] = values[at + c] + step;
+    }
+  }
+  return new Uint8Array(grained.buffer);
+}

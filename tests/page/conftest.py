@@ -1,0 +1,94 @@
+"""A page, a server for it, and a Chromium that looks at it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Make
+from tests.page.looking import Look
+
+FLAGS = (
+    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+)
+SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+"""WebGPU by the processor: slow, and without half precision."""
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def find_chromium() -> str | None:
+    return os.environ.get("FSTSTYLE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if find_chromium() is None:
+        pytest.skip("no Chromium: install one, or name it in FSTSTYLE_CHROMIUM")
+    with api.sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Any) -> Iterator[Any]:
+    browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def gpu_chromium(playwright: Any) -> Iterator[Any]:
+    """The same with ``SOFTWARE_GPU``."""
+    flags = [*FLAGS, *SOFTWARE_GPU]
+    browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def mapped(exported: Callable[..., Path]) -> Path:
+    """A style that takes a map, of width 4."""
+    return exported(uint8=True, mapped=True)
+
+
+@pytest.fixture(scope="session")
+def site(shared: Callable[[str, Make], Path], mapped: Path) -> Path:
+    """A page of the styles "starry_night_live" and "x", ``mapped``."""
+
+    def make(folder: Path) -> None:
+        from fststyle.page.build import page
+
+        page(folder / "site", styles=("starry_night_live", mapped))
+
+    return shared("page", make) / "site"
+
+
+@pytest.fixture
+def look(chromium: Any) -> Iterator[Callable[..., Look]]:
+    """``look(folder)``: the page, open in a browser with an empty profile; ``query`` ends its
+    address, ``plain`` is a server that knows nothing of pages, other options are the context's.
+
+    After the test: whatever was asked for came from the page's own server, and the page has raised
+    nothing.
+    """
+    opened: list[Look] = []
+
+    def begin(
+        folder: Path, query: str = "", *, browser: Any = None, plain: bool = False, **context: Any
+    ) -> Look:
+        opened.append(Look(browser or chromium, folder, plain=plain, **context))
+        opened[-1].open(query)
+        return opened[-1]
+
+    yield begin
+    for each in opened:
+        each.close()
+    for each in opened:
+        assert each.requests
+        assert not [url for url in each.requests if not url.startswith((each.address, "blob:"))]
+        assert not each.errors
