@@ -33,7 +33,7 @@ infer() { # Needs onnxruntime-gpu; with the CPU build it says that the provider 
   try "$PYTHON" experiments/cuda_settings.py $SHIPPED.onnx --provider "$PROVIDER" --sizes $SIZES \
     --repeats "$REPEATS" --json "$OUT/settings.json"
   for width in "" _live; do
-    try fststyle bench infer --checkpoint $SHIPPED$width.safetensors --provider "$PROVIDER" \
+    try fststyle bench infer --checkpoint $SHIPPED$width.onnx --provider "$PROVIDER" \
       --size $SIZES --precision fp32 fp16 --repeats "$REPEATS" --json "$OUT/infer$width.json" --overwrite
   done
 }
@@ -60,16 +60,14 @@ train() {
   try fststyle bench depth --repeats 20 --json "$OUT/steps.json" --overwrite
 }
 
-styles() { # Trained on from where they are; look at them before they take their place.
-  STEPS=${STEPS:-8000}
-  try env OUT="$OUT/styles" TO="$OUT/published" STEPS="$STEPS" LIVE_STEPS="$STEPS" \
-    SETTING="--image-size 256 --batch-size 4 --style-weight 10 --stability-weight 1000" INIT=checkpoints/styles \
-    HISTORY="Began with the network of this name that shipped before." sh experiments/styles.sh
+styles() { # Look at them before they take the place of those that ship.
+  STEPS=${STEPS:-4000}
+  try env OUT="$OUT/styles" TO="$OUT/published" STEPS="$STEPS" LIVE_STEPS="$STEPS" sh experiments/styles.sh
 }
 
 optimize() {
   photo=$(find -L "$ASSETS/photos/val" -type f | sort | head -n 1)
-  try fststyle bench optimize --steps 300 --network $SHIPPED.safetensors --content "$photo" \
+  try fststyle bench optimize --steps 300 --network $SHIPPED.onnx --content "$photo" \
     --style "$ASSETS/styles/starry_night_crop.jpg" --json "$OUT/optimize.json" --overwrite
 }
 

@@ -47,10 +47,10 @@ else
   terms="The photos permit research, not commerce."
 fi
 
-mkdir -p "$OUT"
 for name in $STYLES; do
   [ ! -f "$OUT/$name/published" ] || continue
   facts "$name"
+  mkdir -p "$OUT/$name"
   size="--width 32 --steps $STEPS"
   case $name in *_live) size="--width 8 --steps $LIVE_STEPS" ;; esac
   fststyle train --resume --style "$A/styles/$file.jpg" --content "$content" --val "$A/photos/val" \

@@ -25,7 +25,7 @@ def test_all_that_waits_for_a_gpu_runs_in_miniature(tmp_path: Path) -> None:
     for made in (
         "settings.json",
         "infer.json",
-        "styles/figures.json",
+        "styles/starry_night/figures.json",
         "published/starry_night.onnx",
     ):
         assert (tmp_path / made).stat().st_size > 100

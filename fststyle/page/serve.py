@@ -2,8 +2,12 @@
 
 import functools
 import http.server
+import threading
+import time
 import webbrowser
 from pathlib import Path
+
+from fststyle.utils.signals import watch_signals
 
 ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -51,13 +55,13 @@ def server(folder: Path, port: int = 0) -> http.server.ThreadingHTTPServer:
 
 
 def serve(folder: Path, port: int, open_browser: bool) -> None:
-    """Serve ``folder`` until Ctrl-C; raises as ``server``."""
-    with server(folder, port) as running:
+    """Serve ``folder`` until Ctrl-C or SIGTERM; raises as ``server``."""
+    with server(folder, port) as running, watch_signals() as stop:
         address = f"http://127.0.0.1:{running.server_port}/"
         print(f"{address} (Ctrl-C ends it)", flush=True)
         if open_browser:
             webbrowser.open(address)
-        try:
-            running.serve_forever()
-        except KeyboardInterrupt:
-            print()
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        while not stop.requested:
+            time.sleep(0.1)
+        running.shutdown()
