@@ -27,6 +27,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from tests.browser import chromiums
+
 ROOT = Path(__file__).parent.parent
 
 # Two processes run the tests, on things too small to be shared among threads.
@@ -278,6 +280,13 @@ def exported(shared: Callable[[str, Make], Path], traced_once: None) -> Callable
         return shared("-".join(["export", *kinds]), make) / "x.onnx"
 
     return file
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Callable[..., Any]]:
+    """``launch(*flags)``: a Chromium, as Playwright's ``Browser``."""
+    with chromiums() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="session")

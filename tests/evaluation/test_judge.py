@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -164,35 +163,30 @@ def test_what_cannot_be_shown_is_said_in_a_line(
     assert not (outputs / "judge.html").exists()
 
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 Open = Callable[..., Any]
 
 
 @pytest.fixture
-def open_page(outputs: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Open]:
+def open_page(
+    outputs: Path, capsys: pytest.CaptureFixture[str], launch: Callable[..., Any]
+) -> Iterator[Open]:
     """``open_page(**options)``: the page of all methods in a browser, as Playwright's ``Page``."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    browser_file = shutil.which("chromium") or shutil.which("google-chrome")
-    if not browser_file:
-        pytest.skip("no chromium on the PATH")
     page = outputs / "judge.html"
     arguments = [outputs / "of", "--photos", outputs / "photos", "--output", page]
     assert run_here(capsys, "judge", *arguments)[0] == 0
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=browser_file, args=FLAGS)
+    browser = launch()
 
-        def opened(**options: Any) -> Any:
-            tab = browser.new_context(**options).new_page()
-            tab.on("pageerror", lambda error: pytest.fail(str(error)))
-            tab.on("request", lambda asked: requests.append(asked.url))
-            tab.goto(page.as_uri())
-            ready(tab)
-            return tab
+    def opened(**options: Any) -> Any:
+        tab = browser.new_context(**options).new_page()
+        tab.on("pageerror", lambda error: pytest.fail(str(error)))
+        tab.on("request", lambda asked: requests.append(asked.url))
+        tab.goto(page.as_uri())
+        ready(tab)
+        return tab
 
-        requests: list[str] = []
-        yield opened
-        browser.close()
+    requests: list[str] = []
+    yield opened
+    browser.close()
     assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
     assert {url for url in requests if url.startswith("file:")} == {page.as_uri()}
 

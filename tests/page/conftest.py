@@ -1,7 +1,5 @@
 """A page, a server for it, and a Chromium that looks at it."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,41 +9,22 @@ import pytest
 from tests.conftest import Make
 from tests.page.looking import Look
 
-FLAGS = (
-    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
-)
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 """WebGPU by the processor: slow, and without half precision."""
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-def find_chromium() -> str | None:
-    return os.environ.get("FSTSTYLE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if find_chromium() is None:
-        pytest.skip("no Chromium: install one, or name it in FSTSTYLE_CHROMIUM")
-    with api.sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def chromium(playwright: Any) -> Iterator[Any]:
-    browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS])
+def chromium(launch: Callable[..., Any]) -> Iterator[Any]:
+    browser = launch(*FAKE_CAMERA)
     yield browser
     browser.close()
 
 
 @pytest.fixture(scope="session")
-def gpu_chromium(playwright: Any) -> Iterator[Any]:
+def gpu_chromium(launch: Callable[..., Any]) -> Iterator[Any]:
     """The same with ``SOFTWARE_GPU``."""
-    flags = [*FLAGS, *SOFTWARE_GPU]
-    browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
+    browser = launch(*FAKE_CAMERA, *SOFTWARE_GPU)
     yield browser
     browser.close()
 
