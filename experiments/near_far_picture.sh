@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-experiments/near_far_picture}
-STYLE=${STYLE:-great_wave}
+STYLE=${STYLE:-edtaonisl}
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
 [ -d "$OUT/demo" ] || fststyle demo "$OUT/demo"

@@ -25,6 +25,7 @@ SIZE=${SIZE:-512}
 FRAMES=${FRAMES:-11}
 TIME=${TIME:-}
 MAP=${MAP:-none} # of networks that take one: the style everywhere, as others have it
+FAR=${FAR:-0} # how much of the photo stays there: 0.2 is --strength 0.8
 fststyle() { "$PYTHON" -m fststyle "$@" < /dev/null; }
 
 train() { # PAINTING
@@ -54,7 +55,7 @@ draw() { # NETWORK MAKER PAINTING: as users see it
     onnx="$OUT/exported/$2/$3.onnx"
     fststyle export "$1" --output "$onnx" --overwrite
   fi
-  fststyle infer "$onnx" "$A/content" --output "$OUT/pictures/$2/$3" --map "$MAP" --max-size 800 --overwrite
+  fststyle infer "$onnx" "$A/content" --output "$OUT/pictures/$2/$3" --map "$MAP" --far "$FAR" --max-size 800 --overwrite
 }
 
 rm -rf "$OUT/beside" "$OUT/pictures"
@@ -86,6 +87,6 @@ for painting in $STYLES; do
     fi
   done
   fststyle evaluate "$beside"/* --photos "$A/content" --style "$A/styles/$painting.jpg" \
-    --size "$SIZE" --map "$MAP" --no-maps --videos "$A"/video/davis/*.mp4 --frames "$FRAMES" \
+    --size "$SIZE" --map "$MAP" --far "$FAR" --no-maps --videos "$A"/video/davis/*.mp4 --frames "$FRAMES" \
     --json "$OUT/$painting.json" --sheet "$OUT/$painting.jpg" --overwrite
 done

@@ -1,9 +1,12 @@
 """A trained style as it ships: half the size, ready to run, and with what one should know of it."""
 
+import copy
 import json
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from torch import nn
 
 from fststyle.checkpoints import STYLE, load
 from fststyle.config import PublishConfig
@@ -36,8 +39,19 @@ def publish(config: PublishConfig) -> None:
             card[key] = getattr(config, key)
     if config.figures:
         card["figures"] = _figures(config.figures, name)
-    export_network(model.network, card, output, uint8=True, fp16=True)
+    export_network(_of_fewer_bits(model.network), card, output, uint8=True, fp16=True)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _of_fewer_bits(network: nn.Module) -> nn.Module:
+    """A copy whose kernels have eight significant bits, as bfloat16 has, of float16's eleven: files
+    compress to 84 % of what they would, in a download, a clone or a page, and pictures differ by a
+    level here and there."""
+    network = copy.deepcopy(network)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.bfloat16().float()
+    return network
 
 
 def _figures(file: Path, name: str) -> dict[str, Any]:
