@@ -57,8 +57,8 @@ for name in $STYLES; do
   size="--width 32 --steps $STEPS"
   case $name in *_live) size="--width 8 --steps $LIVE_STEPS" ;; esac
   fststyle train --resume --style "$A/styles/$file.jpg" --content "$content" --val "$A/photos/val" \
-    --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side $size --batch-size "$BATCH" \
-    --checkpoint-interval 50
+    --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side $size \
+    --batch-size "$BATCH" --checkpoint-interval 50
   fststyle evaluate "$OUT/$name/$name.safetensors" --photos "$A/photos/val" --map none --no-maps \
     --videos "$A"/video/davis/*.mp4 --json "$OUT/$name/figures.json" --overwrite --sheet "$OUT/$name/sheet.jpg"
   fststyle publish "$OUT/$name/$name.safetensors" --title "$title" --painter "$painter" --year "$year" \
