@@ -37,6 +37,11 @@ Commands = Mapping[str, "Command | Commands"]
 
 COMMANDS: Commands = {
     "train": Command("train a style network", config.StyleTrainConfig, "training.style:train"),
+    "distill": Command(
+        "teach a small network what a large one paints",
+        config.DistillConfig,
+        "training.distill:distill",
+    ),
     "preview": Command(
         "show what a painting gives with several settings",
         config.PreviewConfig,

@@ -34,7 +34,14 @@ from fststyle.config.settings import (
     setting,
     to_json,
 )
-from fststyle.config.style import METHODS, ObjectiveConfig, PreviewConfig, StyleTrainConfig
+from fststyle.config.style import (
+    METHODS,
+    DistillConfig,
+    ObjectiveConfig,
+    PreviewConfig,
+    StyleRunConfig,
+    StyleTrainConfig,
+)
 
 __all__ = [
     "METHODS",
@@ -51,6 +58,7 @@ __all__ = [
     "DepthPredictConfig",
     "DepthSettings",
     "DepthTrainConfig",
+    "DistillConfig",
     "EvaluateConfig",
     "ExportConfig",
     "InferConfig",
@@ -63,6 +71,7 @@ __all__ = [
     "PreviewConfig",
     "PublishConfig",
     "RunConfig",
+    "StyleRunConfig",
     "StyleTrainConfig",
     "add_arguments",
     "as_typed",

@@ -221,8 +221,8 @@ class PreviewConfig(LossNetworkSettings, PrecisionSettings):
         check(len(self.style_size) > 0, "--style-size needs at least one number")
 
 
-class StyleTrainConfig(ObjectiveConfig, RunConfig):
-    """``train``: one style network from a painting and a folder of photos."""
+class StyleRunConfig(RunConfig):
+    """What is trained is a style network, out of a folder of photos."""
 
     content: FilePath = setting("folder of photos, searched recursively")
     val: OptionalPath = setting("photos to validate on (default: some of --content)", default=None)
@@ -233,6 +233,42 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     )
     batch_size: int = setting("photos per step, over all processes", default=2)
     width: int = setting("channels of the network's first layer", default=32)
+    grain: int = setting(
+        "levels of 255 by which photos' pixels are made to differ before the network sees them, as"
+        " infer does: something for strokes to hold on to in plain surfaces, which moves with them",
+        default=4,
+    )
+    init: OptionalText = setting(
+        "what to begin with: base, a network of many paintings that ships in two widths; none; or a"
+        " trained style network of any painting",
+        default="base",
+    )
+    depth_cache: OptionalText = setting(
+        "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
+        default=None,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        smallest = min(self.crop_size)
+        check(smallest >= 32, f"--image-size must be at least 32, not {self.image_size}")
+        at_least(1, self, "width")
+        within(0, 64, self, "grain")
+
+    @property
+    def val_folder(self) -> Path:
+        """The folder of the photos to validate on."""
+        return self.val or self.content
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """(height, width) of the training crops."""
+        return parse_size(self.image_size)
+
+
+class StyleTrainConfig(ObjectiveConfig, StyleRunConfig):
+    """``train``: one style network from a painting and a folder of photos."""
+
     style_balance: Literal["sum", "relative"] = setting(
         "relative: errors in parts of what the photo and the painting have themselves, so that"
         " every layer counts and weights mean the same for every painting; sum: the papers' losses",
@@ -292,11 +328,6 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " before they are compared, so that no weave is learnt that is bound to a grid; 0: whole",
         default=8,
     )
-    grain: int = setting(
-        "levels of 255 by which photos' pixels are made to differ before the network sees them, as"
-        " infer does: something for strokes to hold on to in plain surfaces, which moves with them",
-        default=4,
-    )
     stability_weight: float | None = setting(
         "weight of the stability loss: what the camera sees when it has moved is to give the same"
         " picture, moved, so that videos flicker less and plain surfaces get no weave; 0: none"
@@ -309,16 +340,6 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         " and past what is near, as in films; or the photo, by whole pixels",
         default="camera",
     )
-    init: OptionalText = setting(
-        "what to begin with: base, a network of many paintings that ships in two widths; none; or a"
-        " trained style network of any painting",
-        default="base",
-    )
-    depth_cache: OptionalText = setting(
-        "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
-        default=None,
-    )
-
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "thesis": {
             **ObjectiveConfig.PRESETS["thesis"],
@@ -347,13 +368,11 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         shorter = min(self.crop_size)
-        check(shorter >= 32, f"--image-size must be at least 32, not {self.image_size}")
         check(
             shorter >= 40 * self.loss_downscale or not self.keeps_depth,
             f"--image-size {self.image_size} leaves the depth loss too little to see behind"
             f" --loss-downscale {self.loss_downscale}: choose a larger one, or another --method",
         )
-        at_least(1, self, "width")
         check(0 < self.depth_part <= 1, f"--depth-part must lie in (0, 1], not {self.depth_part}")
         within(0, 1, self, "vgg_part")
         check(
@@ -369,7 +388,6 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
             self.content_error is None or self.content_weight is None,
             "--content-error leads the weight that --content-weight fixes: leave out one of them",
         )
-        within(0, 64, self, "grain")
         within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
         at_least(0, self, "stability_weight", "locality_weight")
         check(
@@ -398,12 +416,28 @@ class StyleTrainConfig(ObjectiveConfig, RunConfig):
         """Whether the network has a weight map as input."""
         return self.weights_content and self.map_input
 
-    @property
-    def val_folder(self) -> Path:
-        """The folder of the photos to validate on."""
-        return self.val or self.content
 
-    @property
-    def crop_size(self) -> tuple[int, int]:
-        """(height, width) of the training crops."""
-        return parse_size(self.image_size)
+class DistillConfig(StyleRunConfig):
+    """``distill``: a small network that paints as a large one does."""
+
+    teacher: Text = setting("the network to learn from: a style that ships, or a file of one")
+    image_size: Size = setting(
+        "side of the training crops in pixels, or HEIGHTxWIDTH", default="256"
+    )
+    width: int = setting("channels of the network's first layer", default=8)
+    lr: float = setting(
+        "learning rate of norms; that of kernels is five times as much", default=2e-3
+    )
+    weight_map: Text = setting(
+        "what the maps are drawn from that a teacher is given which takes one: depth; horizontal or"
+        " vertical; or a folder of greyscale maps named as the photos",
+        default="depth",
+    )
+    depth_network: OptionalText = setting(
+        "NAME.safetensors, transformers:NAME, or one that ships (default: the best that can be"
+        " used)",
+        default=None,
+    )
+
+    loss_network: ClassVar[str] = "vgg19"
+    """Nothing is compared by it, but it tells depth where its weights are at hand."""

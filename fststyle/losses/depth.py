@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fststyle.checkpoints import DEPTH, ModelDescriptor, load
 from fststyle.checkpoints.depth import best_depth
-from fststyle.config import ObjectiveConfig
+from fststyle.config import DistillConfig, ObjectiveConfig
 from fststyle.images.geometry import size_of_area
 from fststyle.networks.batch_norm import fold_norms
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
@@ -18,7 +18,7 @@ from fststyle.networks.transformers_depth import TransformersDepth
 
 
 def load_depth_network(
-    config: ObjectiveConfig, vgg_weights: Path | None
+    config: ObjectiveConfig | DistillConfig, vgg_weights: Path | None
 ) -> ModelDescriptor[nn.Module]:
     """The frozen network of ``--depth-network``; by default the better of those that ship, of
     those that can run.

@@ -229,6 +229,20 @@ def followed_loss(output: Tensor, moved: Tensor, valid: Tensor) -> Tensor:
     return square / (output.shape[1] * valid.sum()).clamp(min=1)
 
 
+def picture_losses(output: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """By name, how N×3×H×W ``output`` differs from ``wanted``: "picture", the mean absolute
+    difference; "strokes", that of the differences between neighbours along both axes, which holds
+    outlines and strokes that the first alone blurs. float32 scalars.
+
+    >>> step = torch.tensor([0.0, 1.0]).expand(1, 3, 2, 2)
+    >>> {name: term.item() for name, term in picture_losses(step, 0 * step).items()}
+    {'picture': 0.5, 'strokes': 1.0}
+    """
+    difference = _wide(output) - _wide(wanted)
+    strokes = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+    return {"picture": difference.abs().mean(), "strokes": strokes}
+
+
 @_without_autocast
 def ranking_loss(difference: Tensor, order: Tensor, valid: Tensor) -> Tensor:
     """Mean over pairs, then over images, of log(1 + exp(−r·d)), or d² where r = 0.

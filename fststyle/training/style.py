@@ -3,15 +3,14 @@
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from fststyle import config as settings
-from fststyle.checkpoints import STYLE, ModelDescriptor, load
-from fststyle.checkpoints.loading import shipped
+from fststyle.checkpoints import ModelDescriptor
 from fststyle.config import StyleTrainConfig
 from fststyle.config.calls import from_keywords
 from fststyle.data.drawn_maps import draw_weight_map
@@ -22,23 +21,27 @@ from fststyle.images.io import read_image
 from fststyle.losses.build import build_objective
 from fststyle.losses.depth import for_loss, load_depth_network
 from fststyle.losses.perceptual import DepthNetwork
-from fststyle.networks.transform import TransformNet
 from fststyle.networks.vgg import check_layers
 from fststyle.training.content_weight import ContentWeight
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.optimizers import build_optimizer
 from fststyle.training.run import is_complete, launch, open_logger, train_on
 from fststyle.training.settings import begun_with, read_settings
+from fststyle.training.start import starting_file, starting_network
 from fststyle.training.state import SavedState, starting_state
 from fststyle.training.style_task import StyleTask
-from fststyle.training.weight_maps import prepare_weight_maps
+from fststyle.training.weight_maps import (
+    VALIDATION_PHOTOS,
+    ReadyMaps,
+    prepare_weight_maps,
+    side_seen,
+)
 from fststyle.utils.device import DTYPES, find_precision, training_format
 from fststyle.utils.files import sha256
 from fststyle.utils.nonfinite import NonFiniteError
 from fststyle.utils.tensors import as_tensor
 from fststyle.utils.versions import versions
 
-VALIDATION_PHOTOS = 8
 MAY_CHANGE = ("content", "style", "depth_cache", "init")
 """Settings that a resumed run may be given anew, beside ``training.settings.MAY_CHANGE``."""
 
@@ -92,7 +95,7 @@ def _train(
     config: StyleTrainConfig, saved: SavedState | None, context: DistributedContext
 ) -> TrainedStyle:
     precision = find_precision(config.precision, context.device)
-    start = _start(config)
+    start = starting_file(config)
     init = begun_with(start, saved, config.init)
     if saved is not None:
         start = None  # its weights are in its state
@@ -119,7 +122,7 @@ def _train(
         objective, card["loss_network"] = build_objective(
             last, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
         )
-    network = _network(config, start).to(context.device)
+    network = starting_network(config, start, mapped=config.takes_map).to(context.device)
     network.to(memory_format=training_format(context.device, precision))  # type: ignore[call-overload]
     optimizer = build_optimizer(config.optimizer, network, config.lr)
     state = starting_state(network, optimizer, precision, saved, config.folder, context)
@@ -127,9 +130,13 @@ def _train(
         file = config.folder / f"{config.name}.safetensors"
         return TrainedStyle(file, state.step, saved[1]["losses"])
 
-    ready = prepare_weight_maps(
-        *(config, depth, photos, val_photos, state.samples, context, precision, VALIDATION_PHOTOS)
-    )
+    ready: AbstractContextManager[ReadyMaps] = nullcontext(ReadyMaps(None, None))
+    if config.weights_content:
+        ready = prepare_weight_maps(
+            *(config, depth, photos, val_photos, state.samples, context, precision),
+            takes_map=config.takes_map,
+            side=side_seen(config),
+        )
     with ready as (maps, val_maps):
         val = validation_images(val_photos, config.crop_size, VALIDATION_PHOTOS, val_maps)
         if config.val:
@@ -216,31 +223,3 @@ def _depth_of_loss(
         config.loss_network,
         full_size=config.depth_full_size,
     )
-
-
-def _start(config: StyleTrainConfig) -> Path | None:
-    """The file of the network that ``--init`` names; None for random weights."""
-    if config.init is None or config.init == "none":
-        return None
-    if config.init == "base":
-        return shipped().get(f"base_{config.width}")
-    return shipped().get(config.init, Path(config.init))
-
-
-def _network(config: StyleTrainConfig, start: Path | None) -> TransformNet:
-    """The network to train, out of the file ``start`` where there is one.
-
-    Raises ValueError where ``start`` is of another width.
-    """
-    begun = TransformNet(config.width, mapped=config.takes_map)
-    if start is None:
-        return begun
-    network = load(start, STYLE).network
-    settings.check(
-        network.width == config.width,
-        f"--init {config.init} is {network.width} wide: begin with one of --width {config.width},"
-        f" or add --width {network.width}",
-    )
-    # One that had no map begins to follow it; one that is to have none goes on as it is without.
-    begun.load_state_dict(network.state_dict(), strict=False)
-    return begun

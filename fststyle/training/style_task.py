@@ -1,30 +1,24 @@
 """A style network in training: its loss, its validation and its files."""
 
 import math
-import sys
 import time
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
-from torchvision.utils import make_grid
 
-from fststyle import config as settings
-from fststyle.checkpoints.style import STATE, save_transform
 from fststyle.config import StyleTrainConfig
 from fststyle.data.loader import Batch
 from fststyle.depth.maps import colorize_together
-from fststyle.images.io import to_uint8, write_image
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.losses.weight_maps import content_weights, gradient_weight_map
-from fststyle.networks.transform import TransformNet
 from fststyle.training.camera import with_noise
 from fststyle.training.content_weight import ContentWeight
 from fststyle.training.loop import to_device
 from fststyle.training.seen_again import seen_again
 from fststyle.training.shifts import phase_crop
-from fststyle.training.state import TrainingState, save_state
+from fststyle.training.state import TrainingState
+from fststyle.training.style_files import save_run, show
 from fststyle.utils.device import autocast, training_format
 from fststyle.utils.tensorboard import TensorBoardLogger
 from fststyle.utils.tensors import as_tensor
@@ -189,14 +183,7 @@ class StyleTask:
             rows.append(self._pictures(content, output, weight_map))
         self.losses = {name: total / len(self.val.images) for name, total in sums.items()}
         self.logger.scalars({f"val/{name}": v for name, v in self.losses.items()}, state.step)
-        shown = [torch.cat(row) for row in zip(*rows, strict=True)]
-        self.logger.images("val", shown, state.step)
-        self.logger.flush()
-        grid = make_grid(torch.cat(shown), nrow=len(shown[0])).permute(1, 2, 0).numpy()
-        try:
-            write_image(Image.fromarray(to_uint8(grid)), self.config.folder / "validation.png")
-        except OSError as error:
-            print(f"validation.png: cannot be written ({error})", file=sys.stderr)
+        show(rows, self.val.images.shape[-2:], self.config, state.step, self.logger)
 
     def _pictures(self, content: Tensor, output: Tensor, weight_map: Tensor | None) -> list[Tensor]:
         """Content and output; where there are weights, their map, white where content counts most;
@@ -213,19 +200,11 @@ class StyleTask:
                 for column in columns
             ]
             rows += [torch.cat(row) for row in zip(*colored_depth, strict=True)]
-        size = content.shape[-2:]
-        return [nn.functional.interpolate(row.cpu(), size=size) for row in rows]
+        return rows
 
     def save(self, state: TrainingState) -> None:
-        """The network's file, then the state: killed in between, the run repeats a few steps."""
-        card: dict[str, Any] = {
-            **self.card,
-            "settings": settings.to_json(self.config),
-            "step": state.step,
-            "losses": self.losses,
-        }
+        """The network's file and the state."""
+        card = {**self.card, "losses": self.losses}
         if self.content_weight is not None:
             card["content_weight"] = self.content_weight().item()
-        assert isinstance(state.network, TransformNet)
-        save_transform(self.network_file, state.network, card)
-        save_state(self.config.folder / STATE, state, card)
+        save_run(self.config, state, card)

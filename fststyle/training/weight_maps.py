@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from fststyle.checkpoints import ModelDescriptor
-from fststyle.config import StyleTrainConfig
+from fststyle.config import DistillConfig, StyleTrainConfig
 from fststyle.data.photos import WeightMaps, evenly_spread, photos_used
 from fststyle.data.weight_maps import DepthCache, EvenGradient, MapFolder, cache_folder
 from fststyle.depth.estimator import Estimate, training_size
@@ -17,44 +18,58 @@ from fststyle.depth.torch_estimator import photo_depth
 from fststyle.losses.depth import load_depth_network
 from fststyle.training.distributed import DistributedContext
 
+VALIDATION_PHOTOS = 8
+
+MappedRun = StyleTrainConfig | DistillConfig
+
+
+class ReadyMaps(NamedTuple):
+    """Weight maps of a run's photos; None where none are read, since they are the same for all."""
+
+    train: WeightMaps | None
+    val: WeightMaps | None
+
 
 @contextmanager
 def prepare_weight_maps(
-    config: StyleTrainConfig,
+    config: MappedRun,
     depth: ModelDescriptor[nn.Module] | None,
     photos: Sequence[Path],
     val_photos: Sequence[Path],
     first_sample: int,
     context: DistributedContext,
     precision: str,
-    val_count: int,
-) -> Iterator[tuple[WeightMaps | None, WeightMaps | None]]:
-    """Maps of the training photos and of those to validate on; None where none are read, since
-    content is not weighted or by an even gradient of its crops.
+    *,
+    takes_map: bool,
+    side: int | None = None,
+) -> Iterator[ReadyMaps]:
+    """Maps of the training photos and of ``VALIDATION_PHOTOS`` to validate on.
 
     Depth is computed here for the photos that this machine's samples from ``first_sample`` on will
     use; each of its processes takes a part. Raises ValueError where a folder lacks maps, OSError
     where depth cannot be kept.
+
+    Args:
+        takes_map: whether the network does, and others are drawn from these.
+        side: of the square that has the area at which the depth network is to see photos; the one
+            it was trained for by default.
     """
-    if not config.weights_content:
-        yield None, None
-    elif config.weight_map in ("horizontal", "vertical"):
-        gradient = EvenGradient(config.weight_map) if config.takes_map else None
-        yield gradient, gradient
+    if config.weight_map in ("horizontal", "vertical"):
+        gradient = EvenGradient(config.weight_map) if takes_map else None
+        yield ReadyMaps(gradient, gradient)
     elif config.weight_map != "depth":
         folder = Path(config.weight_map)
         train, val = (MapFolder(folder, root) for root in (config.content, config.val_folder))
         train.check(photos)
         val.check(val_photos)
-        yield train, val
+        yield ReadyMaps(train, val)
     else:
         assert depth is not None
         with _shared_folder(config.depth_cache, context) as folder:
             # Depth in bfloat16 is not float32's.
-            size = _side_seen(config)
-            name = f"{depth.card['id']}-{size or training_size(depth.card)}-{precision}"
-            cache = DepthCache(folder / name, partial(_on_cpu, config))
-            estimate = photo_depth(depth, context.device, precision, size)
+            name = f"{depth.card['id']}-{side or training_size(depth.card)}-{precision}"
+            cache = DepthCache(folder / name, partial(_on_cpu, config, side))
+            estimate = photo_depth(depth, context.device, precision, side)
             samples = range(first_sample, config.steps * config.batch_size)
             shares = (config.batch_size, context.ranks_here, context.size)
             unusable: set[Path] = set()
@@ -68,10 +83,10 @@ def prepare_weight_maps(
                     break
                 unusable |= failed_anywhere
             if context.local_rank == 0:
-                wanted = evenly_spread(val_photos, val_count)[:val_count]
+                wanted = evenly_spread(val_photos, VALIDATION_PHOTOS)[:VALIDATION_PHOTOS]
                 cache.fill(wanted, estimate, show=context.is_main_process)
             context.any(False)  # waits for the others
-            yield cache, cache
+            yield ReadyMaps(cache, cache)
 
 
 @contextmanager
@@ -84,7 +99,7 @@ def _shared_folder(setting: str | None, context: DistributedContext) -> Iterator
         yield Path(context.gather([own])[context.ranks_here.start])
 
 
-def _side_seen(config: StyleTrainConfig) -> int | None:
+def side_seen(config: StyleTrainConfig) -> int | None:
     """Side of the square that has the area at which the depth network is to see photos, where it is
     not the one it was trained for: as the loss compares them."""
     height, width = config.crop_size
@@ -92,7 +107,7 @@ def _side_seen(config: StyleTrainConfig) -> int | None:
     return side if config.depth_full_size else None
 
 
-def _on_cpu(config: StyleTrainConfig) -> Estimate:
+def _on_cpu(config: MappedRun, side: int | None) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
     depth = load_depth_network(config, config.vgg_weights)
-    return photo_depth(depth, torch.device("cpu"), "fp32", _side_seen(config))
+    return photo_depth(depth, torch.device("cpu"), "fp32", side)

@@ -1,0 +1,118 @@
+"""``fststyle distill``: a small network learns to paint as a large one does."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from fststyle.checkpoints import STYLE, ModelDescriptor, load
+from fststyle.checkpoints.loading import shipped
+from fststyle.config import DistillConfig
+from fststyle.config.calls import from_keywords
+from fststyle.data.drawn_maps import draw_weight_map
+from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
+from fststyle.images.find import find_images
+from fststyle.losses.depth import load_depth_network
+from fststyle.networks.transform import TransformNet
+from fststyle.training.distill_task import DistillTask
+from fststyle.training.distributed import DistributedContext
+from fststyle.training.optimizers import build_optimizer
+from fststyle.training.run import is_complete, launch, open_logger, train_on
+from fststyle.training.settings import begun_with, read_settings
+from fststyle.training.start import starting_file, starting_network
+from fststyle.training.state import SavedState, starting_state
+from fststyle.training.style import TrainedStyle
+from fststyle.training.weight_maps import VALIDATION_PHOTOS, ReadyMaps, prepare_weight_maps
+from fststyle.utils.device import find_precision, training_format
+from fststyle.utils.files import sha256
+from fststyle.utils.versions import versions
+
+MAY_CHANGE = ("content", "teacher", "depth_cache", "init")
+"""Settings that a resumed run may be given anew, beside ``training.settings.MAY_CHANGE``."""
+
+
+@from_keywords(DistillConfig)
+def distill(options: Mapping[str, Any]) -> TrainedStyle:
+    """Teach a small network what a large one paints: ``fststyle distill``.
+
+    It sees photos through its teacher's eyes alone: no painting, no loss network. With a teacher
+    that takes weight maps it learns to follow any. Runs are interrupted and resumed as those of
+    ``fststyle.train``.
+
+    Raises:
+        ValueError: settings that do not go together, photos or networks that cannot be used, a run
+            that is there already; a loss that stopped being finite.
+        FileNotFoundError: no such file or folder.
+    """
+    config, saved = read_settings(DistillConfig, options, MAY_CHANGE)
+    return launch(config, saved, _distill, "--image-size")
+
+
+def _distill(
+    config: DistillConfig, saved: SavedState | None, context: DistributedContext
+) -> TrainedStyle:
+    precision = find_precision(config.precision, context.device)
+    file = shipped().get(config.teacher, Path(config.teacher))
+    taught = load(config.teacher, STYLE)
+    start = starting_file(config)
+    init = begun_with(start, saved, config.init)
+    if saved is not None:
+        start = None  # its weights are in its state
+    photos, val_photos = find_images(config.content), find_images(config.val_folder)
+    context.say(
+        f"{len(photos)} photos; {context.device.type}, {precision}, {context.size} process(es)"
+    )
+    card = _card(config, taught, file, init)
+    card["photo_order"] = fingerprint(photos, config.content)
+    if saved is not None and saved[1]["teacher"] != card["teacher"]:
+        raise ValueError(
+            f"--teacher {config.teacher} is not the one this run began with,"
+            f" {saved[1]['teacher']['source']}: give that"
+        )
+    mapped = taught.network.mapped
+    network = starting_network(config, start, mapped=mapped).to(context.device)
+    network.to(memory_format=training_format(context.device, precision))  # type: ignore[call-overload]
+    optimizer = build_optimizer("muon", network, config.lr)
+    state = starting_state(network, optimizer, precision, saved, config.folder, context)
+    output = config.folder / f"{config.name}.safetensors"
+    if saved is not None and is_complete(state, config, context):
+        return TrainedStyle(output, state.step, saved[1]["losses"])
+
+    ready: AbstractContextManager[ReadyMaps] = nullcontext(ReadyMaps(None, None))
+    if mapped:
+        depth = None
+        if config.weight_map == "depth":
+            depth = load_depth_network(config, config.vgg_weights)
+            depth.network.to(context.device)
+            card["depth_network"] = {name: depth.card[name] for name in ("kind", "id")}
+        ready = prepare_weight_maps(
+            *(config, depth, photos, val_photos, state.samples, context, precision), takes_map=True
+        )
+    with ready as (maps, val_maps):
+        val = validation_images(val_photos, config.crop_size, VALIDATION_PHOTOS, val_maps)
+        logger = open_logger(config, state, context, fresh=saved is None)
+        task = DistillTask(config, taught.network, precision, context.device, logger, val, card)
+        crops = PhotoCrops(
+            photos, config.crop_size, config.seed, maps, draw_weight_map if mapped else None
+        )
+        train_on(crops, task, state, config, precision, context, logger, "distill")
+    losses = ", ".join(f"{name} {value:.3g}" for name, value in task.losses.items())
+    context.say(f"{output}: {state.step} steps; {losses}")
+    return TrainedStyle(output, state.step, task.losses)
+
+
+def _card(
+    config: DistillConfig,
+    teacher: ModelDescriptor[TransformNet],
+    file: Path,
+    init: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """What the network's file will say of what it was made from: the style is its teacher's."""
+    card: dict[str, Any] = {
+        "teacher": {"id": sha256(file)[:16], "source": file.name},
+        "versions": versions(),
+    }
+    card |= {name: teacher.card[name] for name in ("style", "painting") if name in teacher.card}
+    if init:
+        card["init"] = init
+    return card

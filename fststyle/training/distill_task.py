@@ -1,0 +1,92 @@
+"""A style network that learns from another: its loss, its validation and its files."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fststyle.config import DistillConfig
+from fststyle.data.loader import Batch
+from fststyle.losses.functional import picture_losses
+from fststyle.networks.transform import TransformNet
+from fststyle.training.camera import with_noise
+from fststyle.training.loop import to_device
+from fststyle.training.state import TrainingState
+from fststyle.training.style_files import save_run, show
+from fststyle.utils.device import autocast, training_format
+from fststyle.utils.tensorboard import TensorBoardLogger
+
+MAPS = (0.0, 1.0)
+"""Constant maps that pictures are shown with."""
+WEIGHT = 4.0
+"""Of the loss, whose gradients are then about as large as those of ``train``."""
+
+
+class DistillTask:
+    """What the loop asks for, see ``training.loop.Task``. The targets of batches are the maps that
+    teacher and network are given."""
+
+    def __init__(
+        self,
+        config: DistillConfig,
+        teacher: TransformNet,
+        precision: str,
+        device: torch.device,
+        logger: TensorBoardLogger,
+        val: Batch,
+        card: dict[str, Any],
+    ) -> None:
+        self.config, self.card, self.logger, self.val = config, card, logger, val
+        self.precision, self.device = precision, device
+        self.layout = training_format(device, precision)
+        self.teacher = teacher.requires_grad_(False).eval().to(device)
+        self.teacher.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.network_file = config.folder / f"{config.name}.safetensors"
+        self.losses: dict[str, float] = {}
+
+    def loss(
+        self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """As ``training.loop.Task`` says."""
+        random = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        inputs = self._inputs(with_noise(images, self.config.grain, random), targets)
+        terms = picture_losses(network(*inputs), self._taught(inputs))
+        return WEIGHT * torch.stack(list(terms.values())).sum(), terms
+
+    def _inputs(self, images: Tensor, maps: Tensor | None) -> list[Tensor]:
+        given = [images] if maps is None else [images, maps]
+        return [x.contiguous(memory_format=self.layout) for x in given]
+
+    @torch.no_grad()
+    def _taught(self, inputs: Sequence[Tensor]) -> Tensor:
+        """What the teacher shows."""
+        return self.teacher(*inputs).clamp(0, 1)
+
+    @torch.no_grad()
+    def validate(self, state: TrainingState) -> None:
+        """Mean terms over the validation photos; these, and below each other what the teacher and
+        the network make of them, with every one of ``MAPS``, to TensorBoard and a PNG."""
+        sums: dict[str, float] = {}
+        rows: list[list[Tensor]] = []
+        size = self.config.batch_size
+        for start in range(0, len(self.val.images), size):
+            content = to_device(self.val.images[start : start + size], self.device)
+            shown = [content]
+            for value in MAPS if self.teacher.mapped else (None,):
+                maps = None if value is None else torch.full_like(content[:, :1], value)
+                inputs = self._inputs(content, maps)
+                with autocast(self.device, self.precision):
+                    taught, output = self._taught(inputs).float(), state.network(*inputs).float()
+                for name, term in picture_losses(output, taught).items():
+                    key = name if value is None else f"{name} map {value:g}"
+                    sums[key] = sums.get(key, 0.0) + term.item() * len(content)
+                shown += [taught, output.clamp(0, 1)]
+            rows.append(shown)
+        self.losses = {name: total / len(self.val.images) for name, total in sums.items()}
+        self.logger.scalars({f"val/{name}": v for name, v in self.losses.items()}, state.step)
+        show(rows, self.val.images.shape[-2:], self.config, state.step, self.logger)
+
+    def save(self, state: TrainingState) -> None:
+        """The network's file and the state."""
+        save_run(self.config, state, {**self.card, "losses": self.losses})
