@@ -19,8 +19,9 @@ from fststyle.utils.tensorboard import TensorBoardLogger
 
 MAPS = (0.0, 1.0)
 """Constant maps that pictures are shown with."""
-WEIGHT = 4.0
-"""Of the loss, whose gradients are then about as large as those of ``train``."""
+WEIGHTS = {"picture": 4.0, "strokes": 16.0}
+"""Of the losses. With less of the second, strokes blur and what is near is less crisp; their sum
+makes gradients about as large as those of ``train``."""
 
 
 class DistillTask:
@@ -52,7 +53,7 @@ class DistillTask:
         random = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         inputs = self._inputs(with_noise(images, self.config.grain, random), targets)
         terms = picture_losses(network(*inputs), self._taught(inputs))
-        return WEIGHT * torch.stack(list(terms.values())).sum(), terms
+        return torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum(), terms
 
     def _inputs(self, images: Tensor, maps: Tensor | None) -> list[Tensor]:
         given = [images] if maps is None else [images, maps]
