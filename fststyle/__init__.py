@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # each name a second time, for type checkers
     from fststyle.optimization.results import Optimized as Optimized
     from fststyle.optimization.results import OptimizedPicture as OptimizedPicture
     from fststyle.optimization.run import optimize as optimize
+    from fststyle.training.distill import distill as distill
     from fststyle.training.style import TrainedStyle as TrainedStyle
     from fststyle.training.style import train as train
 
@@ -34,6 +35,7 @@ _MODULES = {
     "Style": "fststyle.inference.styles",
     "Stylizer": "fststyle.inference.stylizer",
     "TrainedStyle": "fststyle.training.style",
+    "distill": "fststyle.training.distill",
     "estimate_depth": "fststyle.depth.predict",
     "export": "fststyle.deployment.export",
     "list_styles": "fststyle.inference.styles",

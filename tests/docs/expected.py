@@ -7,6 +7,8 @@ from fststyle.utils.pretrained import shipped_styles
 SMALL = {
     "train": "--steps 1 --image-size 64 --width 4 --batch-size 1 --style-size 48 --workers 0"
     " --vgg-weights narrow.safetensors --depth-cache cache --device cpu",
+    "distill": "--steps 1 --image-size 64 --width 4 --batch-size 1 --workers 0"
+    " --vgg-weights vgg.safetensors --depth-cache cache --device cpu",
     "infer": "--provider cpu",
     "export": "--overwrite",
     "depth convert": "--overwrite",
@@ -117,6 +119,11 @@ MADE: list[tuple[str, dict[str, str], str]] = [
         r"1 steps; content \S+, content_error \S+, style \S+, stability \S+, locality \S+\n",
     ),
     ("train .*--style-blend", run("blend"), "runs/blend/blend.safetensors: 1 steps"),
+    (
+        "distill",
+        run("my_wave", "530x332 RGB"),
+        r"\nruns/my_wave/my_wave.safetensors: \d+ steps; picture map 0 \S+",
+    ),
     ("--stability-weight", RUN, TRAINED + r", stability \S+"),
     (r"export runs\S+$", exported_as(f"{FLOATS} fp32"), AGREES),
     (r"export runs\S+( --overwrite)? --uint8$", exported_as(f"{BYTES} fp32"), AGREES),

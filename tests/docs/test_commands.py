@@ -78,7 +78,7 @@ def arguments(command: str) -> list[str]:
     """Those of ``main``, with globs as a shell expands them, and small."""
     for large, small in (
         *(("1200", "2"), ("1280x720", "64x48")),
-        *((f"--time {minutes}m", "--time 0.01s") for minutes in (5, 10)),
+        *((f"--time {minutes}m", "--time 0.01s") for minutes in (5, 8, 10)),
     ):
         command = command.replace(large, small)
     words = shlex.split(command)[1:]
