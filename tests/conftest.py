@@ -283,6 +283,24 @@ def exported(shared: Callable[[str, Make], Path], traced_once: None) -> Callable
 
 
 @pytest.fixture(scope="session")
+def mapless(shared: Callable[[str, Make], Path]) -> Path:
+    """A trained style that takes no map, "starry.onnx", bytes in and out: that of
+    ``starry_night_live``, which takes one, without it."""
+
+    def make(folder: Path) -> None:
+        from fststyle.checkpoints import STYLE, load
+        from fststyle.deployment.export import export_network
+        from fststyle.networks.transform import TransformNet
+
+        trained = load("starry_night_live", STYLE)
+        network = TransformNet(trained.network.width).eval()
+        network.load_state_dict(trained.network.state_dict(), strict=False)
+        export_network(network, trained.card, folder / "starry.onnx", uint8=True)
+
+    return shared("mapless", make) / "starry.onnx"
+
+
+@pytest.fixture(scope="session")
 def launch() -> Iterator[Callable[..., Any]]:
     """``launch(*flags)``: a Chromium, as Playwright's ``Browser``."""
     with chromiums() as launched:

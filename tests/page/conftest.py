@@ -36,13 +36,13 @@ def mapped(exported: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(shared: Callable[[str, Make], Path], mapped: Path) -> Path:
-    """A page of the styles "starry_night_live" and "x", ``mapped``."""
+def site(shared: Callable[[str, Make], Path], mapless: Path, mapped: Path) -> Path:
+    """A page of the styles "starry", ``mapless``, and "x", ``mapped``."""
 
     def make(folder: Path) -> None:
         from fststyle.page.build import page
 
-        page(folder / "site", styles=("starry_night_live", mapped))
+        page(folder / "site", styles=(mapless, mapped))
 
     return shared("page", make) / "site"
 

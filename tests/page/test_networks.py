@@ -29,9 +29,8 @@ def test_pictures_are_those_of_the_file(kind: str, size: tuple[int, int], mapped
     file = STARRY if kind == "shipped" else mapped
     frames = np.asarray(picture(1, *size))[None]
     given: dict[str, Any] = {"strength": np.float32(0.8), "keep_colour": np.float32(0.3)}
-    if kind == "mapped":
-        given["weight_map"] = checked_map()
     feeds = {name: np.asarray(value) for name, value in given.items()}
+    feeds["weight_map"] = checked_map()
     ours = start(browser_style(file).network, "cpu").run(None, {"content": frames, **feeds})[0]
     theirs = start(str(file), "cpu").run(None, {"content": frames, **feeds})[0]
     assert ours.shape == theirs.shape == frames.shape
@@ -39,7 +38,7 @@ def test_pictures_are_those_of_the_file(kind: str, size: tuple[int, int], mapped
     assert np.abs(ours.astype(int) - theirs).max() <= (3 if kind == "shipped" else 1)
 
 
-def test_no_arithmetic_in_half_precision_and_no_inputs_with_defaults(mapped: Path) -> None:
+def test_no_arithmetic_in_half_precision_and_no_inputs_with_defaults(mapless: Path) -> None:
     style = browser_style(STARRY)
     graph = onnx.load_from_string(style.network).graph
     weights = {tensor.name for tensor in graph.initializer}
@@ -51,8 +50,8 @@ def test_no_arithmetic_in_half_precision_and_no_inputs_with_defaults(mapped: Pat
         casts = [a.i for a in node.attribute if node.op_type == "Cast"]
         assert onnx.TensorProto.FLOAT16 not in casts
     assert not weights.intersection(given.name for given in graph.input)
-    assert style.controls == ["strength", "keep_colour"]
-    assert browser_style(mapped).controls == ["strength", "keep_colour", "weight_map"]
+    assert style.controls == ["strength", "keep_colour", "weight_map"]
+    assert browser_style(mapless).controls == ["strength", "keep_colour"]
 
 
 def test_the_check_is_what_the_network_makes(mapped: Path) -> None:

@@ -38,8 +38,8 @@ def distance(ours: np.ndarray, theirs: np.ndarray) -> int:
 
 
 @pytest.fixture(scope="module")
-def starry() -> Any:
-    return fststyle.load_style("starry_night_live", provider="cpu", threads=1)
+def starry(mapless: Path) -> Any:
+    return fststyle.load_style(mapless, provider="cpu", threads=1)
 
 
 def test_a_picture_is_the_programs(look: Looking, site: Path, photo: Path, starry: Any) -> None:
@@ -93,14 +93,14 @@ def test_near_far_and_focus(look: Looking, site: Path, photo: Path, mapped: Path
 
 
 def test_a_trained_map_keeps_what_it_is_to_keep(look: Looking, tmp_path: Path, photo: Path) -> None:
-    page(tmp_path / "page", styles="great_wave")
+    page(tmp_path / "page", styles="great_wave_live")
     seen = look(tmp_path / "page")
     seen.take(photo)
     original = seen.pixels("before")
     nothing = seen.slide("near", 0)
     seen.slide("far", 100)
     everything = seen.slide("near", 100)
-    stylize = fststyle.load_style("great_wave", provider="cpu", threads=1)
+    stylize = fststyle.load_style("great_wave_live", provider="cpu", threads=1)
     assert distance(nothing, stylize(original, near=0.0)) <= LEVEL
     assert distance(everything, stylize(original, near=1.0, far=1.0)) <= LEVEL
     changes = [np.abs(x.astype(int) - original).mean() for x in (nothing, everything)]
@@ -151,7 +151,7 @@ def test_a_picture_is_dropped_and_saved(
     output = seen.changed(lambda: seen.page.evaluate(drop, list(photo.read_bytes())))
     with seen.page.expect_download() as saved:
         seen.press("save")
-    assert saved.value.suggested_filename == "starry_night_live.png"
+    assert saved.value.suggested_filename == "starry.png"
     saved.value.save_as(tmp_path / "saved.png")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "saved.png"))[..., :3], output)
 
@@ -189,7 +189,7 @@ def test_the_camera_is_stylized_and_recorded(look: Looking, site: Path, tmp_path
     seen.until(f"Number(after.dataset.pictures) >= {recorded_from + 4}")
     with seen.page.expect_download() as saved:
         seen.press("record")
-    assert saved.value.suggested_filename == "starry_night_live.webm"
+    assert saved.value.suggested_filename == "starry.webm"
     saved.value.save_as(tmp_path / "film.webm")
     with av.open(str(tmp_path / "film.webm")) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
