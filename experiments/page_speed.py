@@ -40,7 +40,7 @@ BEGIN = """async ({ name, width, height }) => {
     const nothing = () => {};
     const engine = new Engine(catalogue, { onProgress: nothing, onChange: nothing });
     await engine.load(name);
-    const controls = { strength: 1, keepColour: 0, near: 1, far: 0, focus: 0 };
+    const controls = { strength: 1, keepColour: 0, near: 0, far: 0, focus: 0 }; // needs no depth
     const data = Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => (i * 7919) % 251);
     globalThis.frames_taken = async (count) => {
         const times = [];
