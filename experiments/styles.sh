@@ -16,7 +16,7 @@ PAINTINGS="starry_night the_scream udnie great_wave composition_vii mondrian edt
 STYLES=${STYLES:-$(for name in $PAINTINGS; do echo "$name ${name}_live"; done)}
 STEPS=${STEPS:-400}
 BATCH=${BATCH:-2}
-LIVE_TIME=${LIVE_TIME:-8m}
+LIVE_TIME=${LIVE_TIME:-10m}
 A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 

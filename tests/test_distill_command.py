@@ -16,6 +16,7 @@ from fststyle.utils.tensors import as_tensor
 from tests.conftest import contrasty, interrupting, picture, run_here
 
 Capture = pytest.CaptureFixture[str]
+TERMS = ("picture", "strokes", "contrast")
 CARD = {
     "style": [{"name": "dots.png", "sha256": "0" * 64}],
     "painting": {"title": "Dots", "painter": "Nobody", "year": "1900"},
@@ -73,9 +74,9 @@ def test_a_small_network_learns_from_a_large_one(
     assert "depth_network" not in learnt.card
     losses = learnt.card["losses"]
     if large.network.mapped:
-        names = {f"{term} map {m}" for term in ("picture", "strokes") for m in (0, 1)}
+        names = {f"{term} map {m}" for term in TERMS for m in (0, 1)}
     else:
-        names = {"picture", "strokes"}
+        names = set(TERMS)
     assert set(losses) == names
     assert (tmp_path / "run/validation.png").is_file()
 

@@ -19,9 +19,9 @@ from fststyle.utils.tensorboard import TensorBoardLogger
 
 MAPS = (0.0, 1.0)
 """Constant maps that pictures are shown with."""
-WEIGHTS = {"picture": 4.0, "strokes": 16.0}
-"""Of the losses. With less of the second, strokes blur and what is near is less crisp; their sum
-makes gradients about as large as those of ``train``."""
+WEIGHTS = {"picture": 4.0, "strokes": 16.0, "contrast": 16.0}
+"""Of the losses. With less of the second, strokes blur and what is near is less crisp; without the
+third, colours turn pale."""
 
 
 class DistillTask:
