@@ -85,7 +85,9 @@ def test_a_host_program_needs_neither_fststyle_nor_torch(album: Path, tmp_path: 
     done = run(sys.executable, "-c", code, model, photo, tmp_path / "made.png")
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert done.stdout == "transform The Starry Night\n"
-    expected = fststyle.load_style(LIVE, provider="cpu")(photo, strength=0.8, grain=0)
+    expected = fststyle.load_style(LIVE, provider="cpu")(
+        photo, strength=0.8, grain=0, near=0.0, far=0.0
+    )
     assert_same(tmp_path / "made.png", expected)
 
 
@@ -138,7 +140,7 @@ def test_a_script_of_touchdesigner_stylizes_its_input(monkeypatch: pytest.Monkey
     shown: list[np.ndarray] = []
     source = SimpleNamespace(numpyArray=lambda: fed)
     callbacks["onCook"](SimpleNamespace(inputs=[source], copyNumpyArray=shown.append))
-    expected = fststyle.load_style(LIVE, provider="cpu")(frame, grain=0)
+    expected = fststyle.load_style(LIVE, provider="cpu")(frame, grain=0, near=0.0, far=0.0)
     assert shown[0].dtype == np.uint8 and shown[0].flags.c_contiguous
     assert np.abs(shown[0][::-1].astype(int) - expected).max() <= 1
 

@@ -114,7 +114,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, vgg_state: State) -> No
         ("transformers:x", (STYLE,), "transformers:x is a depth network, not a style network"),
         ("transformers:", (), "names no network"),
         ("", (), "names no network"),
-        ("nosuch", (STYLE,), "nosuch: no such file, .* composition_vii, .*woman_with_a_hat$"),
+        ("nosuch", (STYLE,), "nosuch: no such file, .* composition_vii, .*woman_with_a_hat_live$"),
         ("nosuch", (DEPTH,), "nosuch: no such file, .* those are fast, hourglass, vgg_head$"),
         ("nosuch.pth", (), "nosuch.pth: no such file$"),
         (None, (), "expected a file, or the name of a network, found None"),

@@ -143,7 +143,7 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     ),
     ("export candy.pth", {"candy.onnx": f"{FLOATS} fp32"}, AGREES),
     ("--output mine.jpg", {"mine.jpg": ALIKE}, "1 of 1 stylized into mine.jpg"),
-    ("compare runs/a", {"sheet.png": "386x92 RGB"}, "sheet.png"),
+    ("compare runs/a", {"sheet.png": "262x92 RGB"}, "sheet.png"),
     (
         "evaluate .* --second-depth",
         {
