@@ -340,6 +340,7 @@ class StyleTrainConfig(ObjectiveConfig, StyleRunConfig):
         " and past what is near, as in films; or the photo, by whole pixels",
         default="camera",
     )
+
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "thesis": {
             **ObjectiveConfig.PRESETS["thesis"],

@@ -18,7 +18,7 @@ from fststyle.training.distill_task import DistillTask
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.optimizers import build_optimizer
 from fststyle.training.run import is_complete, launch, open_logger, train_on
-from fststyle.training.settings import begun_with, read_settings
+from fststyle.training.settings import read_settings
 from fststyle.training.start import starting_file, starting_network
 from fststyle.training.state import SavedState, starting_state
 from fststyle.training.style import TrainedStyle
@@ -54,10 +54,7 @@ def _distill(
     precision = find_precision(config.precision, context.device)
     file = shipped().get(config.teacher, Path(config.teacher))
     taught = load(config.teacher, STYLE)
-    start = starting_file(config)
-    init = begun_with(start, saved, config.init)
-    if saved is not None:
-        start = None  # its weights are in its state
+    start, init = starting_file(config, saved, context)
     photos, val_photos = find_images(config.content), find_images(config.val_folder)
     context.say(
         f"{len(photos)} photos; {context.device.type}, {precision}, {context.size} process(es)"

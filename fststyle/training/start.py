@@ -7,15 +7,28 @@ from fststyle.checkpoints import STYLE, load
 from fststyle.checkpoints.loading import shipped
 from fststyle.config import StyleRunConfig
 from fststyle.networks.transform import TransformNet
+from fststyle.training.distributed import DistributedContext
+from fststyle.training.settings import begun_with
+from fststyle.training.state import SavedState
 
 
-def starting_file(config: StyleRunConfig) -> Path | None:
-    """The file of the network that ``--init`` names; None for random weights."""
-    if config.init is None or config.init == "none":
-        return None
+def starting_file(
+    config: StyleRunConfig, saved: SavedState | None, context: DistributedContext
+) -> tuple[Path | None, dict[str, str] | None]:
+    """(the file that a run begins with; what its card says of that). None for random weights; a
+    run that was ``saved`` begins with no file, as its weights are its state's, and has its card.
+
+    Raises FileNotFoundError or ValueError as ``begun_with``.
+    """
+    start: Path | None = None
     if config.init == "base":
-        return shipped().get(f"base_{config.width}")
-    return shipped().get(config.init, Path(config.init))
+        start = shipped().get(f"base_{config.width}")
+        if start is None and saved is None:
+            context.say(f"no base ships for --width {config.width}: beginning with random weights")
+    elif config.init not in (None, "none"):
+        start = shipped().get(config.init, Path(config.init))
+    card = begun_with(start, saved, config.init)
+    return (start if saved is None else None), card
 
 
 def starting_network(config: StyleRunConfig, start: Path | None, *, mapped: bool) -> TransformNet:

@@ -26,7 +26,7 @@ from fststyle.training.content_weight import ContentWeight
 from fststyle.training.distributed import DistributedContext
 from fststyle.training.optimizers import build_optimizer
 from fststyle.training.run import is_complete, launch, open_logger, train_on
-from fststyle.training.settings import begun_with, read_settings
+from fststyle.training.settings import read_settings
 from fststyle.training.start import starting_file, starting_network
 from fststyle.training.state import SavedState, starting_state
 from fststyle.training.style_task import StyleTask
@@ -95,12 +95,7 @@ def _train(
     config: StyleTrainConfig, saved: SavedState | None, context: DistributedContext
 ) -> TrainedStyle:
     precision = find_precision(config.precision, context.device)
-    start = starting_file(config)
-    init = begun_with(start, saved, config.init)
-    if saved is not None:
-        start = None  # its weights are in its state
-    elif start is None and config.init == "base":
-        context.say(f"no base ships for --width {config.width}: beginning with random weights")
+    start, init = starting_file(config, saved, context)
     photos, val_photos = find_images(config.content), find_images(config.val_folder)
     paintings = [read_image(path, srgb=True) for path in config.style]
     context.say(
