@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from onnx import GraphProto, TensorProto, numpy_helper
 from torch import Tensor, nn
 
 from fststyle.checkpoints.files import load_strictly
@@ -20,6 +19,7 @@ from fststyle.networks.transform import (
     kernel_of_phases,
 )
 from fststyle.sessions.model_file import MAP, read_model
+from fststyle.sessions.style_layers import style_layers
 
 OF_THE_FILE = ("agreement", "exported_with", "input", "precision")
 """What a card says of the exported file alone."""
@@ -44,52 +44,33 @@ def read_exported(path: Path) -> tuple[TransformNet, dict[str, Any]]:
             f"{path}: its convolutions are in 8 bits, which cannot be undone: give the file that it"
             " was exported from"
         )
-    layers = _layers(graph)
+    layers = style_layers(graph)
     # Memory is taken for as wide a network as the file holds.
-    width = min((len(bias) for _, bias in layers[nn.Conv2d][:-1]), default=0)
+    width = min((len(bias) for _, bias in layers.convolutions[:-1]), default=0)
     network = TransformNet(max(width, 1), mapped=any(i.name == MAP for i in graph.input))
-    load_strictly(network, dict(_tensors(network, layers)), path)
+    remaining: Layers = {
+        nn.Conv2d: iter(layers.convolutions),
+        InstanceNorm: iter(layers.norms),
+        Modulation: iter(layers.modulations),
+    }
+    load_strictly(network, dict(_tensors(network, remaining)), path)
     return network.eval(), {key: value for key, value in card.items() if key not in OF_THE_FILE}
 
 
-Layers = dict[type[nn.Module], list[tuple[Tensor, ...]]]
-"""The constants of a graph's layers, by kind and in order."""
-
-
-def _layers(graph: GraphProto) -> Layers:
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:  # weights that are stored as float16 are widened first
-        if node.op_type == "Cast" and node.input[0] in constants:
-            constants[node.output[0]] = constants[node.input[0]]
-    found: Layers = {nn.Conv2d: [], InstanceNorm: [], Modulation: []}
-    per_channel: list[Tensor] = []
-    for node in graph.node:
-        values = [_values(constants[name]) for name in node.input if name in constants]
-        if node.op_type in _KINDS and len(values) == 2:
-            found[_KINDS[node.op_type]].append(tuple(values))
-        elif node.op_type in ("Mul", "Add"):
-            per_channel += [value for value in values if value.ndim == 3]
-    found[Modulation] = list(zip(per_channel[::2], per_channel[1::2], strict=False))
-    return found
-
-
-_KINDS: dict[str, type[nn.Module]] = {"Conv": nn.Conv2d, "InstanceNormalization": InstanceNorm}
-
-
-def _values(tensor: TensorProto) -> Tensor:
-    return torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+Layers = dict[type[nn.Module], Iterator[tuple[np.ndarray, ...]]]
+"""What a graph's layers hold, by kind and in order."""
 
 
 def _tensors(network: TransformNet, layers: Layers) -> Iterator[tuple[str, Tensor]]:
     """The tensors of ``network`` by name, each layer's out of the graph's next of its kind; there
     may be too few."""
-    remaining = {kind: iter(found) for kind, found in layers.items()}
     for name, module in network.named_modules():
-        if type(module) not in remaining:
+        if type(module) not in layers:
             continue
-        first, second = next(remaining[type(module)], (None, None))
-        if first is None or second is None:
+        found = next(layers[type(module)], None)
+        if found is None:
             return
+        first, second = map(torch.from_numpy, found)
         parent = network.get_submodule(name.rpartition(".")[0])
         if isinstance(module, Modulation):
             yield f"{name}.scale", first / MODULATION_UNIT

@@ -1,6 +1,7 @@
 """``fststyle page``: a folder of files that stylizes in the browser, for any file server."""
 
 import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import training_size
 from fststyle.images.noise import NOISE_LEVELS, grain_square
 from fststyle.inference.maps import DEPTH_NETWORK
+from fststyle.page.kernels import Kernels
 from fststyle.page.networks import browser_style, check_description
 from fststyle.page.scene import draw_scene
 from fststyle.page.serve import serve
@@ -27,7 +29,8 @@ from fststyle.utils.pretrained import style_file
 from fststyle.utils.version import __version__
 
 SITE, ENGINE = (Path(__file__).parent / name for name in ("site", "engine"))
-"""The page as it was written by hand; ONNX Runtime Web, see experiments/page_engine.py."""
+"""The page as it was written by hand; ONNX Runtime Web, see experiments/page_engine.py, and
+transform.c as WebAssembly, see experiments/page_kernels.py."""
 CATALOGUE = "page.json"
 """The file of a page that says what it has: by it a folder is known as a page."""
 SAMPLE_SIZE = (960, 600)
@@ -121,10 +124,21 @@ def _add_style(file: Path, folder: Path) -> dict[str, Any]:
         "year": style.year,
         "file": f"styles/{quote(name)}.onnx",
         "bytes": len(style.network),
+        "kernels": _add_kernels(style.kernels, name, folder),
         "swatch": f"swatches/{quote(name)}.jpg",
         "controls": style.controls,
         "expected": style.expected,
     }
+
+
+def _add_kernels(kernels: Kernels | None, name: str, folder: Path) -> dict[str, Any] | None:
+    """The same of its numbers for the page's kernels."""
+    if kernels is None:
+        return None
+    packed = gzip.compress(kernels.numbers.tobytes(), mtime=0)
+    file = f"styles/{quote(name)}.f32.gz"
+    (folder / "styles" / f"{name}.f32.gz").write_bytes(packed)
+    return {"file": file, "width": kernels.width, "mapped": kernels.mapped}
 
 
 def _add_depth(folder: Path) -> dict[str, Any] | None:

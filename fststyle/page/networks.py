@@ -9,6 +9,7 @@ import onnx
 from PIL import Image
 
 from fststyle.inference.styles import painting_name
+from fststyle.page.kernels import Kernels, kernels_of
 from fststyle.page.scene import draw_scene
 from fststyle.sessions.model_file import MAP, read_model
 from fststyle.sessions.precision import as_float32, halve_weights
@@ -25,6 +26,7 @@ class BrowserStyle(NamedTuple):
 
     Attributes:
         network: the ONNX file.
+        kernels: the same for the page's own kernels; None where they cannot compute it.
         controls: names of its inputs beside the picture, all of which have to be given.
         expected: base64 of what it makes of ``checked_picture``, H×W×3 bytes; those that take a map
             of that with ``checked_map``.
@@ -33,6 +35,7 @@ class BrowserStyle(NamedTuple):
     """
 
     network: bytes
+    kernels: Kernels | None
     controls: list[str]
     expected: str
     swatch: Image.Image
@@ -55,6 +58,7 @@ def browser_style(file: Path) -> BrowserStyle:
     if opened.card.get("precision") == "fp16":
         as_float32(model)
         halve_weights(model)
+    kernels = kernels_of(model)
     controls = require_inputs(model)
     network = model.SerializeToString()
     session = start(network, "cpu")
@@ -68,6 +72,7 @@ def browser_style(file: Path) -> BrowserStyle:
     painting = opened.card.get("painting", {"title": painting_name(opened.card)})
     return BrowserStyle(
         network,
+        kernels,
         controls,
         encoded(run(checked_picture(), checked_map())),
         Image.fromarray(run(draw_scene(SWATCH_SIZE), np.zeros((1, 1, 1, 1), np.float32))),

@@ -67,6 +67,10 @@ class Look:
         self.context.close()
         self.served.stop()
 
+    def asked(self, part: str) -> bool:
+        """Whether an address that holds ``part`` was asked for."""
+        return any(part in url for url in self.requests)
+
     def open(self, query: str = "") -> None:
         self.page.goto(self.address + query)
         self.page.wait_for_selector(".card")

@@ -32,6 +32,7 @@ def test_the_page_of_the_live_styles_that_ship(
     assert len(names) >= 5 and all(name.endswith("_live") for name in names)
     for style in catalogue["styles"]:
         assert files[style["file"]].stat().st_size == style["bytes"]
+        assert files[style["kernels"]["file"]].stat().st_size < style["bytes"]
         with Image.open(files[style["swatch"]]) as swatch:
             assert swatch.size == (192, 120)
     assert files[catalogue["depth"]["file"]].stat().st_size == catalogue["depth"]["bytes"]
@@ -123,17 +124,27 @@ def test_bad_options_are_said_in_one_line(
     assert status == 2 and message in err and err.count("\n") == 1
 
 
-def test_the_engine_is_what_the_pinned_package_holds() -> None:
-    script = ROOT / "experiments" / "page_engine.py"
-    spec = importlib.util.spec_from_file_location("page_engine", script)
+def experiment(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
     assert spec and spec.loader
-    pinned = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pinned)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_engine_is_what_the_pinned_package_holds() -> None:
     names = set()
-    for name, expected in pinned.FILES.values():
+    for name, expected in experiment("page_engine").FILES.values():
         data = (ENGINE / name).read_bytes()
         whole = gzip.decompress(data) if name.endswith(".gz") else data
         assert hashlib.sha256(whole).hexdigest() == expected, name
         names.add(name)
-    assert {file.name for file in ENGINE.iterdir()} == names | {"LICENSE", "ThirdPartyNotices.txt"}
+    names |= {"LICENSE", "ThirdPartyNotices.txt", *experiment("page_kernels").FILES}
+    assert {file.name for file in ENGINE.iterdir()} == names
     assert "MIT License" in (ENGINE / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_the_kernels_were_built_from_the_source_that_is_here() -> None:
+    kernels = experiment("page_kernels")
+    for name in kernels.FILES:
+        assert (ENGINE / name).read_bytes().endswith(kernels.made_of()), f"build {name} anew"

@@ -101,17 +101,45 @@ def test_a_trained_map_keeps_what_it_is_to_keep(look: Looking, tmp_path: Path, p
     seen.slide("far", 100)
     everything = seen.slide("near", 100)
     stylize = fststyle.load_style("great_wave_live", provider="cpu", threads=1)
+    by_depth = seen.slide("far", 0)
+    assert distance(by_depth, stylize(original)) <= LEVEL + 2
     assert distance(nothing, stylize(original, near=0.0)) <= LEVEL
     assert distance(everything, stylize(original, near=1.0, far=1.0)) <= LEVEL
     changes = [np.abs(x.astype(int) - original).mean() for x in (nothing, everything)]
     assert changes[1] < changes[0]
 
 
+def test_the_pages_kernels_compute_unless_they_cannot(
+    look: Looking, site: Path, photo: Path, tmp_path: Path
+) -> None:
+    seen = look(site)
+    output = seen.take(photo)
+    assert seen.asked("/engine/relaxed.wasm") and seen.asked("/styles/starry.f32.gz")
+    assert not seen.asked("/engine/cpu.") and not seen.asked("/styles/starry.onnx")
+    seen.changed(lambda: seen.choose("x"))  # of width 4
+    assert seen.asked("/engine/cpu.wasm.gz") and seen.asked("/styles/x.onnx")
+    shutil.copytree(site, tmp_path / "page")
+    (tmp_path / "page" / "engine" / "relaxed.wasm").write_bytes(b"\0asm of a later day")
+    older = look(tmp_path / "page")
+    assert distance(older.take(photo), output) <= LEVEL
+    assert older.asked("/engine/transform.wasm")
+
+
+def test_pictures_of_other_sizes_follow_one_another(
+    look: Looking, site: Path, tmp_path: Path, starry: Any
+) -> None:
+    """In the same memory, which grows."""
+    seen = look(site, "?engine=threads")
+    for size in ((61, 47), (16, 19), (400, 300), (33, 90)):
+        picture(3, *size).save(tmp_path / "next.png")
+        output = seen.take(tmp_path / "next.png")
+        assert distance(output, starry(seen.pixels("before"))) <= LEVEL
+
+
 def test_depth_is_shown(look: Looking, site: Path, photo: Path) -> None:
     seen = look(site)
     seen.take(photo)
-    asked = [url for url in seen.requests if "/depth/" in url]
-    assert not asked  # the network is loaded where it is needed
+    assert not seen.asked("/depth/")  # the network is loaded where it is needed
     seen.changed(lambda: seen.press("depth"))
     assert seen.page.is_visible("#depth")
     shape = seen.page.evaluate("((c) => [c.width, c.height])(depth.querySelector('canvas'))")
@@ -283,12 +311,12 @@ def test_an_engine_that_could_not_be_loaded_is_asked_for_again(
     look: Looking, site: Path, photo: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(site, tmp_path / "page")
-    engine = tmp_path / "page" / "engine" / "cpu.wasm.gz"
-    engine.rename(tmp_path / "taken.gz")
+    engine = tmp_path / "page" / "engine" / "relaxed.wasm"
+    engine.rename(tmp_path / "taken.wasm")
     seen = look(tmp_path / "page", service_workers="block")
     seen.until("!message.hidden")
-    assert "engine/cpu.wasm.gz: the server answered 404" in seen.page.inner_text("#message")
-    (tmp_path / "taken.gz").rename(engine)
+    assert "engine/relaxed.wasm: the server answered 404" in seen.page.inner_text("#message")
+    (tmp_path / "taken.wasm").rename(engine)
     seen.take(photo)
 
 

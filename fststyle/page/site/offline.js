@@ -33,9 +33,14 @@ export function keeps() {
 /** Fetch what the page may still need, so that it is kept; `progress(done, all)` counts files. */
 export async function fetchAll(catalogue, group, progress) {
   const engine = group === 'webgpu' ? ['webgpu', 'cpu'] : ['cpu'];
+  const styleFiles = ({ file, kernels }) => {
+    if (!kernels) return [file];
+    return group === 'webgpu' ? [file, kernels.file] : [kernels.file];
+  };
   const files = [
     ...engine.flatMap((name) => [`engine/${name}.js`, `engine/${name}.wasm.gz`]),
-    ...catalogue.styles.map((style) => style.file),
+    ...['relaxed', 'transform'].map((name) => `engine/${name}.wasm`),
+    ...catalogue.styles.flatMap(styleFiles),
     ...(catalogue.depth ? [catalogue.depth.file] : []),
   ];
   for (const [done, file] of files.entries()) {

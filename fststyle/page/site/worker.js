@@ -1,19 +1,22 @@
-// Everything that computes: ONNX Runtime Web, the networks, the maps. The page asks by messages
+// Everything that computes: the networks, by the page's own kernels or ONNX Runtime Web, and the maps. The page asks by messages
 // {id, kind, …}, and is answered {id, result} or {id, error}; between them come {progress}.
 
 import { DownloadError, decodeBase64, fetchBytes } from './load.js';
 import {
   SteadyDepth, SteadyRange, colorize, depthInput, sharpNearness, weightMap,
 } from './maps.js';
+import { Transform, numbersOf } from './transform.js';
 
 const FARTHEST = 4;
 /** Levels of 255 by which an engine's picture may differ from the program's. One is rounding. */
 const KEPT = 4;
 /** Networks that stay in memory. */
 
-let ort = null;
-let providers = [];
+let chosen = null;
 let catalogue = null;
+/** The page's own kernels, where WebAssembly computes. */
+let transform = null;
+let loading = null;
 let grain = null;
 const networks = new Map();
 let depth = null;
@@ -36,46 +39,74 @@ function download(file, what) {
     postMessage({ progress: { what, loaded, total } }));
 }
 
-/** Load ONNX Runtime Web. `engine`: "webgpu" or "cpu"; `about`: the page's catalogue. */
+/** Load an engine: "webgpu" or "cpu"; `about`: the page's catalogue. */
 async function start({ engine, threads, about }) {
   catalogue = about;
-  providers = engine === 'webgpu' ? ['webgpu'] : ['wasm'];
-  const [wasm, square, runtime] = await Promise.all([
-    download(`engine/${engine}.wasm.gz`, 'engine'),
+  chosen = { engine, threads };
+  const [square] = await Promise.all([
     fetchBytes(new URL(catalogue.grain.file, import.meta.url)),
-    import(`./engine/${engine}.js`),
+    engine === 'webgpu' ? runtime() : openTransform(threads),
   ]);
-  ort = runtime;
   grain = { values: new Int8Array(square.buffer), side: catalogue.grain.side };
-  ort.env.logLevel = 'error';
-  ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmBinary = wasm.buffer;
   return {};
 }
 
-function open(bytes) {
+async function openTransform(threads) {
+  transform = await Transform.open(threads, download);
+}
+
+/** ONNX Runtime Web, loaded when it is first needed. */
+function runtime() {
+  loading ??= loadRuntime().catch((error) => {
+    loading = null;
+    throw error;
+  });
+  return loading;
+}
+
+async function loadRuntime() {
+  const { engine, threads } = chosen;
+  const [wasm, ort] = await Promise.all([
+    download(`engine/${engine}.wasm.gz`, 'engine'),
+    import(`./engine/${engine}.js`),
+  ]);
+  ort.env.logLevel = 'error';
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmBinary = wasm.buffer;
+  return ort;
+}
+
+async function open(bytes) {
   // Threads that wait by spinning take the cores from the page, and from other programs.
   const extra = { session: { intra_op: { allow_spinning: '0' } } };
-  return ort.InferenceSession.create(bytes, {
-    executionProviders: providers, logSeverityLevel: 3, extra,
+  const executionProviders = [chosen.engine === 'webgpu' ? 'webgpu' : 'wasm'];
+  const ort = await runtime();
+  const session = await ort.InferenceSession.create(bytes, {
+    executionProviders, logSeverityLevel: 3, extra,
   });
+  return { ort, session };
 }
 
 /** Load a style, and look whether this engine computes with it what the program does. */
 async function load({ name }) {
-  await network(name);
+  const { style } = await network(name);
+  if (catalogue.depth && followsMap(style)) depthNetwork().catch(() => {}); // asked for again then
   return {};
+}
+
+function followsMap(style) {
+  return style.controls.includes('weight_map');
 }
 
 async function network(name) {
   let found = networks.get(name);
   if (!found) {
     const style = catalogue.styles.find((other) => other.name === name);
-    found = { style, session: await open(await download(style.file, name)) };
+    found = { style, ...(await opened(style)) };
     await check(found);
-    for (const [old, { session }] of networks) {
+    for (const [old, { release }] of networks) {
       if (networks.size < KEPT) break;
-      await session.release();
+      await release();
       networks.delete(old);
     }
   }
@@ -84,11 +115,26 @@ async function network(name) {
   return found;
 }
 
+/** {run, release} of a style; `run(picture, controls, map)` gives the RGB bytes of the picture,
+ * stylized. */
+async function opened(style) {
+  if (transform && style.kernels) {
+    const { file, width, mapped } = style.kernels;
+    const kernels = { numbers: numbersOf(await download(file, style.name)), width, mapped };
+    return { run: async (...given) => transform.run(kernels, ...given), release: () => {} };
+  }
+  const { ort, session } = await open(await download(style.file, style.name));
+  return {
+    run: (...given) => runSession(ort, session, style.controls, ...given),
+    release: () => session.release(),
+  };
+}
+
 async function check(found) {
   const { width, height, picture, map } = catalogue.check;
   const values = Float32Array.from(map.flat());
-  const made = await run(
-    found, { values: decodeBase64(picture), width, height },
+  const made = await found.run(
+    { values: decodeBase64(picture), width, height },
     { strength: 1, keepColour: 0 }, { values, width: map[0].length, height: map.length });
   const expected = decodeBase64(found.style.expected);
   const farthest = made.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
@@ -97,15 +143,14 @@ async function check(found) {
   }
 }
 
-/** RGB bytes of the picture, stylized. */
-async function run({ style, session }, picture, { strength, keepColour }, map) {
+async function runSession(ort, session, names, picture, { strength, keepColour }, map) {
   const scalar = (value) => new ort.Tensor('float32', [value], []);
   const given = {
     strength: scalar(strength),
     keep_colour: scalar(keepColour),
     weight_map: new ort.Tensor('float32', map.values, [1, 1, map.height, map.width]),
   };
-  const feeds = Object.fromEntries(style.controls.map((name) => [name, given[name]]));
+  const feeds = Object.fromEntries(names.map((name) => [name, given[name]]));
   feeds.content = new ort.Tensor('uint8', picture.values, [1, picture.height, picture.width, 3]);
   const { output } = await session.run(feeds);
   const values = await output.getData();
@@ -113,11 +158,20 @@ async function run({ style, session }, picture, { strength, keepColour }, map) {
   return values;
 }
 
+/** The depth network, loaded when it is first needed. */
+function depthNetwork() {
+  depth ??= download(catalogue.depth.file, 'depth').then(open).catch((error) => {
+    depth = null;
+    throw error;
+  });
+  return depth;
+}
+
 async function estimate(picture) {
-  if (!depth) depth = await open(await download(catalogue.depth.file, 'depth'));
+  const { ort, session } = await depthNetwork();
   const seen = depthInput(picture, catalogue.depth.side);
   const content = new ort.Tensor('float32', seen.values, [1, 3, seen.height, seen.width]);
-  const output = (await depth.run({ content })).depth;
+  const output = (await session.run({ content })).depth;
   const values = Float32Array.from(await output.getData());
   output.dispose();
   return { values, width: seen.width, height: seen.height };
@@ -145,13 +199,13 @@ async function stylize({ name, picture, source, film, controls, showDepth }) {
   const { width, height } = picture;
   const plain = { values: withoutAlpha(picture.data), width, height };
   const { near, far, strength } = controls;
-  const mapped = found.style.controls.includes('weight_map') && strength > 0;
+  const mapped = followsMap(found.style) && strength > 0;
   const asked = catalogue.depth && (showDepth || (mapped && near !== far));
   const nearness = asked ? await nearnessOf(plain, { source, film }) : null;
   const even = { values: Float32Array.of(nearness ? 0 : far), width: 1, height: 1 };
   const map = mapped && nearness ? weightMap(nearness, width, height, controls) : even;
   const grained = strength > 0 ? { ...plain, values: withGrain(plain) } : plain;
-  const rgb = await run(found, grained, controls, map);
+  const rgb = await found.run(grained, controls, map);
   const data = withAlpha(rgb);
   const shown = showDepth && nearness ? colorize(nearness) : null;
   const transfer = [data.buffer, ...(shown ? [shown.data.buffer] : [])];
