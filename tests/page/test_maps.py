@@ -235,6 +235,32 @@ def test_depth_of_a_film_is_averaged_and_begins_anew_at_a_cut(
     assert np.abs(ours[3] - ours[4]).mean() > 0.01  # the cut is one
 
 
+def test_frames_do_not_wait_for_depth_that_is_told_beside_them(js: Modules) -> None:
+    found = js(
+        "const told = [];"
+        "const estimate = () => new Promise((...ends) => { told.push(ends); });"
+        "const depth = new maps.SteadyDepth(estimate, true);"
+        "const frame = bytes(a[0]);"
+        "const first = depth.next(frame);"
+        "told[0][0](floats(a[1]));"
+        "const seen = [await first];"
+        "for (let i = 0; i < 5; i++) seen.push(await depth.next(frame));"
+        "told[1][0](floats(a[2]));"
+        "await null;"
+        "seen.push(await depth.next(frame));"
+        "const asked = told.length;"
+        "await depth.next(frame); await depth.next(frame);"
+        "told[2][1](new Error('gone'));"
+        "await null;"
+        "const failure = await depth.next(frame).catch((error) => error.message);"
+        "return { means: seen.map(({ values }) => values[0]), asked, failure };",
+        given(np.asarray(photo())),
+        *(given(np.full((32, 48), depth, np.float32)) for depth in (1, 3)),
+    )
+    assert found["means"][:6] == [1] * 6 and 1 < found["means"][6] < 3  # averaged
+    assert found["asked"] == 2 and found["failure"] == "gone"
+
+
 def test_colours_of_depth(js: Modules) -> None:
     near = np.linspace(0, 1, 30, dtype=np.float32).reshape(5, 6)
     found = js("return Array.from(maps.colorize(floats(a[0])).data)", given(near))

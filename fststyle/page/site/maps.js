@@ -126,34 +126,55 @@ function correlation(first, second) {
 }
 
 /** Depth of a film's frames: averaged with what it was where the picture stayed as it was, new where
- * something moves, begun anew at a cut. `estimate(picture)` asks the network. What the program does
- * besides, following the camera's motion, is left out here. */
+ * something moves, begun anew at a cut. `estimate(picture)` asks the network, for every third frame;
+ * where it computes `beside`, frames do not wait for it but at cuts. What the program does besides,
+ * following the camera's motion, is left out here. */
 export class SteadyDepth {
   #depth = null;
   #grey = null;
   #age = 0;
+  #asked = null;
+  #failure = null;
 
-  constructor(estimate, every = EVERY) {
-    this.estimate = estimate;
-    this.every = every;
+  constructor(estimate, beside = false) {
+    Object.assign(this, { estimate, beside });
   }
 
   async next(picture) {
-    let grey = this.#depth && this.#luminance(picture, this.#depth);
-    const known = grey && correlation(this.#grey, grey) > CUT;
-    this.#age += 1;
-    if (!known || this.#age >= this.every) {
-      const depth = await this.estimate(picture);
-      if (known && depth.width === this.#depth.width && depth.height === this.#depth.height) {
-        this.#average(depth, grey);
-      } else {
-        grey = this.#luminance(picture, depth);
-      }
-      this.#depth = depth;
+    const grey = this.#depth && this.#luminance(picture, this.#depth);
+    if (!grey || correlation(this.#grey, grey) <= CUT) {
+      this.#asked = null; // what is on its way is of another scene
+      this.#depth = await this.estimate(picture);
+      this.#grey = this.#luminance(picture, this.#depth);
       this.#age = 0;
+      return this.#depth;
+    }
+    this.#age += 1;
+    if (this.#age >= EVERY && !this.#asked) {
+      const asked = this.#follow(picture, this.#change(grey), () => this.#asked === asked);
+      this.#asked = asked;
+      if (!this.beside) await asked;
     }
     this.#grey = grey;
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure) throw failure;
     return this.#depth;
+  }
+
+  /** Ask for the depth of a frame, which is taken if it `isWanted` when it comes. */
+  async #follow(picture, change, isWanted) {
+    try {
+      const depth = await this.estimate(picture);
+      if (!isWanted()) return;
+      if (change.length === depth.values.length) this.#average(depth, change);
+      this.#depth = depth;
+      this.#age = 0;
+    } catch (error) {
+      this.#failure = error;
+    } finally {
+      if (isWanted()) this.#asked = null;
+    }
   }
 
   #luminance(picture, { width, height }) {
@@ -162,9 +183,12 @@ export class SteadyDepth {
     return Float32Array.from(grey, (value) => value / 255);
   }
 
-  #average(depth, grey) {
+  #change(grey) {
     const moved = combine(grey, this.#grey, (a, b) => Math.abs(a - b));
-    const change = windowMean(moved, depth.width, depth.height);
+    return windowMean(moved, this.#depth.width, this.#depth.height);
+  }
+
+  #average(depth, change) {
     const old = this.#depth.values;
     depth.values = depth.values.map((value, i) =>
       value + MEMORY * Math.exp(-change[i] / CHANGE) * (old[i] - value));

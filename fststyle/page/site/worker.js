@@ -1,10 +1,13 @@
-// Everything that computes: the networks, by the page's own kernels or ONNX Runtime Web, and the maps. The page asks by messages
-// {id, kind, …}, and is answered {id, result} or {id, error}; between them come {progress}.
+// Everything that computes: the networks, by the page's own kernels or ONNX Runtime Web, and the
+// maps. The page asks by messages {id, kind, …}, and is answered {id, result} or {id, error};
+// between them come {progress}.
 
+import { DepthNetwork, DepthWorker } from './depth.js';
 import { DownloadError, decodeBase64, fetchBytes } from './load.js';
 import {
-  SteadyDepth, SteadyRange, colorize, depthInput, sharpNearness, weightMap,
+  SteadyDepth, SteadyRange, colorize, sharpNearness, weightMap,
 } from './maps.js';
+import { Runtime, download } from './runtime.js';
 import { Transform, numbersOf } from './transform.js';
 
 const FARTHEST = 4;
@@ -12,11 +15,12 @@ const FARTHEST = 4;
 const KEPT = 4;
 /** Networks that stay in memory. */
 
-let chosen = null;
+let runtime = null;
 let catalogue = null;
 /** The page's own kernels, where WebAssembly computes. */
 let transform = null;
-let loading = null;
+/** Whether depth is told in another worker than this one. */
+let beside = false;
 let grain = null;
 const networks = new Map();
 let depth = null;
@@ -34,63 +38,26 @@ onmessage = async ({ data: { id, kind, ...request } }) => {
   }
 };
 
-function download(file, what) {
-  return fetchBytes(new URL(file, import.meta.url), (loaded, total) =>
-    postMessage({ progress: { what, loaded, total } }));
-}
-
 /** Load an engine: "webgpu" or "cpu"; `about`: the page's catalogue. */
 async function start({ engine, threads, about }) {
   catalogue = about;
-  chosen = { engine, threads };
-  const [square] = await Promise.all([
+  runtime = new Runtime(engine, threads);
+  beside = engine === 'cpu';
+  const [square, kernels] = await Promise.all([
     fetchBytes(new URL(catalogue.grain.file, import.meta.url)),
-    engine === 'webgpu' ? runtime() : openTransform(threads),
+    engine === 'cpu' ? Transform.open(threads, download) : null,
+    engine === 'webgpu' && runtime.load(),
   ]);
   grain = { values: new Int8Array(square.buffer), side: catalogue.grain.side };
+  transform = kernels;
   return {};
-}
-
-async function openTransform(threads) {
-  transform = await Transform.open(threads, download);
-}
-
-/** ONNX Runtime Web, loaded when it is first needed. */
-function runtime() {
-  loading ??= loadRuntime().catch((error) => {
-    loading = null;
-    throw error;
-  });
-  return loading;
-}
-
-async function loadRuntime() {
-  const { engine, threads } = chosen;
-  const [wasm, ort] = await Promise.all([
-    download(`engine/${engine}.wasm.gz`, 'engine'),
-    import(`./engine/${engine}.js`),
-  ]);
-  ort.env.logLevel = 'error';
-  ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmBinary = wasm.buffer;
-  return ort;
-}
-
-async function open(bytes) {
-  // Threads that wait by spinning take the cores from the page, and from other programs.
-  const extra = { session: { intra_op: { allow_spinning: '0' } } };
-  const executionProviders = [chosen.engine === 'webgpu' ? 'webgpu' : 'wasm'];
-  const ort = await runtime();
-  const session = await ort.InferenceSession.create(bytes, {
-    executionProviders, logSeverityLevel: 3, extra,
-  });
-  return { ort, session };
 }
 
 /** Load a style, and look whether this engine computes with it what the program does. */
 async function load({ name }) {
   const { style } = await network(name);
-  if (catalogue.depth && followsMap(style)) depthNetwork().catch(() => {}); // asked for again then
+  // Soon needed; what fails is said when it is.
+  if (catalogue.depth && followsMap(style)) depthNetwork().load().catch(() => {});
   return {};
 }
 
@@ -123,7 +90,7 @@ async function opened(style) {
     const kernels = { numbers: numbersOf(await download(file, style.name)), width, mapped };
     return { run: async (...given) => transform.run(kernels, ...given), release: () => {} };
   }
-  const { ort, session } = await open(await download(style.file, style.name));
+  const { ort, session } = await runtime.open(style.file, style.name);
   return {
     run: (...given) => runSession(ort, session, style.controls, ...given),
     release: () => session.release(),
@@ -158,29 +125,21 @@ async function runSession(ort, session, names, picture, { strength, keepColour }
   return values;
 }
 
-/** The depth network, loaded when it is first needed. */
+/** What tells depth: on WebAssembly beside this thread. */
 function depthNetwork() {
-  depth ??= download(catalogue.depth.file, 'depth').then(open).catch((error) => {
-    depth = null;
-    throw error;
-  });
+  depth ??= beside
+    ? new DepthWorker(catalogue.depth) : new DepthNetwork(runtime, catalogue.depth);
   return depth;
 }
 
-async function estimate(picture) {
-  const { ort, session } = await depthNetwork();
-  const seen = depthInput(picture, catalogue.depth.side);
-  const content = new ort.Tensor('float32', seen.values, [1, 3, seen.height, seen.width]);
-  const output = (await session.run({ content })).depth;
-  const values = Float32Array.from(await output.getData());
-  output.dispose();
-  return { values, width: seen.width, height: seen.height };
+function estimate(picture) {
+  return depthNetwork().estimate(picture);
 }
 
 /** Nearness of a picture, kept while it is the same one; of a film's frames, along time. */
 async function nearnessOf(picture, { source, film }) {
   if (memory?.source !== source) {
-    memory = { source, range: new SteadyRange(), depth: film ? new SteadyDepth(estimate) : null };
+    memory = { source, range: new SteadyRange(), depth: film ? new SteadyDepth(estimate, beside) : null };
   }
   if (!film && memory.nearness) return memory.nearness;
   const told = film ? await memory.depth.next(picture) : await estimate(picture);
