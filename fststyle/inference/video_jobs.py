@@ -150,6 +150,10 @@ def _record(
                 raise
             print("nobody reads the frames any more", file=sys.stderr)
             return 0
+        except ValueError:
+            if not stop.requested:  # else the source ended before its first frame
+                raise
+            return 130
     reason = report(done, source)
     if reason:
         print(reason, file=sys.stderr)

@@ -18,6 +18,14 @@ class Stop:
     requested = False
 
 
+_watched: list[Stop] = []
+
+
+def stop_requested() -> bool:
+    """Whether an end was asked for in the innermost ``watch_signals``; may be asked in any thread."""
+    return bool(_watched) and _watched[-1].requested
+
+
 @contextmanager
 def watch_signals() -> Iterator[Stop]:
     """Ctrl-C and SIGTERM set ``requested``; another, ``IMPATIENT`` seconds later, ends the process
@@ -40,8 +48,10 @@ def watch_signals() -> Iterator[Stop]:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, handle)
+    _watched.append(stop)
     try:
         yield stop
     finally:
+        _watched.remove(stop)
         for caught, handler in before.items():
             signal.signal(caught, handler)

@@ -11,6 +11,7 @@ from av.stream import Disposition
 from PIL import Image
 
 from fststyle.images.opening import open_of_any_size
+from fststyle.inference.video.standard_input import StandardInput
 
 CAMERA = "camera:"
 STDIN = "-"
@@ -40,12 +41,13 @@ def is_live(source: str) -> bool:
     return is_piped(source) or (addressed and not Path(source).exists())
 
 
-def open_container(source: str) -> Any:
+def open_container(source: str, standard_input: StandardInput | None = None) -> Any:
     """PyAV's container for a file, a stream's address, camera:NUMBER (on Windows camera:NAME), "-"
-    or rgb:WIDTHxHEIGHT@RATE, which are both standard input.
+    or rgb:WIDTHxHEIGHT@RATE, which are both ``standard_input``.
 
     Raises FileNotFoundError or ValueError with the reason.
     """
+    piped = standard_input or StandardInput()
     try:
         if not is_live(source):
             if not Path(source).exists():
@@ -53,9 +55,9 @@ def open_container(source: str) -> Any:
             # Or else FFmpeg takes what comes before a colon for a protocol.
             return av.open(f"file:{source}", metadata_errors="replace")
         if source == STDIN:
-            return av.open("pipe:0", metadata_errors="replace")
+            return av.open(piped, metadata_errors="replace")
         if is_piped(source):
-            return _open_bare(source)
+            return _open_bare(source, piped)
         if source.startswith(CAMERA):
             name = source.removeprefix(CAMERA)
             form, device = {
@@ -73,12 +75,12 @@ def open_container(source: str) -> Any:
         raise _refused(source, error) from error
 
 
-def _open_bare(source: str) -> Any:
+def _open_bare(source: str, piped: StandardInput) -> Any:
     said = _BARE.fullmatch(source)
     if said is None:
         raise ValueError("it says no size and rate, as rgb:640x360@25 does")
     options = {"video_size": said[1], "framerate": said[2], "pixel_format": "rgb24"}
-    return av.open("pipe:0", format="rawvideo", options=options)
+    return av.open(piped, format="rawvideo", options=options)
 
 
 def _refused(source: str, error: Exception) -> ValueError:

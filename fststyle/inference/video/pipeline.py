@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.inference.video.folders import FolderTarget
-from fststyle.inference.video.media import is_live
+from fststyle.inference.video.media import is_live, is_piped
 from fststyle.inference.video.moving_pictures import GifTarget
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
@@ -186,6 +186,8 @@ def stylize_video(
             if stopped():
                 result.stopped = True
                 break
+        else:
+            result.stopped = stopped() and is_piped(source.source)  # which ends by it
         if waiting:
             stylize()
         if result.stopped and pipe is None and not is_live(source.source):

@@ -11,6 +11,7 @@ import numpy as np
 from fststyle.inference.video.conversion import ColorSpace, Converter
 from fststyle.inference.video.deinterlace import Deinterlacer
 from fststyle.inference.video.media import film_streams, is_live, is_piped, open_container
+from fststyle.inference.video.standard_input import StandardInput
 from fststyle.inference.video.timeline import MICRO, Timeline
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ and streams and pipes begin without."""
 _ORDER_ONLY = ("avi",)
 """Containers that say when packets are decoded, not when frames are shown. What FFmpeg guesses is
 right without B frames; with them frames, which come in order, take those times in turn."""
+_FRAME_AFTER_FRAME = ("yuv4mpegpipe",)
+"""Containers that end with a frame, and whose reader says nothing of half a one."""
 _SAY_THEIR_LENGTH = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv")
 """Containers whose header does; of others FFmpeg estimates it."""
 CUT_SHORT = 1.0
@@ -101,7 +104,8 @@ class VideoSource:
 
     def _begin(self) -> None:
         """Open it, before the first packet."""
-        self.container: Any = open_container(self.source)
+        self._input, self._place = StandardInput(), 0
+        self.container: Any = open_container(self.source, self._input)
         try:
             streams = film_streams(self.container)
             if not streams:
@@ -254,6 +258,7 @@ class VideoSource:
                 end = (packet.pts + (packet.duration or 0)) * float(packet.time_base)
                 self._end = max(self._end, end)
             if packet.stream is self.stream:
+                self._place = (packet.pos or 0) + packet.size or self._place
                 # What is empty is the end, or an AVI's word for "the frame before".
                 if packet.size or packet.dts is None:
                     yield from self._frames_of(packet)
@@ -266,6 +271,9 @@ class VideoSource:
     def _describe_truncation(self) -> str:
         """What to say of a file that ends within a packet, or before the time that it says; empty
         where it does not."""
+        if self.container.format.name in _FRAME_AFTER_FRAME:
+            size = self._input.count if is_piped(self.source) else self.container.size
+            return "it ends within a frame" if self._place < size else ""
         alone = len(film_streams(self.container)) == 1  # else another film may be longer
         seconds = self._declared_end()
         if not seconds or not alone or self._end > seconds - CUT_SHORT:

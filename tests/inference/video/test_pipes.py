@@ -215,6 +215,35 @@ def test_ctrl_c_leaves_whole_frames(model: Path) -> None:
     assert len(film) % BYTES == 0 and frames.startswith(film)
 
 
+@pytest.mark.parametrize("count", [0, 3])
+def test_ctrl_c_ends_a_pipe_that_is_silent(model: Path, count: int) -> None:
+    frames = raw(3)[: count * BYTES]
+    with piped(model, *RAW, "--strength", 0) as process:
+        feed(process, frames)
+        # The line before reading begins; of a frame that came, another.
+        said = process.stderr.readline()
+        film = process.stdout.read(BYTES) if count else b""
+        process.send_signal(signal.SIGINT)
+        film += process.stdout.read()
+        said += process.stderr.read()
+        assert process.wait() == 130 and b"Traceback" not in said
+        process.stdin.close()  # which was open until now
+    assert film == frames
+
+
+def test_half_a_frame_at_the_end_is_said(model: Path, tmp_path: Path) -> None:
+    frame = b"FRAME\n" + bytes(64 * 48 * 3 // 2)
+    film = b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n" + 3 * frame
+    (tmp_path / "cut.y4m").write_bytes(film[:-50])
+    out = tmp_path / "out.y4m"
+    for source, given in (("-", film[:-50]), (tmp_path / "cut.y4m", b"")):
+        words = ("--output", out, "--overwrite", *PLAIN)
+        status, _, said = sent(model, source, *words, given=given)
+        assert status == 1 and "it ends within a frame" in said
+        assert out.read_bytes().count(b"FRAME\n") == 2
+    assert sent(model, "-", "--output", out, "--overwrite", *PLAIN, given=film)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
