@@ -16,7 +16,7 @@ from fststyle.utils.tensors import as_tensor
 from tests.conftest import contrasty, interrupting, picture, run_here
 
 Capture = pytest.CaptureFixture[str]
-TERMS = ("picture", "strokes", "contrast")
+TERMS = ("picture", "strokes", "contrast", "colour")
 CARD = {
     "style": [{"name": "dots.png", "sha256": "0" * 64}],
     "painting": {"title": "Dots", "painter": "Nobody", "year": "1900"},

@@ -19,9 +19,9 @@ from fststyle.utils.tensorboard import TensorBoardLogger
 
 MAPS = (0.0, 1.0)
 """Constant maps that pictures are shown with."""
-WEIGHTS = {"picture": 4.0, "strokes": 16.0, "contrast": 16.0}
+WEIGHTS = {"picture": 4.0, "strokes": 16.0, "contrast": 16.0, "colour": 16.0}
 """Of the losses. With less of the second, strokes blur and what is near is less crisp; without the
-third, colours turn pale."""
+third, pictures turn pale, and without the last, palettes shrink."""
 
 
 class DistillTask:
