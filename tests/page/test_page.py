@@ -119,10 +119,11 @@ def test_the_pages_kernels_compute_unless_they_cannot(
     seen.changed(lambda: seen.choose("x"))  # of width 4
     assert seen.asked("/engine/cpu.wasm.gz") and seen.asked("/styles/x.onnx")
     shutil.copytree(site, tmp_path / "page")
-    (tmp_path / "page" / "engine" / "relaxed.wasm").write_bytes(b"\0asm of a later day")
-    older = look(tmp_path / "page")
-    assert distance(older.take(photo), output) <= LEVEL
-    assert older.asked("/engine/transform.wasm")
+    for name, taken in (("relaxed", "transform.wasm"), ("transform", "cpu.wasm.gz")):
+        (tmp_path / "page" / "engine" / f"{name}.wasm").write_bytes(b"\0asm of a later day")
+        older = look(tmp_path / "page", "?engine=single")
+        assert distance(older.take(photo), output) <= LEVEL
+        assert older.asked(f"/engine/{taken}")
 
 
 def test_pictures_of_other_sizes_follow_one_another(

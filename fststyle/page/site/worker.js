@@ -45,12 +45,22 @@ async function start({ engine, threads, about }) {
   beside = engine === 'cpu';
   const [square, kernels] = await Promise.all([
     fetchBytes(new URL(catalogue.grain.file, import.meta.url)),
-    engine === 'cpu' ? Transform.open(threads, download) : null,
+    engine === 'cpu' ? openTransform(threads) : null,
     engine === 'webgpu' && runtime.load(),
   ]);
   grain = { values: new Int8Array(square.buffer), side: catalogue.grain.side };
   transform = kernels;
   return {};
+}
+
+/** The page's kernels; null where a browser runs none of them, and ONNX Runtime Web alone is left. */
+async function openTransform(threads) {
+  try {
+    return await Transform.open(threads, download);
+  } catch (error) {
+    if (error instanceof DownloadError || threads > 1) throw error;
+    return null;
+  }
 }
 
 /** Load a style, and look whether this engine computes with it what the program does. */
