@@ -12,7 +12,7 @@ PYTHON=${PYTHON:-python3}
 OUT=${OUT:-experiments/styles}
 TO=${TO:-checkpoints/styles}
 PAINTINGS="starry_night the_scream udnie great_wave composition_vii mondrian edtaonisl woman_with_a_hat tahiti
-  shipwreck night_cafe"
+  shipwreck night_cafe houses"
 STYLES=${STYLES:-$(for name in $PAINTINGS; do echo "$name ${name}_live"; done)}
 STEPS=${STEPS:-400}
 BATCH=${BATCH:-2}
@@ -37,6 +37,7 @@ facts() { # NAME: sets file, title, painter, year; how much of a photo may be lo
     shipwreck) file=shipwreck_of_the_minotaur title="The Wreck of a Transport Ship" \
       painter="J. M. W. Turner" year=1810 lost=0.65 ;;
     night_cafe) file=van_gogh_la_cafe title="The Night Café" painter="Vincent van Gogh" year=1888 ;;
+    houses) file=van_gogh_houses title="Houses and Figure" painter="Vincent van Gogh" year=1890 ;;
     *) echo "$1: not among the styles of this file" >&2; exit 2 ;;
   esac
 }

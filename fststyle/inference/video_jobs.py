@@ -149,10 +149,11 @@ def _record(
             if pipe is None:
                 raise
             print("nobody reads the frames any more", file=sys.stderr)
-            return 0
+            return 130 if stop.requested else 0
         except ValueError:
-            if not stop.requested:  # else the source ended before its first frame
+            if not stop.requested:
                 raise
+            print("stopped before the first frame", file=sys.stderr)
             return 130
     reason = report(done, source)
     if reason:

@@ -22,7 +22,7 @@ _watched: list[Stop] = []
 
 
 def stop_requested() -> bool:
-    """Whether an end was asked for in the innermost ``watch_signals``; may be asked in any thread."""
+    """Whether an end was asked for in the innermost ``watch_signals``; for any thread."""
     return bool(_watched) and _watched[-1].requested
 
 

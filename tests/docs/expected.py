@@ -102,7 +102,7 @@ MADE: list[tuple[str, dict[str, str], str]] = [
     ("--json maps.json", {"maps.json": f"{EVALUATED} as_steps passed_over"}, "relative error"),
     ("fststyle demo demo", DEMO, ""),
     ("--output gallery.jpg", {"gallery.jpg": "568x204 RGB"}, "gallery.jpg"),
-    ("--output gallery_2.jpg", {"gallery_2.jpg": "488x204 RGB"}, "gallery_2.jpg"),
+    ("--output gallery_2.jpg", {"gallery_2.jpg": "568x204 RGB"}, "gallery_2.jpg"),
     ("--output live.jpg", {"live.jpg": "568x204 RGB"}, "live.jpg"),
     (r"train --style painting.jpg --content photos/ --name my_style$", RUN, TRAINED),
     ("train .*--loss-network mine", RUN, TRAINED),

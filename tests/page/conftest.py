@@ -50,7 +50,8 @@ def site(shared: Callable[[str, Make], Path], mapless: Path, mapped: Path) -> Pa
 @pytest.fixture
 def look(chromium: Any) -> Iterator[Callable[..., Look]]:
     """``look(folder)``: the page, open in a browser with an empty profile; ``query`` ends its
-    address, ``plain`` is a server that knows nothing of pages, other options are the context's.
+    address, ``plain`` is a server that knows nothing of pages, ``empty`` a page without styles,
+    other options are the context's.
 
     After the test: whatever was asked for came from the page's own server, and the page has raised
     nothing.
@@ -58,10 +59,16 @@ def look(chromium: Any) -> Iterator[Callable[..., Look]]:
     opened: list[Look] = []
 
     def begin(
-        folder: Path, query: str = "", *, browser: Any = None, plain: bool = False, **context: Any
+        folder: Path,
+        query: str = "",
+        *,
+        browser: Any = None,
+        plain: bool = False,
+        empty: bool = False,
+        **context: Any,
     ) -> Look:
         opened.append(Look(browser or chromium, folder, plain=plain, **context))
-        opened[-1].open(query)
+        opened[-1].open(query, empty=empty)
         return opened[-1]
 
     yield begin

@@ -71,9 +71,10 @@ class Look:
         """Whether an address that holds ``part`` was asked for."""
         return any(part in url for url in self.requests)
 
-    def open(self, query: str = "") -> None:
+    def open(self, query: str = "", *, empty: bool = False) -> None:
         self.page.goto(self.address + query)
-        self.page.wait_for_selector(".card")
+        if not empty:
+            self.page.wait_for_selector(".card")
 
     def until(self, condition: str) -> None:
         """Wait for JavaScript to be true. (Playwright's own way to wait needs ``eval``, which the

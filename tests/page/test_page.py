@@ -167,6 +167,14 @@ def test_before_and_after_by_the_keyboard(look: Looking, site: Path, photo: Path
     assert seen.page.is_checked("input[value=x]")
 
 
+def test_focus_goes_on_where_the_invitation_was(look: Looking, site: Path) -> None:
+    seen = look(site)
+    seen.page.focus("#empty [data-action=sample]")
+    seen.changed(lambda: seen.page.keyboard.press("Enter"))
+    assert seen.page.evaluate("document.activeElement.closest('.actions') !== null")
+    assert seen.page.is_disabled(".actions [data-action=record]")  # nothing in it moves
+
+
 def test_a_picture_is_dropped_and_saved(
     look: Looking, site: Path, photo: Path, tmp_path: Path
 ) -> None:
@@ -293,6 +301,8 @@ def test_without_a_connection_it_goes_on(look: Looking, site: Path, photo: Path)
     seen.choose("x")
     seen.until("!message.hidden")
     assert "cannot be loaded: is there a connection?" in seen.page.inner_text("#message")
+    assert seen.page.is_checked("input[value=starry]")
+    np.testing.assert_array_equal(seen.slide("strength", 99).shape, first.shape)
 
 
 def test_all_of_it_can_be_kept(look: Looking, site: Path, photo: Path) -> None:
@@ -319,6 +329,29 @@ def test_an_engine_that_could_not_be_loaded_is_asked_for_again(
     assert "engine/relaxed.wasm: the server answered 404" in seen.page.inner_text("#message")
     (tmp_path / "taken.wasm").rename(engine)
     seen.take(photo)
+
+
+def test_without_the_depth_network_pictures_come_all_the_same(
+    look: Looking, tmp_path: Path, photo: Path
+) -> None:
+    page(tmp_path / "page", styles="great_wave_live")
+    (tmp_path / "page" / "depth" / "fast.onnx").unlink()
+    seen = look(tmp_path / "page", service_workers="block")
+    seen.page.set_input_files("#file", photo)
+    seen.until("Number(after.dataset.pictures ?? 0) > 0")
+    assert "Near and far are alike for now: " in seen.page.inner_text("#message")
+    style = fststyle.load_style("great_wave_live", provider="cpu", threads=1)
+    stylized = style(seen.pixels("before"), near=0.0)
+    assert distance(seen.pixels("after"), stylized) <= LEVEL
+
+
+def test_a_page_that_is_not_whole_says_so(look: Looking, site: Path, tmp_path: Path) -> None:
+    shutil.copytree(site, tmp_path / "page")
+    (tmp_path / "page" / "page.json").unlink()
+    seen = look(tmp_path / "page", service_workers="block", empty=True)
+    seen.until("!message.hidden")
+    assert "page.json: the server answered 404" in seen.page.inner_text("#message")
+    assert seen.status.startswith("Not started")
 
 
 def test_a_gpu_that_the_processor_computes_is_passed_over(

@@ -11,7 +11,7 @@ from av.stream import Disposition
 from PIL import Image
 
 from fststyle.images.opening import open_of_any_size
-from fststyle.inference.video.standard_input import StandardInput
+from fststyle.inference.video.standard_files import StandardInput
 
 CAMERA = "camera:"
 STDIN = "-"

@@ -18,6 +18,7 @@ from fststyle.inference.video.media import is_live, is_piped
 from fststyle.inference.video.moving_pictures import GifTarget
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
+from fststyle.inference.video.standard_files import StandardOutput
 from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
 from fststyle.inference.video.writer import VideoTarget, copy_packet
 from fststyle.utils.console import printable
@@ -78,7 +79,8 @@ def open_target(
     Raises ValueError with the reason.
     """
     if pipe is not None:
-        return VideoTarget(f"pipe:{pipe}", path, source, codec, quality), SimpleNamespace(path=path)
+        output = StandardOutput(pipe)
+        return VideoTarget(output, path, source, codec, quality), SimpleNamespace(path=path)
     if source.others and (frames or path.suffix.lower() == ".gif"):
         print(
             f"{printable(path)}: sound and subtitles are left out, which pictures hold none of",

@@ -11,7 +11,7 @@ import numpy as np
 from fststyle.inference.video.conversion import ColorSpace, Converter
 from fststyle.inference.video.deinterlace import Deinterlacer
 from fststyle.inference.video.media import film_streams, is_live, is_piped, open_container
-from fststyle.inference.video.standard_input import StandardInput
+from fststyle.inference.video.standard_files import StandardInput
 from fststyle.inference.video.timeline import MICRO, Timeline
 
 if TYPE_CHECKING:

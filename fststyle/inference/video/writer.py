@@ -17,6 +17,7 @@ from fststyle.inference.video.encoding import choose_encoding, reason
 from fststyle.inference.video.formats import CONTAINERS
 from fststyle.inference.video.last_duration import set_last_duration
 from fststyle.inference.video.reader import Frame
+from fststyle.inference.video.standard_files import StandardOutput
 from fststyle.inference.video.tags import (
     chapters,
     covers,
@@ -47,7 +48,7 @@ class VideoTarget:
     not is converted where there is a codec for it, else left out, which is said.
 
     Args:
-        path: the file, or ``pipe:NUMBER`` for a file descriptor.
+        path: the file, or what is written to as to one.
         name: what it is to be called; its suffix names the container.
         source: whose time, colours, aspect and tracks it has, a ``VideoSource`` or
             ``folders.FolderSource``.
@@ -58,7 +59,7 @@ class VideoTarget:
     """
 
     def __init__(
-        self, path: Path | str, name: Path, source: Any, codec: str | None, quality: int
+        self, path: Path | StandardOutput, name: Path, source: Any, codec: str | None, quality: int
     ) -> None:
         self._name, self._source = name, source
         self._form = CONTAINERS[name.suffix.lower()]
@@ -108,8 +109,8 @@ class VideoTarget:
             self._container.close()
         except (av.error.FFmpegError, ValueError) as error:
             self._fail(error)
-        if self._form.muxer in ("webp", "apng"):
-            set_last_duration(Path(self._file), self._video.last)
+        if isinstance(self._file, Path) and self._form.muxer in ("webp", "apng"):
+            set_last_duration(self._file, self._video.last)
         for what, count in self._refused.items():
             print(
                 f"{printable(self._name)}: {count} packet(s) of {what} are left out, which the"

@@ -5,11 +5,12 @@ import {
 } from './buttons.js';
 import { allowPlaces, readControls, watchControls } from './controls.js';
 import { Engine } from './engine.js';
+import { fetchBytes } from './load.js';
 import { fetchAll, keepFiles, keeps } from './offline.js';
 import { Recorder } from './record.js';
 import { SMALLEST, Sizes } from './size.js';
 import { hasTwoCameras, openAddress, openCamera, openFile } from './sources.js';
-import { showStyles } from './styles.js';
+import { markStyle, showStyles } from './styles.js';
 import { View } from './view.js';
 
 const $ = (selector) => document.querySelector(selector);
@@ -20,7 +21,9 @@ const recorder = new Recorder();
 
 let catalogue;
 let engine;
-let style;
+let style = null;
+/** The style that was asked for last. */
+let last = null;
 let source = null;
 let wanted = false; // something changed since the picture in work was begun
 let working = false;
@@ -54,10 +57,11 @@ async function stylizeOnce(preview) {
   if (source !== now) return;
   const milliseconds = performance.now() - began;
   if (!isPressed('depth')) result.depth = null;
+  if (result.missing) say(result.missing);
   view.show(result, milliseconds, now.film);
   for (const action of ['compare', 'save']) allow(action, true);
   allow('depth', catalogue.depth);
-  allow('record', Recorder.supported());
+  allow('record', recorder.running || (now.film && !isPressed('pause') && Recorder.supported()));
   // A film that is recorded keeps its size.
   if (now.film && chosen === 'auto' && !recorder.running) sizes.took(milliseconds, engine.group);
 }
@@ -149,6 +153,7 @@ const actions = {
   pause: () => {
     if (toggle('pause')) {
       source.element.pause();
+      allow('record', recorder.running); // or else a film without a picture comes of it
     } else {
       source.element.play();
       refresh();
@@ -213,16 +218,28 @@ function showProgress({ loaded, total }) {
   else bar.removeAttribute('value');
 }
 
+/** Take a style once it is there; until then, and where it cannot be had, the one before stays. */
 async function choose(chosen) {
-  style = chosen;
-  allowPlaces(form, style, catalogue);
+  last = chosen;
+  style ??= chosen;
   say('');
-  if (source) await refresh();
-  else await engine.load(style.name).catch((error) => say(error.message));
+  try {
+    await engine.load(chosen.name);
+  } catch (error) {
+    if (last !== chosen) return;
+    say(error.message);
+    markStyle($('.strip'), style);
+    return;
+  }
+  if (last !== chosen) return; // somebody was faster
+  allowPlaces(form, chosen, catalogue);
+  if (style === chosen) return;
+  style = chosen;
+  await refresh();
 }
 
 async function begin() {
-  const asked = fetch('page.json').then((response) => response.json());
+  const asked = fetchBytes('page.json').then((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
   watchButtons(actions);
   watchFiles();
   watchControls(form, () => refresh());
@@ -240,4 +257,7 @@ async function begin() {
   choose(catalogue.styles[0]);
 }
 
-begin();
+begin().catch((error) => {
+  $('#engine').textContent = 'Not started';
+  say(error.message);
+});

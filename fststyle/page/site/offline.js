@@ -2,6 +2,7 @@
 // headers by which browsers allow threads, where the server does not send them.
 
 import { wantsThreads } from './engine.js';
+import { fetchBytes } from './load.js';
 
 const PATIENCE = 4000;
 const TRIED = 'fststyle: reloaded for threads';
@@ -45,9 +46,7 @@ export async function fetchAll(catalogue, group, progress) {
   ];
   for (const [done, file] of files.entries()) {
     progress(done, files.length);
-    const response = await fetch(file);
-    if (!response.ok) throw new Error(`${file}: the server answered ${response.status}`);
-    await response.arrayBuffer();
+    await fetchBytes(file);
   }
   progress(files.length, files.length);
 }

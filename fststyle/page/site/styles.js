@@ -6,6 +6,7 @@ export function showStyles(strip, styles, choose) {
   styles.forEach((style, number) => {
     const card = document.createElement('label');
     card.className = 'card';
+    card.title = [style.title, style.painter, style.year].filter(Boolean).join(', '); // which may be cut
     const input = Object.assign(document.createElement('input'), {
       type: 'radio', name: 'style', value: style.name, checked: number === 0,
     });
@@ -20,4 +21,9 @@ export function showStyles(strip, styles, choose) {
     card.append(input, image, title, by);
     strip.append(card);
   });
+}
+
+/** Mark the card of the style that is in use. */
+export function markStyle(strip, { name }) {
+  for (const input of strip.querySelectorAll('input')) input.checked = input.value === name;
 }

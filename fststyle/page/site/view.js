@@ -29,8 +29,10 @@ export class View {
   /** Give the stage to a source; null empties it. */
   reveal(source) {
     this.#source = source;
+    const focused = $('#empty').contains(document.activeElement);
     this.#view.hidden = !source;
     $('#empty').hidden = Boolean(source);
+    if (source && focused) $('.actions button').focus(); // which would be lost with what had it
     this.#stage.classList.toggle('full', Boolean(source));
     if (!source) return;
     this.#stage.style.setProperty('--aspect', `${source.width} / ${source.height}`);

@@ -12,6 +12,8 @@ import { Transform, numbersOf } from './transform.js';
 
 const FARTHEST = 4;
 /** Levels of 255 by which an engine's picture may differ from the program's. One is rounding. */
+const PAUSE = 3000;
+/** Milliseconds before what could not be loaded is asked for again. */
 const KEPT = 4;
 /** Networks that stay in memory. */
 
@@ -25,6 +27,8 @@ let grain = null;
 const networks = new Map();
 let depth = null;
 let memory = null;
+/** When depth may be asked for again, after it could not be loaded. */
+let again = 0;
 
 const tasks = { start, load, stylize };
 
@@ -169,8 +173,16 @@ async function stylize({ name, picture, source, film, controls, showDepth }) {
   const plain = { values: withoutAlpha(picture.data), width, height };
   const { near, far, strength } = controls;
   const mapped = followsMap(found.style) && strength > 0;
-  const asked = catalogue.depth && (showDepth || (mapped && near !== far));
-  const nearness = asked ? await nearnessOf(plain, { source, film }) : null;
+  const asked = catalogue.depth && (showDepth || (mapped && near !== far)) && began >= again;
+  let missing = null;
+  const nearness = asked
+    ? await nearnessOf(plain, { source, film }).catch((error) => {
+      if (!(error instanceof DownloadError)) throw error;
+      missing = `Near and far are alike for now: ${error.message}`;
+      again = performance.now() + PAUSE;
+      return null;
+    })
+    : null;
   const even = { values: Float32Array.of(nearness ? 0 : far), width: 1, height: 1 };
   const map = mapped && nearness ? weightMap(nearness, width, height, controls) : even;
   const grained = strength > 0 ? { ...plain, values: withGrain(plain) } : plain;
@@ -178,7 +190,8 @@ async function stylize({ name, picture, source, film, controls, showDepth }) {
   const data = withAlpha(rgb);
   const shown = showDepth && nearness ? colorize(nearness) : null;
   const transfer = [data.buffer, ...(shown ? [shown.data.buffer] : [])];
-  return { data, width, height, depth: shown, milliseconds: performance.now() - began, transfer };
+  const milliseconds = performance.now() - began;
+  return { data, width, height, depth: shown, milliseconds, missing, transfer };
 }
 
 function withoutAlpha(rgba) {

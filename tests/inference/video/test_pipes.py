@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -229,6 +230,19 @@ def test_ctrl_c_ends_a_pipe_that_is_silent(model: Path, count: int) -> None:
         assert process.wait() == 130 and b"Traceback" not in said
         process.stdin.close()  # which was open until now
     assert film == frames
+
+
+@pytest.mark.parametrize("output", ["-", "rgb:-", "mkv:-"])
+def test_ctrl_c_ends_where_nobody_reads(model: Path, tmp_path: Path, output: str) -> None:
+    write_clip(tmp_path / "clip.mkv", [40 * i for i in range(120)])  # more than a pipe holds
+    words = (model, tmp_path / "clip.mkv", "--output", output, "--provider", "cpu")
+    with piped(*words) as process:
+        process.stdout.read(10)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        said = process.stderr.read().decode()
+        assert "nobody reads the frames any more" in said and "Traceback" not in said
 
 
 def test_half_a_frame_at_the_end_is_said(model: Path, tmp_path: Path) -> None:
