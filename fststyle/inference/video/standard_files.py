@@ -3,6 +3,7 @@
 FFmpeg's own reader and writer of pipes wait in C, where no wish to stop is heard.
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -18,7 +19,10 @@ PATIENCE = 0.2
 
 
 LOOKS = 8
-"""As many more are taken at a reader that may be slow."""
+"""So many are taken then at a reader, which may be slow."""
+PIPE = 1 << 20
+"""Bytes that a pipe is to hold, where it can be told: with the usual 64 kB the two ends wait for
+each other a hundred times a frame."""
 
 
 def _wait(ready: Callable[[], Any], looks: int = 1) -> bool:
@@ -56,8 +60,20 @@ class StandardOutput:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        # Files and devices take whatever they are given.
-        self._waits = sys.platform != "win32" and not stat.S_ISREG(os.fstat(number).st_mode)
+        self._most: int | None = None
+        # Files and devices take whatever they are given, and Windows does not say.
+        if sys.platform == "win32" or stat.S_ISREG(os.fstat(number).st_mode):
+            return
+        try:
+            # Other programs have the pipe, too, and would not expect it to refuse what is too much
+            # for now; what is opened anew has a mode of its own.
+            self._number = os.open(f"/proc/self/fd/{number}", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            self._most = select.PIPE_BUF  # for so much there is room where there is any
+        with contextlib.suppress(ImportError, AttributeError, OSError):
+            import fcntl
+
+            fcntl.fcntl(number, fcntl.F_SETPIPE_SZ, PIPE)
 
     def write(self, data: bytes) -> int:
         """Write all of it; returns how many bytes these were.
@@ -67,11 +83,14 @@ class StandardOutput:
         """
         rest = memoryview(data)
         while rest:
-            if self._waits and not _wait(self._has_room, LOOKS):
-                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-            # A pipe that can be written to has room for so many bytes, and waits for more.
-            rest = rest[os.write(self._number, rest[: select.PIPE_BUF] if self._waits else rest) :]
+            if self._most:
+                self._wait_for_room()
+            try:
+                rest = rest[os.write(self._number, rest[: self._most]) :]
+            except BlockingIOError:
+                self._wait_for_room()
         return len(data)
 
-    def _has_room(self) -> bool:
-        return bool(select.select([], [self._number], [], PATIENCE)[1])
+    def _wait_for_room(self) -> None:
+        if not _wait(lambda: select.select([], [self._number], [], PATIENCE)[1], LOOKS):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))

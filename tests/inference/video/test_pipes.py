@@ -232,13 +232,13 @@ def test_ctrl_c_ends_a_pipe_that_is_silent(model: Path, count: int) -> None:
     assert film == frames
 
 
-@pytest.mark.parametrize("output", ["-", "rgb:-", "mkv:-"])
+@pytest.mark.parametrize("output", ["-", "rgb:-"])
 def test_ctrl_c_ends_where_nobody_reads(model: Path, tmp_path: Path, output: str) -> None:
-    write_clip(tmp_path / "clip.mkv", [40 * i for i in range(120)])  # more than a pipe holds
-    words = (model, tmp_path / "clip.mkv", "--output", output, "--provider", "cpu")
+    write_clip(tmp_path / "clip.mkv", [40 * i for i in range(400)])  # more than a pipe holds
+    words = (model, tmp_path / "clip.mkv", "--output", output, *PLAIN, "--steady", 0)
     with piped(*words) as process:
         process.stdout.read(10)
-        time.sleep(2)
+        time.sleep(3)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         said = process.stderr.read().decode()
