@@ -1,6 +1,6 @@
 // Depth: by a network in this worker, or in one of its own, beside the one that stylizes.
 
-import { DownloadError } from './load.js';
+import { Called } from './calls.js';
 import { depthInput } from './maps.js';
 
 /** The network in this worker; `about`: {file, side} of the page's catalogue. */
@@ -34,45 +34,17 @@ export class DepthNetwork {
 
 /** The same in a worker of its own. */
 export class DepthWorker {
-  #worker = new Worker(new URL('depth_worker.js', import.meta.url), { type: 'module' });
-  #open = new Map();
-  #count = 0;
+  #called = new Called('depth_worker.js', (progress) => postMessage({ progress }));
 
   constructor(about) {
-    this.#worker.onmessage = ({ data }) => this.#answered(data);
-    this.#worker.onerror = (event) => this.#fail(event.message);
-    this.#worker.postMessage({ about });
-  }
-
-  #answered({ id, result, error, progress }) {
-    if (progress) {
-      postMessage({ progress });
-      return;
-    }
-    const { resolve, reject } = this.#open.get(id);
-    this.#open.delete(id);
-    if (error) reject(error.download ? new DownloadError(error.message) : new Error(error.message));
-    else resolve(result);
-  }
-
-  #fail(message) {
-    for (const { reject } of this.#open.values()) reject(new Error(message || 'no worker for depth'));
-    this.#open.clear();
-  }
-
-  #ask(kind, picture) {
-    const id = this.#count++;
-    return new Promise((resolve, reject) => {
-      this.#open.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, kind, picture });
-    });
+    this.#called.ask('start', { about });
   }
 
   load() {
-    return this.#ask('load');
+    return this.#called.ask('load');
   }
 
   estimate(picture) {
-    return this.#ask('estimate', picture);
+    return this.#called.ask('estimate', { picture });
   }
 }

@@ -1,6 +1,9 @@
 // Which engine computes, in a worker of its own: the best that this browser has and that passes a
 // check; where one fails, then or later, the next.
 
+import { Called } from './calls.js';
+import { DownloadError } from './load.js';
+
 const LIMIT = 30000;
 /** Milliseconds in which an engine has to pass the check; downloads do not count. */
 
@@ -44,45 +47,6 @@ async function hasGraphicsProcessor() {
   return Boolean(adapter) && !adapter.info?.isFallbackAdapter;
 }
 
-/** A worker with one engine, which answers by promises. */
-class EngineWorker {
-  #worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
-  #open = new Map();
-  #count = 0;
-
-  constructor(onProgress) {
-    this.onProgress = onProgress;
-    this.#worker.onmessage = ({ data }) => this.#answered(data);
-    this.#worker.onerror = (event) => this.end(event.message || 'its worker cannot be loaded');
-  }
-
-  #answered({ id, result, error, progress }) {
-    if (progress) {
-      this.onProgress(progress);
-      return;
-    }
-    const { resolve, reject } = this.#open.get(id);
-    this.#open.delete(id);
-    if (error) reject(Object.assign(new Error(error.message), { download: error.download }));
-    else resolve(result);
-  }
-
-  ask(kind, request = {}, transfer = []) {
-    const id = this.#count++;
-    return new Promise((resolve, reject) => {
-      this.#open.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, kind, ...request }, transfer);
-    });
-  }
-
-  /** Whatever is still asked for fails with `reason`. */
-  end(reason) {
-    this.#worker.terminate();
-    for (const { reject } of this.#open.values()) reject(new Error(reason));
-    this.#open.clear();
-  }
-}
-
 /** The engine in use.
  *
  * `catalogue`: the page's. `onProgress({what, loaded, total})`; `onChange(name, reason)` when another
@@ -99,7 +63,7 @@ export class Engine {
     Object.assign(this, { catalogue, onProgress, onChange });
   }
 
-  /** Have a style ready; errors of downloads alone are left over, with `download` set. */
+  /** Have a style ready; errors of downloads alone are left over. */
   load(style) {
     return this.#inTurn(() => this.#tried((worker) => this.#passed(worker, style)));
   }
@@ -129,7 +93,7 @@ export class Engine {
         if (reason !== null || !this.name) this.#announce(reason);
         return result;
       } catch (error) {
-        if (error.download || this.#left.length === 1) throw error;
+        if (error instanceof DownloadError || this.#left.length === 1) throw error;
         const { kind, threads } = this.#left.shift();
         reason = `${NAMES[kind](threads)} failed (${error.message})`;
         this.#worker?.end(reason);
@@ -147,7 +111,7 @@ export class Engine {
 
   async #begin() {
     const { engine, threads } = this.#left[0];
-    const worker = new EngineWorker(this.onProgress);
+    const worker = new Called('worker.js', this.onProgress);
     try {
       await worker.ask('start', { engine, threads, about: this.catalogue });
     } catch (error) {

@@ -1,7 +1,7 @@
 // Everything that computes: the networks, by the page's own kernels or ONNX Runtime Web, and the
-// maps. The page asks by messages {id, kind, …}, and is answered {id, result} or {id, error};
-// between them come {progress}.
+// maps. The page calls it.
 
+import { answer } from './calls.js';
 import { DepthNetwork, DepthWorker } from './depth.js';
 import { DownloadError, decodeBase64, fetchBytes } from './load.js';
 import {
@@ -30,17 +30,7 @@ let memory = null;
 /** When depth may be asked for again, after it could not be loaded. */
 let again = 0;
 
-const tasks = { start, load, stylize };
-
-onmessage = async ({ data: { id, kind, ...request } }) => {
-  try {
-    const { transfer = [], ...result } = await tasks[kind](request);
-    postMessage({ id, result }, transfer);
-  } catch (error) {
-    const download = error instanceof DownloadError;
-    postMessage({ id, error: { message: error?.message ?? String(error), download } });
-  }
-};
+answer({ start, load, stylize });
 
 /** Load an engine: "webgpu" or "cpu"; `about`: the page's catalogue. */
 async function start({ engine, threads, about }) {
