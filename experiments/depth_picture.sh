@@ -1,5 +1,5 @@
 #!/usr/bin/env sh
-# README's first picture: one of scikit-image's photos, optimized under the four methods. Needs
+# The picture of docs/depth.md: one of scikit-image's photos, optimized under the four methods. Needs
 # FSTSTYLE_ASSETS. A quarter of an hour on 2 CPU cores; what is there is not made again.
 set -eu
 cd "$(dirname "$0")/.."

@@ -3,7 +3,8 @@
 A convolutional network makes the same of the same: where a photo is blown out to plain white, or
 drawn in one colour, every pixel sees the same around it, and there are no strokes but one flat
 patch. The slightest variation of the input suffices for strokes there, and changes nothing
-elsewhere that one would see.
+elsewhere that one would see. Where it is the same kind everywhere, one motif repeats all over a
+sky; so half of it is coarse, by which strokes gather as they do on a cloud.
 """
 
 from functools import lru_cache
@@ -14,6 +15,8 @@ from fststyle.config import InferConfig
 
 NOISE_LEVELS = InferConfig.grain
 """What ``infer`` adds, in levels of 255: with 3 flat skies have strokes, with 12 no bolder ones."""
+COARSE = (1 / 128, 1 / 16)
+"""Cycles in a pixel: the band of the coarse half, with as much of it in every octave."""
 BAND = 256
 """Rows that are done at once; the grain repeats after so many rows and columns."""
 
@@ -21,7 +24,14 @@ BAND = 256
 @lru_cache(maxsize=4)
 def grain_square(levels: int) -> np.ndarray:
     """``BAND``×``BAND`` int16, read only: what is added to pixels; beside and below it repeats."""
-    square = np.random.default_rng(0).integers(-levels, levels + 1, (BAND, BAND)).astype(np.int16)
+    random = np.random.default_rng(0)
+    fine = random.uniform(-levels / 2, levels / 2, (BAND, BAND))
+    spectrum = np.fft.rfft2(random.standard_normal((BAND, BAND)))
+    frequency = np.hypot(np.fft.fftfreq(BAND)[:, None], np.fft.rfftfreq(BAND))
+    inside = (COARSE[0] <= frequency) & (frequency <= COARSE[1])
+    coarse = np.fft.irfft2(np.divide(spectrum, frequency, where=inside, out=0 * spectrum))
+    both = fine + levels / 2 * coarse / coarse.std()
+    square = np.rint(both).clip(-levels, levels).astype(np.int16)
     square.setflags(write=False)
     return square
 
