@@ -123,7 +123,8 @@ class Look:
         return self.changed(lambda: self.page.set_input_files("#file", file))
 
     def choose(self, style: str) -> None:
-        self.page.check(f"input[value={style}]", force=True)
+        # Not ``check``, which wants it to stay chosen.
+        self.page.click(f"input[value={style}]", force=True)
 
     def slide(self, name: str, value: int) -> np.ndarray:
         """The picture after a slider was set."""

@@ -137,6 +137,49 @@ def test_pictures_of_other_sizes_follow_one_another(
         assert distance(output, starry(seen.pixels("before"))) <= LEVEL
 
 
+def test_kernels_go_on_after_a_picture_that_memory_did_not_suffice_for(
+    look: Looking, site: Path
+) -> None:
+    seen = look(site)
+    far, message = seen.page.evaluate(
+        """async () => {
+            const { Transform, numbersOf } = await import('./transform.js');
+            const { fetchBytes } = await import('./load.js');
+            const transform = await Transform.open(1, (file) => fetchBytes(file));
+            const numbers = numbersOf(await fetchBytes('styles/starry.f32.gz'));
+            const style = { numbers, width: 8, mapped: false };
+            const picture = (side) => ({
+              values: new Uint8Array(3 * 64 * 48).fill(90), width: side, height: 48 });
+            const map = { values: Float32Array.of(0), width: 1, height: 1 };
+            const run = (side) => transform.run(
+              style, picture(side), { strength: 1, keepColour: 0 }, map);
+            const first = run(64);
+            let message = '';
+            const { grow } = WebAssembly.Memory.prototype;
+            WebAssembly.Memory.prototype.grow = () => { throw new Error('no more memory'); };
+            try { run(6000); } catch (error) { message = error.message; }
+            WebAssembly.Memory.prototype.grow = grow;
+            const second = run(64);
+            return [Math.max(...first.map((value, i) => Math.abs(value - second[i]))), message];
+        }"""
+    )
+    assert far == 0 and message == "no more memory"
+
+
+def test_who_asks_a_worker_that_ended_is_told_so(look: Looking, site: Path) -> None:
+    seen = look(site)
+    told = seen.page.evaluate(
+        """async () => {
+            const { Called } = await import('./calls.js');
+            const called = new Called('worker.js', () => {});
+            const first = called.ask('start').catch((error) => error.message);
+            called.end('gone');
+            return [await first, await called.ask('load').catch((error) => error.message)];
+        }"""
+    )
+    assert told == ["gone", "gone"]
+
+
 def test_depth_is_shown(look: Looking, site: Path, photo: Path) -> None:
     seen = look(site)
     seen.take(photo)

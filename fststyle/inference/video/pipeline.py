@@ -80,6 +80,7 @@ def open_target(
     """
     if pipe is not None:
         output = StandardOutput(pipe)
+        stack.callback(output.close)
         return VideoTarget(output, path, source, codec, quality), SimpleNamespace(path=path)
     if source.others and (frames or path.suffix.lower() == ".gif"):
         print(

@@ -59,7 +59,7 @@ class StandardOutput:
     """A file for ``av.open``, to the file descriptor ``number``."""
 
     def __init__(self, number: int) -> None:
-        self._number = number
+        self._number, self._given = number, number
         self._most: int | None = None
         # Files and devices take whatever they are given, and Windows does not say.
         if sys.platform == "win32" or stat.S_ISREG(os.fstat(number).st_mode):
@@ -90,6 +90,11 @@ class StandardOutput:
             except BlockingIOError:
                 self._wait_for_room()
         return len(data)
+
+    def close(self) -> None:
+        """Leave the pipe to those who have it otherwise."""
+        if self._number != self._given:
+            os.close(self._number)
 
     def _wait_for_room(self) -> None:
         if not _wait(lambda: select.select([], [self._number], [], PATIENCE)[1], LOOKS):

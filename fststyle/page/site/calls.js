@@ -21,6 +21,7 @@ export class Called {
   #worker;
   #open = new Map();
   #count = 0;
+  #ended = null;
 
   /** The worker in a `file` beside this one; `onProgress({what, loaded, total})`. */
   constructor(file, onProgress) {
@@ -42,6 +43,7 @@ export class Called {
   }
 
   ask(kind, request = {}) {
+    if (this.#ended !== null) return Promise.reject(new Error(this.#ended));
     const id = this.#count++;
     return new Promise((resolve, reject) => {
       this.#open.set(id, { resolve, reject });
@@ -49,8 +51,9 @@ export class Called {
     });
   }
 
-  /** Whatever is still asked for fails with `reason`. */
+  /** Whatever is still asked for fails with `reason`, and so does what is asked for later. */
   end(reason) {
+    this.#ended = reason;
     this.#worker.terminate();
     for (const { reject } of this.#open.values()) reject(new Error(reason));
     this.#open.clear();

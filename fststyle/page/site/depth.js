@@ -37,7 +37,7 @@ export class DepthWorker {
   #called = new Called('depth_worker.js', (progress) => postMessage({ progress }));
 
   constructor(about) {
-    this.#called.ask('start', { about });
+    this.#called.ask('start', { about }).catch(() => {}); // said of what is asked for next
   }
 
   load() {

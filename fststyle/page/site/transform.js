@@ -80,6 +80,7 @@ export class Transform {
 
   #prepare(numbers, ...sizes) {
     if (this.#numbers === numbers && this.#prepared === String(sizes)) return;
+    this.#numbers = null; // until there is memory for it
     const needed = this.#exports.prepare(numbers.length, ...sizes, this.#threads);
     const missing = Math.ceil((needed - this.#memory.buffer.byteLength) / PAGE);
     if (missing > 0) this.#memory.grow(missing);
