@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Make
-from tests.page.looking import Look
+import fststyle
+from tests.conftest import Make, picture
+from tests.page.looking import SIZE, Look, Looking
 
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
@@ -47,8 +48,21 @@ def site(shared: Callable[[str, Make], Path], mapless: Path, mapped: Path) -> Pa
     return shared("page", make) / "site"
 
 
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    picture(2, *SIZE).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def starry(mapless: Path) -> Any:
+    """``mapless`` as programs use it."""
+    return fststyle.load_style(mapless, provider="cpu", threads=1)
+
+
 @pytest.fixture
-def look(chromium: Any) -> Iterator[Callable[..., Look]]:
+def look(chromium: Any) -> Iterator[Looking]:
     """``look(folder)``: the page, open in a browser with an empty profile; ``query`` ends its
     address, ``plain`` is a server that knows nothing of pages, ``empty`` a page without styles,
     other options are the context's.

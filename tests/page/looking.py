@@ -137,3 +137,17 @@ class Look:
     def status(self) -> str:
         """Engine, size and time, as the page shows them."""
         return str(self.page.inner_text(".status"))
+
+
+Looking = Callable[..., Look]
+"""What the fixture ``look`` is."""
+SIZE = (160, 120)
+"""Width and height of the fixture ``photo``."""
+LEVEL = 1
+"""Of 255, by which rounding may differ between two engines."""
+
+
+def distance(ours: np.ndarray, theirs: np.ndarray) -> int:
+    """Most levels by which two pictures of one size differ."""
+    assert ours.shape == theirs.shape
+    return int(np.abs(ours.astype(int) - theirs).max())
