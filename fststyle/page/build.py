@@ -1,11 +1,8 @@
 """``fststyle page``: a folder of files that stylizes in the browser, for any file server."""
 
-import contextlib
 import gzip
 import hashlib
 import json
-import os
-import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -24,7 +21,7 @@ from fststyle.page.networks import browser_style, check_description
 from fststyle.page.scene import draw_scene
 from fststyle.page.serve import serve
 from fststyle.sessions.model_file import read_model
-from fststyle.utils.files import check_free
+from fststyle.utils.files import check_free, hidden_beside, swap_folder
 from fststyle.utils.pretrained import style_file
 from fststyle.utils.version import __version__
 
@@ -71,20 +68,16 @@ def _check_place(output: Path, overwrite: bool) -> None:
 
 def _write_whole(config: PageConfig, output: Path) -> None:
     """The folder takes its name when all is there; until then what was there stays."""
-    output = Path(os.path.realpath(output))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (output.parent / f".{secrets.token_hex(6)}.tmp" for _ in range(2))
+    new = hidden_beside(output)
+    new.parent.mkdir(parents=True, exist_ok=True)
     try:
         _fill(config, new)
-        if output.exists():
-            output.rename(old)
-        new.rename(output)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(new)
-        if old.exists() and not output.exists():
-            old.rename(output)
-    shutil.rmtree(old, ignore_errors=True)
+        old = swap_folder(new, output)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
     files = [file for file in output.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / 1e6
     print(f"{output}: {len(config.styles)} styles, {len(files)} files, {size:.1f} MB", flush=True)

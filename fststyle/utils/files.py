@@ -34,10 +34,11 @@ class atomic_write:
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path))
         self._stream = _is_stream(path)
-        folder = Path(tempfile.gettempdir()) if self._stream else self.path.parent
         # A short name: one made of the file's would be too long where that is as long as it may be.
         # (What tempfile.mkstemp makes is private, whatever the umask says.)
-        self.temporary = folder / f".{secrets.token_hex(6)}.tmp"
+        self.temporary = hidden_beside(
+            Path(tempfile.gettempdir(), "stream") if self._stream else self.path
+        )
 
     def __enter__(self) -> Path:
         if os.path.isdir(self.path):
@@ -82,6 +83,31 @@ def _is_stream(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def hidden_beside(path: Path) -> Path:
+    """A name that nothing has, in the folder of ``path``, or of what it links to, for something on
+    its way there."""
+    return Path(os.path.realpath(path)).with_name(f".{secrets.token_hex(6)}.tmp")
+
+
+def swap_folder(new: Path, folder: Path) -> Path | None:
+    """Let ``new`` take the name of ``folder``, at once: it has the one content or the other.
+
+    Returns where the old content is now, for the caller to remove; None where there was none.
+    """
+    folder = Path(os.path.realpath(folder))
+    if not folder.exists():
+        new.rename(folder)
+        return None
+    old = hidden_beside(folder)
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    return old
 
 
 def check_file(path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fststyle.utils.files import atomic_write, check_free, names_folder
+from fststyle.utils.files import atomic_write, check_free, names_folder, swap_folder
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -86,3 +86,18 @@ def test_folders_are_told_from_files(tmp_path: Path) -> None:
         "out.v2/x.jpg": False,
     }.items():
         assert names_folder(name, (".jpg", ".png")) == folder, name
+
+
+def test_a_folder_is_swapped_or_stays(tmp_path: Path) -> None:
+    folder, new = tmp_path / "pages", tmp_path / "new"
+    folder.mkdir()
+    (folder / "old.txt").write_text("old")
+    with pytest.raises(FileNotFoundError):
+        swap_folder(new, folder)
+    assert [file.name for file in folder.iterdir()] == ["old.txt"]
+    new.mkdir()
+    old = swap_folder(new, folder)
+    assert old is not None and (old / "old.txt").read_text() == "old"
+    assert folder.is_dir() and not list(folder.iterdir()) and not new.exists()
+    assert swap_folder(old, tmp_path / "other") is None
+    assert (tmp_path / "other" / "old.txt").exists()

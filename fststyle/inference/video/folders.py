@@ -1,8 +1,6 @@
 """Folders of pictures as videos: read, and written."""
 
-import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -17,6 +15,7 @@ from fststyle.images.io import read_image, write_image
 from fststyle.images.opening import open_of_any_size
 from fststyle.inference.video.conversion import SDR, white_where_hidden
 from fststyle.inference.video.reader import Frame
+from fststyle.utils.files import hidden_beside, swap_folder
 
 
 class FolderSource:
@@ -128,7 +127,7 @@ class FolderTarget:
 
     def __init__(self, folder: Path) -> None:
         self.path, self.frames = folder, 0
-        self._temporary = Path(os.path.realpath(folder)).with_name(f".{secrets.token_hex(6)}.tmp")
+        self._temporary = hidden_beside(folder)
         self._temporary.mkdir(parents=True)
 
     def put(self, item: Any) -> None:
@@ -142,17 +141,13 @@ class FolderTarget:
 
     def close(self) -> None:
         """Let the folder appear."""
-        folder = Path(os.path.realpath(self.path))
-        if not folder.exists():
-            self._temporary.rename(folder)
+        old = swap_folder(self._temporary, self.path)
+        if old is None:
             return
-        replaced = folder.with_name(f".{secrets.token_hex(6)}.tmp")
-        for file in folder.iterdir():
+        for file in old.iterdir():
             if not self.FRAME.fullmatch(file.name):
-                file.rename(self._temporary / file.name)
-        folder.rename(replaced)
-        self._temporary.rename(folder)
-        shutil.rmtree(replaced)
+                file.rename(self.path / file.name)
+        shutil.rmtree(old)
 
     def abandon(self) -> None:
         """Remove what was written; after ``close`` nothing happens."""
