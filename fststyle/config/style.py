@@ -243,6 +243,13 @@ class StyleRunConfig(RunConfig):
         " trained style network of any painting",
         default="base",
     )
+    stability_weight: float | None = setting(
+        "weight of the stability loss: what the camera sees when it has moved is to give the same"
+        " picture, moved, so that videos flicker less and plain surfaces get no weave; 0: none"
+        f" (default: {STABILITY:g}, and 0 beside the papers' losses and in crops below"
+        f" {STEADY_SIDE} px)",
+        default=None,
+    )
     depth_cache: OptionalText = setting(
         "folder that keeps the photos' depth for later runs, or off (default: the user's cache)",
         default=None,
@@ -254,6 +261,19 @@ class StyleRunConfig(RunConfig):
         check(smallest >= 32, f"--image-size must be at least 32, not {self.image_size}")
         at_least(1, self, "width")
         within(0, 64, self, "grain")
+        at_least(0, self, "stability_weight")
+        check(
+            not self.stability_weight or smallest >= STEADY_SIDE,
+            f"--stability-weight needs an --image-size of at least {STEADY_SIDE}, not"
+            f" {self.image_size}",
+        )
+
+    @property
+    def steady_weight(self) -> float:
+        """The stability loss's weight."""
+        if self.stability_weight is not None:
+            return self.stability_weight
+        return STABILITY if min(self.crop_size) >= STEADY_SIDE else 0.0
 
     @property
     def val_folder(self) -> Path:
@@ -328,13 +348,6 @@ class StyleTrainConfig(ObjectiveConfig, StyleRunConfig):
         " before they are compared, so that no weave is learnt that is bound to a grid; 0: whole",
         default=8,
     )
-    stability_weight: float | None = setting(
-        "weight of the stability loss: what the camera sees when it has moved is to give the same"
-        " picture, moved, so that videos flicker less and plain surfaces get no weave; 0: none"
-        f" (default: {STABILITY:g}, and 0 with --style-balance sum and in crops below"
-        f" {STEADY_SIDE} px)",
-        default=None,
-    )
     stability_moves: Literal["camera", "shifts"] = setting(
         "what moves for the stability loss: the camera, by parts of pixels and more, turned, nearer"
         " and past what is near, as in films; or the photo, by whole pixels",
@@ -390,12 +403,7 @@ class StyleTrainConfig(ObjectiveConfig, StyleRunConfig):
             "--content-error leads the weight that --content-weight fixes: leave out one of them",
         )
         within(0, 8, self, "grid_shift")  # beyond, --image-size would have to be larger
-        at_least(0, self, "stability_weight", "locality_weight")
-        check(
-            not self.stability_weight or shorter >= STEADY_SIDE,
-            f"--stability-weight needs an --image-size of at least {STEADY_SIDE}, not"
-            f" {self.image_size}",
-        )
+        at_least(0, self, "locality_weight")
 
     @property
     def wanted_error(self) -> float | None:
@@ -407,10 +415,8 @@ class StyleTrainConfig(ObjectiveConfig, StyleRunConfig):
     @property
     def steady_weight(self) -> float:
         """The stability loss's weight."""
-        if self.stability_weight is not None:
-            return self.stability_weight
-        wanted = self.style_balance == "relative" and min(self.crop_size) >= STEADY_SIDE
-        return STABILITY if wanted else 0.0
+        papers = self.style_balance == "sum" and self.stability_weight is None
+        return 0.0 if papers else super().steady_weight
 
     @property
     def takes_map(self) -> bool:
@@ -439,6 +445,7 @@ class DistillConfig(StyleRunConfig):
         " used)",
         default=None,
     )
-
+    EARLIER: ClassVar[Mapping[str, Any]] = {"stability_weight": 0.0}
+    """What runs did that were begun before there were these settings."""
     loss_network: ClassVar[str] = "vgg19"
     """Nothing is compared by it, but it tells depth where its weights are at hand."""

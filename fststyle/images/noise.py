@@ -21,17 +21,22 @@ BAND = 256
 """Rows that are done at once; the grain repeats after so many rows and columns."""
 
 
+def draw_grain(random: np.random.Generator, size: tuple[int, int], levels: float) -> np.ndarray:
+    """Of ``size``, height and width, float64 in ±``levels``: half of it fine, half ``COARSE``."""
+    fine = random.uniform(-levels / 2, levels / 2, size)
+    spectrum = np.fft.rfft2(random.standard_normal(size))
+    frequency = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1]))
+    inside = (COARSE[0] <= frequency) & (frequency <= COARSE[1])
+    coarse = np.fft.irfft2(np.divide(spectrum, frequency, where=inside, out=0 * spectrum), size)
+    deviation = coarse.std() or 1.0  # too small a square has nothing coarse
+    return (fine + levels / 2 * coarse / deviation).clip(-levels, levels)
+
+
 @lru_cache(maxsize=4)
 def grain_square(levels: int) -> np.ndarray:
     """``BAND``×``BAND`` int16, read only: what is added to pixels; beside and below it repeats."""
-    random = np.random.default_rng(0)
-    fine = random.uniform(-levels / 2, levels / 2, (BAND, BAND))
-    spectrum = np.fft.rfft2(random.standard_normal((BAND, BAND)))
-    frequency = np.hypot(np.fft.fftfreq(BAND)[:, None], np.fft.rfftfreq(BAND))
-    inside = (COARSE[0] <= frequency) & (frequency <= COARSE[1])
-    coarse = np.fft.irfft2(np.divide(spectrum, frequency, where=inside, out=0 * spectrum))
-    both = fine + levels / 2 * coarse / coarse.std()
-    square = np.rint(both).clip(-levels, levels).astype(np.int16)
+    grain = draw_grain(np.random.default_rng(0), (BAND, BAND), levels)
+    square = np.rint(grain).astype(np.int16)
     square.setflags(write=False)
     return square
 

@@ -3,9 +3,12 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from fststyle.images.noise import draw_grain
 
 SHIFT, ANGLE, ZOOM = 6.0, 1.5, 0.03
 """Most that a camera moves sideways, in pixels, turns, in degrees, and comes nearer, in parts."""
@@ -78,11 +81,14 @@ def seen(images: Tensor, move: CameraMove) -> Tensor:
 
 def with_noise(images: Tensor, levels: float, random: torch.Generator) -> Tensor:
     """N×3×H×W in [0,1] to the same, every pixel brighter or darker by up to ``levels`` of 255, all
-    channels alike, as ``images.noise`` does; with 0 levels ``images`` themselves."""
+    channels alike, by another grain of ``images.noise`` for each image; with 0 levels ``images``
+    themselves."""
     if not levels:
         return images
-    shape = (len(images), 1, *images.shape[-2:])
-    noise = (2 * torch.rand(shape, generator=random) - 1) * levels / 255
+    drawing = np.random.default_rng(int(torch.randint(2**62, (), generator=random)))
+    size = (images.shape[-2], images.shape[-1])
+    grain = np.stack([draw_grain(drawing, size, levels / 255) for _ in images])
+    noise = torch.from_numpy(grain[:, None].astype(np.float32))
     return (images + noise.to(images.device)).clamp(0, 1)
 
 

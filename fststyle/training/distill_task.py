@@ -12,6 +12,7 @@ from fststyle.losses.functional import picture_losses
 from fststyle.networks.transform import TransformNet
 from fststyle.training.camera import with_noise
 from fststyle.training.loop import to_device
+from fststyle.training.seen_again import after_a_move
 from fststyle.training.state import TrainingState
 from fststyle.training.style_files import save_run, show
 from fststyle.utils.device import autocast, training_format
@@ -52,12 +53,26 @@ class DistillTask:
         """As ``training.loop.Task`` says."""
         random = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         inputs = self._inputs(with_noise(images, self.config.grain, random), targets)
-        terms = picture_losses(network(*inputs), self._taught(inputs))
-        return torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum(), terms
+        weights = {**WEIGHTS, "stability": self.config.steady_weight}
+        if not self.config.steady_weight:
+            terms = picture_losses(network(*inputs), self._taught(inputs))
+        else:
+            again = after_a_move(inputs, targets, random)
+            # One call: processes that train together exchange gradients after every call.
+            both = network(
+                *(self._laid(torch.cat(x)) for x in zip(inputs, again.inputs, strict=True))
+            )
+            output, moved = both.split(len(images))
+            terms = picture_losses(output, self._taught(inputs))
+            terms["stability"] = again.change(output, moved)
+        return torch.stack([weights[name] * term for name, term in terms.items()]).sum(), terms
 
     def _inputs(self, images: Tensor, maps: Tensor | None) -> list[Tensor]:
         given = [images] if maps is None else [images, maps]
-        return [x.contiguous(memory_format=self.layout) for x in given]
+        return [self._laid(x) for x in given]
+
+    def _laid(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=self.layout)
 
     @torch.no_grad()
     def _taught(self, inputs: Sequence[Tensor]) -> Tensor:

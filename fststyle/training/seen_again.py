@@ -51,15 +51,18 @@ def seen_again(
         if config.stability_moves == "shifts":
             again["stability"] = _shifted(inputs, step)
         else:
-            # Any map is a relief; of a photo's depth it is the photo's own.
-            relief = drawn_relief(inputs[0], random) if weight_map is None else weight_map
-            again["stability"] = _after_a_move(inputs, relief, random)
+            again["stability"] = after_a_move(inputs, weight_map, random)
     if config.locality_weight and len(inputs) > 1:
         again["locality"] = _with_another_map(inputs, step)
     return again
 
 
-def _after_a_move(inputs: Sequence[Tensor], relief: Tensor, random: torch.Generator) -> Again:
+def after_a_move(
+    inputs: Sequence[Tensor], weight_map: Tensor | None, random: torch.Generator
+) -> Again:
+    """What a network is shown when the camera has moved; arguments as of ``seen_again``."""
+    # Any map is a relief; of a photo's depth it is the photo's own.
+    relief = drawn_relief(inputs[0], random) if weight_map is None else weight_map
     move = camera_move(relief, random)
     images, *maps = (seen(x, move).clamp(0, 1) for x in inputs)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from fststyle.images.flow import followed, optical_flow
 from fststyle.losses.functional import followed_loss
@@ -92,12 +93,14 @@ def test_the_loss_is_of_what_does_not_move_along() -> None:
     assert torch.autograd.gradcheck(lambda a, b: followed_loss(a, b, valid), outputs)
 
 
-def test_noise_is_small_grey_and_another_every_time() -> None:
+def test_noise_is_small_grey_in_part_coarse_and_another_every_time() -> None:
     images = torch.full((2, 3, 32, 32), 0.5)
     drawn = random()
     first, second = (with_noise(images, 2, drawn) - images for _ in range(2))
     assert 0.9 / 255 < first.std() < 1.4 / 255 and first.abs().max() <= 2 / 255 + 1e-6
     assert torch.equal(first[:, 0], first[:, 2]) and not torch.equal(first, second)
+    assert not torch.equal(first[0], first[1])
+    assert F.avg_pool2d(first, 4).std() > 0.5 * first.std()  # fine grain alone: a quarter
     assert with_noise(images, 0, drawn) is images
 
 
