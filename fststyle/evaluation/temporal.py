@@ -15,14 +15,13 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from fststyle.evaluation.films import films_of, frames_of, open_clip
 from fststyle.evaluation.model_result import ModelResult, style_of
 from fststyle.evaluation.moves import MOVES, move_errors
 from fststyle.images.flow import followed, optical_flow, warped
 from fststyle.images.geometry import resize
 from fststyle.images.io import to_uint8
 from fststyle.images.noise import NOISE_LEVELS
-from fststyle.inference.video.reader import Frame
-from fststyle.inference.video.sources import Source, open_source
 from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import distinct
@@ -35,8 +34,6 @@ APART = 10
 CUT = 0.4
 """Where less than this part of a frame can be followed the clip cuts: 0.01 at the cut of a cartoon,
 0.79 and more elsewhere in it."""
-FRAMES_FOLDER_RATE = 25.0
-"""Frames per second of a folder of frames, which nothing here depends on."""
 
 
 def warping_error(
@@ -99,7 +96,7 @@ def check_clips(clips: Sequence[Path], failures: Failures) -> list[Path]:
     one cannot."""
 
     def readable(clip: Path) -> Path:
-        _open(clip).close()
+        open_clip(clip).close()
         return clip
 
     return open_all(list(dict.fromkeys(clips)), readable, failures)
@@ -247,9 +244,9 @@ def _shown(
     strokes = {result.name: SteadyStrokes(steady) for result in networks if result.film is None}
     find_motion, grain = MotionFinder(), MovingGrain(NOISE_LEVELS)
     with contextlib.ExitStack() as stack:
-        films = _films(networks, clip, failures, stack)
-        source = stack.enter_context(contextlib.closing(_open(clip)))
-        for number, pixels in enumerate(islice(_pixels(source), count)):
+        films = films_of(networks, clip, failures, stack)
+        source = stack.enter_context(contextlib.closing(open_clip(clip)))
+        for number, pixels in enumerate(islice(frames_of(source), count)):
             image = Image.fromarray(pixels)
             frame = np.asarray(resize(image, min(1.0, shorter / min(image.size))))
             size = frame.shape[1], frame.shape[0]
@@ -306,28 +303,6 @@ def _style(result: ModelResult, picture: np.ndarray) -> float:
 def _add_moves(figures: Figures, errors: Mapping[str, float]) -> None:
     for pixels, error in errors.items():
         figures.moves.setdefault(pixels, []).append(error)
-
-
-def _films(
-    networks: Sequence[ModelResult], clip: Path, failures: Failures, stack: contextlib.ExitStack
-) -> dict[str, Iterator[np.ndarray]]:
-    """The frames of what others made of the clip, by name; what is missing is noted."""
-    films = {}
-    for result in networks:
-        if result.film is not None:
-            with failures.noting(f"{result.name} on {clip}"):
-                source = stack.enter_context(contextlib.closing(_open(result.film(clip))))
-                films[result.name] = _pixels(source)
-    return films
-
-
-def _open(clip: Path) -> Source:
-    """A film, or a folder of frames."""
-    return open_source(str(clip), rate=FRAMES_FOLDER_RATE)
-
-
-def _pixels(source: Source) -> Iterator[np.ndarray]:
-    return (item.pixels for item in source if isinstance(item, Frame))
 
 
 def _scaled(frame: np.ndarray) -> np.ndarray:
