@@ -21,11 +21,11 @@ A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
 facts() { # NAME: sets file, title, painter, year; how much of a photo may be lost, the mean over all
-  # maps; and the painting's longer side, which decides how large strokes are
-  file=${1%_live} lost=0.7 side=640
+  # maps; the painting's longer side, which decides how large strokes are; and the stability loss's weight
+  file=${1%_live} lost=0.7 side=640 steady=100
   case $file in
     starry_night) file=starry_night_crop title="The Starry Night" painter="Vincent van Gogh" year=1889 side=800 \
-      lost=0.85 ;;
+      lost=0.85 steady=500 ;; # strokes so small flicker most
     great_wave) title="The Great Wave off Kanagawa" painter="Katsushika Hokusai" year="about 1831" side=512 lost=0.6 ;;
     the_scream) title="The Scream" painter="Edvard Munch" year=1893 side=512 lost=0.46 ;;
     udnie) title="Udnie" painter="Francis Picabia" year=1913 side=512 lost=0.8 ;;
@@ -64,7 +64,7 @@ for name in $STYLES; do
         --name "$name" --run-dir "$OUT/$name" --time "$LIVE_TIME" --checkpoint-interval 200 ;;
     *)
       fststyle train --resume --style "$A/styles/$file.jpg" --content "$content" --val "$A/photos/val" \
-        --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side \
+        --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side --stability-weight $steady \
         --steps "$STEPS" --batch-size "$BATCH" --checkpoint-interval 50 ;;
   esac
   fststyle evaluate "$OUT/$name/$name.safetensors" --photos "$A/photos/val" --map none --no-maps \

@@ -22,7 +22,7 @@ from fststyle.images.flow import followed, optical_flow, warped
 from fststyle.images.geometry import resize
 from fststyle.images.io import to_uint8
 from fststyle.images.noise import NOISE_LEVELS
-from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
+from fststyle.inference.video.steady import FilmGrain, SteadyStrokes
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import distinct
 from fststyle.utils.signals import Stop
@@ -242,7 +242,7 @@ def _shown(
     """Each frame, and what every network or film has of it, in [0,1]; adds to ``figures`` and
     ``own`` what is told of single frames."""
     strokes = {result.name: SteadyStrokes(steady) for result in networks if result.film is None}
-    find_motion, grain = MotionFinder(), MovingGrain(NOISE_LEVELS)
+    grain = FilmGrain(NOISE_LEVELS, steady=steady > 0)
     with contextlib.ExitStack() as stack:
         films = films_of(networks, clip, failures, stack)
         source = stack.enter_context(contextlib.closing(open_clip(clip)))
@@ -250,8 +250,8 @@ def _shown(
             image = Image.fromarray(pixels)
             frame = np.asarray(resize(image, min(1.0, shorter / min(image.size))))
             size = frame.shape[1], frame.shape[0]
-            motion = find_motion(frame) if steady else None
-            with_noise = Image.fromarray(grain(frame, motion))
+            grainy, motion = grain(frame)
+            with_noise = Image.fromarray(grainy)
             outputs: dict[str, np.ndarray] = {}
             for result in networks:
                 if result.film is None:

@@ -41,16 +41,17 @@ def grain_square(levels: int) -> np.ndarray:
     return square
 
 
-def add_noise(frames: np.ndarray, levels: int) -> np.ndarray:
+def add_noise(frames: np.ndarray, levels: int, moved: tuple[int, int] = (0, 0)) -> np.ndarray:
     """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``, 0 to
-    255, all channels alike. With 0 levels ``frames`` themselves.
+    255, all channels alike. With 0 levels ``frames`` themselves. ``moved``: pixels to the right and
+    down by which the grain has moved.
 
     The grain belongs to the place in the picture, so that it neither flickers from frame to frame
     nor differs between runs.
     """
     if not levels:
         return frames
-    up, down = _band(frames.shape[2], levels)
+    up, down = _band(frames.shape[2], levels, (moved[0] % BAND, moved[1] % BAND))
     with_noise = np.empty_like(frames)
     for top in range(0, frames.shape[1], BAND):
         part = frames[:, top : top + BAND]
@@ -61,8 +62,9 @@ def add_noise(frames: np.ndarray, levels: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _band(width: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
+def _band(width: int, levels: int, moved: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """``BAND``×``width``×3 uint8, of which one is added and the other subtracted."""
-    across = np.tile(grain_square(levels), (1, -(-width // BAND)))[:, :width, None]
+    square = np.roll(grain_square(levels), moved, (1, 0))
+    across = np.tile(square, (1, -(-width // BAND)))[:, :width, None]
     grain = np.repeat(across, 3, 2)
     return grain.clip(0, None).astype(np.uint8), (-grain).clip(0, None).astype(np.uint8)

@@ -69,22 +69,21 @@ def _prepared(
     maps: Callable[[Image.Image], np.ndarray] | None,
     steady: float,
 ) -> Iterator[Prepared]:
-    find_motion = moving_grain = None
+    film_grain = None
     if steady:
-        from fststyle.inference.video.steady import MotionFinder, MovingGrain
+        from fststyle.inference.video.steady import FilmGrain
 
-        find_motion, moving_grain = MotionFinder(), MovingGrain(grain)
+        film_grain = FilmGrain(grain, steady=True)
     for frame in frames:
         check_frames(frame, dimensions=(3,))
         weight_map = maps(Image.fromarray(frame)) if maps else None
-        motion = find_motion(frame) if find_motion else None
-        # Without grain a copy, too: a decoder may use its buffer again.
-        if not grain:
-            pixels = frame.copy()
-        elif moving_grain:
-            pixels = moving_grain(frame, motion)
+        motion = None
+        if film_grain:
+            pixels, motion = film_grain(frame)
         else:
             pixels = add_noise(frame[None], grain)[0]
+        if not grain:  # a decoder may use its buffer again
+            pixels = frame.copy()
         yield Prepared(pixels, weight_map, motion)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from fststyle.inference.video.pipeline import Maps
-from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
+from fststyle.inference.video.steady import FilmGrain, SteadyStrokes
 
 WATCHED = 15
 """Frames of which it is judged whether the rate is kept."""
@@ -39,7 +39,7 @@ class LiveEffect:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._stylize, self._maps, self._steady = stylize, maps, steady
-        self._find_motion, self._grain = MotionFinder(), MovingGrain(grain)
+        self._grain = FilmGrain(grain, steady=steady > 0)
         self._strokes = SteadyStrokes(steady)
         self._rate, self._clock = rate, clock
         self._taken: deque[float] = deque(maxlen=WATCHED)
@@ -48,8 +48,8 @@ class LiveEffect:
         """See above."""
         began = self._clock()
         weight_map = self._maps(Image.fromarray(frame))[None] if self._maps else None
-        motion = self._find_motion(frame) if self._steady else None
-        shown = self._stylize(self._grain(frame, motion)[None], weight_map)[0]
+        grainy, motion = self._grain(frame)
+        shown = self._stylize(grainy[None], weight_map)[0]
         if self._steady:
             shown = self._strokes(shown, motion)
             self._watch(self._clock() - began)
@@ -59,7 +59,7 @@ class LiveEffect:
         """Give ``steady`` up where it does not keep the rate."""
         self._taken.append(seconds)
         if self._rate and len(self._taken) == WATCHED and median(self._taken) > 1 / self._rate:
-            self._steady = 0.0
+            self._steady, self._grain.steady = 0.0, False
             print(
                 f"{self._rate:.0f} frames/s come and {1 / median(self._taken):.0f} are made:"
                 " strokes are no longer steadied, which takes time; --steady S keeps it on",

@@ -19,7 +19,7 @@ from fststyle.inference.video.moving_pictures import GifTarget
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
 from fststyle.inference.video.standard_files import StandardOutput
-from fststyle.inference.video.steady import MotionFinder, MovingGrain, SteadyStrokes
+from fststyle.inference.video.steady import FilmGrain, SteadyStrokes
 from fststyle.inference.video.writer import VideoTarget, copy_packet
 from fststyle.utils.console import printable
 from fststyle.utils.files import atomic_write
@@ -211,17 +211,17 @@ def with_noise(
     steady: bool = False,
 ) -> Iterator["Frame | av.Packet[Any]"]:
     """What ``source`` yields, its frames with grain, and with what ``maps`` tell of them without;
-    for ``steady`` strokes their motion, too, with which the grain moves.
+    for ``steady`` strokes their motion, too.
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
-    find_motion, moving_grain = MotionFinder(), MovingGrain(levels)
+    grain = FilmGrain(levels, steady=steady)
     for item in source:
         if isinstance(item, Frame):
             pixels = item.pixels
             told = maps(Image.fromarray(pixels)) if maps else None
-            motion = find_motion(pixels) if steady else None
-            item = item._replace(map=told, motion=motion, pixels=moving_grain(pixels, motion))
+            grainy, motion = grain(pixels)
+            item = item._replace(map=told, motion=motion, pixels=grainy)
         yield item
 
 

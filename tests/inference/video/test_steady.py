@@ -10,7 +10,14 @@ from fststyle.config.infer import STEADY, StyleControls
 from fststyle.images.flow import warped
 from fststyle.images.noise import add_noise
 from fststyle.inference.stylizer import Stylizer
-from fststyle.inference.video.steady import Motion, MotionFinder, MovingGrain, SteadyStrokes
+from fststyle.inference.video.steady import (
+    FilmGrain,
+    Motion,
+    MotionFinder,
+    MovingGrain,
+    PanFinder,
+    SteadyStrokes,
+)
 from tests.conftest import picture, run_here, write_clip
 from tests.inference.video.clips import read
 
@@ -35,6 +42,48 @@ def test_the_motion_of_a_camera_is_found_and_a_cut_has_none() -> None:
     assert motion.kept[10:-10, 10:-10].mean() > 0.8 and motion.kept.max() <= 1
     assert find(np.asarray(picture(5, 128, 96))) is None  # another scene
     assert find(np.asarray(picture(5, 120, 96))) is None  # another size
+
+
+def test_a_pan_is_found_whatever_goes_by() -> None:
+    find = PanFinder()
+    assert find(seen(0)) == (0, 0)
+    for at in (1, 2, 3):
+        frame = seen(at)
+        frame[30:60, 60 - 8 * at : 90 - 8 * at] = 255  # goes by faster than the camera turns
+        across, down = find(frame)
+        assert across == pytest.approx(-3, abs=0.3) and abs(down) < 0.2
+    assert find(np.asarray(picture(5, 120, 96))) == (0, 0)  # another size
+    assert PanFinder()(np.zeros((96, 128, 3), np.uint8)) == (0, 0)
+
+
+def test_without_motion_grain_goes_with_the_pan() -> None:
+    grain = FilmGrain(4, steady=False)
+    frames = [(seen(at) // 2 + 64).astype(np.uint8) for at in range(4)]
+    shown = [grain(frame) for frame in frames]
+    assert not [motion for _, motion in shown if motion is not None]
+    added = [pixels.astype(int) - frame for (pixels, _), frame in zip(shown, frames, strict=True)]
+    np.testing.assert_array_equal(shown[0][0], add_noise(frames[0][None], 4)[0])
+    # By whole pixels, so that of three to each frame one may be missing for one.
+    alike = [np.array_equal(added[3][:, :-at], added[0][:, at:]) for at in (8, 9, 10)]
+    assert sum(alike) == 1
+
+    still = FilmGrain(4, steady=False)
+    np.testing.assert_array_equal(still(frames[0])[0], still(frames[0])[0])
+    nothing, motion = FilmGrain(0, steady=False)(frames[0])
+    assert nothing is frames[0] and motion is None
+
+
+def test_where_motion_is_wanted_grain_moves_by_it() -> None:
+    both = FilmGrain(4, steady=True), MotionFinder()
+    moving = MovingGrain(4)
+    for at in range(3):
+        frame = seen(at)
+        grainy, motion = both[0](frame)
+        own = both[1](frame)
+        assert (motion is None) == (own is None)
+        np.testing.assert_array_equal(grainy, moving(frame, own))
+    both[0].steady = False
+    assert both[0](seen(3))[1] is None
 
 
 def test_what_flickers_is_averaged_along_the_motion() -> None:
