@@ -51,7 +51,9 @@ def add_noise(frames: np.ndarray, levels: int, moved: tuple[int, int] = (0, 0)) 
     """
     if not levels:
         return frames
-    up, down = _band(frames.shape[2], levels, (moved[0] % BAND, moved[1] % BAND))
+    width = frames.shape[2]
+    left, above = -moved[0] % BAND, -moved[1] % BAND
+    up, down = (x[above:, left : left + width] for x in _bands(width, levels))
     with_noise = np.empty_like(frames)
     for top in range(0, frames.shape[1], BAND):
         part = frames[:, top : top + BAND]
@@ -62,9 +64,8 @@ def add_noise(frames: np.ndarray, levels: int, moved: tuple[int, int] = (0, 0)) 
 
 
 @lru_cache(maxsize=4)
-def _band(width: int, levels: int, moved: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """``BAND``×``width``×3 uint8, of which one is added and the other subtracted."""
-    square = np.roll(grain_square(levels), moved, (1, 0))
-    across = np.tile(square, (1, -(-width // BAND)))[:, :width, None]
-    grain = np.repeat(across, 3, 2)
+def _bands(width: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """2 ``BAND``×(``width`` + ``BAND``)×3 uint8, of which one is added and the other subtracted:
+    enough for any part of the grain to come first."""
+    grain = np.tile(grain_square(levels)[..., None], (2, -(-width // BAND) + 1, 3))
     return grain.clip(0, None).astype(np.uint8), (-grain).clip(0, None).astype(np.uint8)
