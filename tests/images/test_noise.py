@@ -9,6 +9,7 @@ from fststyle.images.noise import BAND, NOISE_LEVELS, add_noise, grain_square
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.pipeline import stylize_video
 from fststyle.inference.video.reader import VideoSource
+from fststyle.inference.video.steady import FilmGrain
 from tests.conftest import picture, run_here, write_clip
 
 
@@ -23,6 +24,13 @@ def test_grain_stays_in_range_and_in_its_place() -> None:
     assert (np.ptp(difference[inside], axis=-1) == 0).all(), "colours stay"
     assert np.array_equal(add_noise(frames, 4), with_noise)
     assert np.array_equal(add_noise(frames[:1], 4), with_noise[:1])
+
+
+def test_grain_moves_where_it_is_told() -> None:
+    grey = np.full((1, BAND + 50, BAND + 90, 3), 128, np.uint8)
+    still, moved = (add_noise(grey, 4, by)[0].astype(int) - 128 for by in ((0, 0), (37, -300)))
+    assert np.array_equal(moved[:-44, 37:], still[44:, :-37])
+    assert np.array_equal(still[0, :, 0], np.tile(grain_square(4)[0], 2)[: BAND + 90])
 
 
 @pytest.fixture
@@ -84,7 +92,9 @@ def test_videos_get_grain_on_their_way_to_the_network(
             grain=levels,
             batch_size=3,
         )
-    assert np.array_equal(seen[1], add_noise(seen[0], 4)) and not np.array_equal(seen[0], seen[1])
+    grain = FilmGrain(4, steady=False)
+    assert np.array_equal(seen[1], [grain(frame)[0] for frame in seen[0]])
+    assert not np.array_equal(seen[0], seen[1])
     for folder, options in (("grained", ()), ("plain", ("--grain", 0))):
         status, error = run_here(
             *(capsys, "infer", model, tmp_path / "clip.mp4", "--frames", *options),
