@@ -92,7 +92,7 @@ def hidden_beside(path: Path) -> Path:
 
 
 def swap_folder(new: Path, folder: Path) -> Path | None:
-    """Let ``new`` take the name of ``folder``, at once: it has the one content or the other.
+    """Let ``new`` take the name of ``folder`` by renaming both, or, with OSError, neither.
 
     Returns where the old content is now, for the caller to remove; None where there was none.
     """
