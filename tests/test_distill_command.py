@@ -17,6 +17,8 @@ from tests.conftest import contrasty, interrupting, picture, run_here
 
 Capture = pytest.CaptureFixture[str]
 TERMS = ("picture", "strokes", "contrast", "colour")
+SEEN = ("style", "content")
+"""Terms of the loss network's."""
 CARD = {
     "style": [{"name": "dots.png", "sha256": "0" * 64}],
     "painting": {"title": "Dots", "painter": "Nobody", "year": "1900"},
@@ -63,6 +65,8 @@ def test_a_small_network_learns_from_a_large_one(
             parameter.add_(torch.randn_like(parameter) * parameter.abs().mean())
     save_transform(tmp_path / "far_off.safetensors", far_off, {})
     run = options(teacher, photos, tmp_path / "run")
+    if not large.network.mapped:
+        run += ["--loss-network", "none"]
     begun = ("--init", tmp_path / "far_off.safetensors")
     status, error = run_here(capsys, "distill", *run, *begun, "--steps", 60, "--lr", 1e-3)
     assert status == 0, error
@@ -74,7 +78,7 @@ def test_a_small_network_learns_from_a_large_one(
     assert "depth_network" not in learnt.card
     losses = learnt.card["losses"]
     if large.network.mapped:
-        names = {f"{term} map {m}" for term in TERMS for m in (0, 1)}
+        names = {f"{term} map {m}" for term in TERMS + SEEN for m in (0, 1)}
     else:
         names = set(TERMS)
     assert set(losses) == names

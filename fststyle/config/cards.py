@@ -98,7 +98,7 @@ _SETTINGS: Mapping[str, Schema] = {
     "name": _name,
     # Of these two, words that the trainer knows; else they are places.
     "weight_map": _matches("depth|horizontal|vertical"),
-    "loss_network": _matches("vgg19|small"),
+    "loss_network": _matches("vgg19|small|none"),
 }
 
 _PUBLIC: Mapping[str, Schema] = {

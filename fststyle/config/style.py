@@ -445,7 +445,11 @@ class DistillConfig(StyleRunConfig):
         " used)",
         default=None,
     )
-    EARLIER: ClassVar[Mapping[str, Any]] = {"stability_weight": 0.0}
+    loss_network: Text = setting(
+        "what looks at both networks' pictures, beside their pixels: small, which ships; vgg19,"
+        " which takes twice the time; a file of loss train; or none",
+        default="small",
+    )
+
+    EARLIER: ClassVar[Mapping[str, Any]] = {"stability_weight": 0.0, "loss_network": "none"}
     """What runs did that were begun before there were these settings."""
-    loss_network: ClassVar[str] = "vgg19"
-    """Nothing is compared by it, but it tells depth where its weights are at hand."""

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from fststyle.checkpoints import DEPTH, ModelDescriptor, load
 from fststyle.checkpoints.depth import best_depth
-from fststyle.config import DistillConfig, ObjectiveConfig
 from fststyle.images.geometry import size_of_area
 from fststyle.networks.batch_norm import fold_norms
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
@@ -18,16 +17,16 @@ from fststyle.networks.transformers_depth import TransformersDepth
 
 
 def load_depth_network(
-    config: ObjectiveConfig | DistillConfig, vgg_weights: Path | None
+    source: str | None, vgg_weights: Path | None, loss_network: str = "vgg19"
 ) -> ModelDescriptor[nn.Module]:
-    """The frozen network of ``--depth-network``; by default the better of those that ship, of
-    those that can run.
+    """The frozen network of ``--depth-network``; where that is None the better of those that ship,
+    of those that can run beside ``loss_network``.
 
     A depth network is any module that takes N×3×H×W RGB in [0,1] to N×1×H×W relative depth, larger
     = farther, scale arbitrary, differentiable with respect to the image.
     """
-    source = config.depth_network or best_depth(vgg_weights, config.loss_network)
-    return load(source, DEPTH, vgg_weights=vgg_weights)
+    best = source or best_depth(vgg_weights, loss_network)
+    return load(best, DEPTH, vgg_weights=vgg_weights)
 
 
 def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:

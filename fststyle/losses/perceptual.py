@@ -238,5 +238,26 @@ class StyleObjective:
         return F.avg_pool2d(image, self.downscale) if self.downscale > 1 else image
 
 
+TAUGHT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 2.0, "relu4_3": 2.0}
+"""Layers of ``feature_losses`` and their parts in its style."""
+
+
+def feature_losses(extractor: VGG19Features, output: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """How a loss network sees N×3×H×W ``output`` differ from ``wanted``, RGB in [0,1]; float32
+    scalars: "style", ``relative_style_loss`` of each picture with that of its own which is wanted,
+    summed over ``TAUGHT_LAYERS``; "content", ``relative_content_loss`` in the deepest of these."""
+    with torch.no_grad():
+        targets = extractor(wanted, TAUGHT_LAYERS)
+    features = extractor(output, TAUGHT_LAYERS)
+    deepest = list(TAUGHT_LAYERS)[-1]
+    return {
+        "style": _total(
+            part * relative_style_loss(features[layer], gram_matrix(targets[layer]))
+            for layer, part in TAUGHT_LAYERS.items()
+        ),
+        "content": relative_content_loss(features[deepest], targets[deepest]),
+    }
+
+
 def _total(values) -> Tensor:  # type: ignore[no-untyped-def]
     return torch.stack(list(values)).sum()

@@ -71,7 +71,9 @@ class ImageOptimizer:
             "versions": versions(),
         }
         if config.needs_depth:
-            depth = load_depth_network(config, config.vgg_weights)
+            depth = load_depth_network(
+                config.depth_network, config.vgg_weights, config.loss_network
+            )
             self.card["depth_network"] = {name: depth.card[name] for name in ("kind", "id")}
             depth.network.to(self.device)
             self.depth = photo_depth(depth, self.device, self.precision)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from fststyle.config.calls import from_keywords
 from fststyle.data.drawn_maps import draw_weight_map
 from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
 from fststyle.images.find import find_images
+from fststyle.losses.build import load_loss_network
 from fststyle.losses.depth import load_depth_network
+from fststyle.losses.perceptual import TAUGHT_LAYERS
 from fststyle.networks.transform import TransformNet
 from fststyle.training.distill_task import DistillTask
 from fststyle.training.distributed import DistributedContext
@@ -35,7 +38,7 @@ MAY_CHANGE = ("content", "teacher", "depth_cache", "init")
 def distill(options: Mapping[str, Any]) -> TrainedStyle:
     """Teach a small network what a large one paints: ``fststyle distill``.
 
-    It sees photos through its teacher's eyes alone: no painting, no loss network. With a teacher
+    It sees photos through its teacher's eyes alone, without the painting. With a teacher
     that takes weight maps it learns to follow any. Runs are interrupted and resumed as those of
     ``fststyle.train``.
 
@@ -66,6 +69,11 @@ def _distill(
             f"--teacher {config.teacher} is not the one this run began with,"
             f" {saved[1]['teacher']['source']}: give that"
         )
+    features = None
+    if config.loss_network != "none":
+        looked_with = load_loss_network(config.loss_network, config.vgg_weights)
+        features = looked_with.network.cut(TAUGHT_LAYERS).mirror()
+        card["loss_network"] = looked_with.source
     mapped = taught.network.mapped
     network = starting_network(config, start, mapped=mapped).to(context.device)
     network.to(memory_format=training_format(context.device, precision))  # type: ignore[call-overload]
@@ -77,18 +85,22 @@ def _distill(
 
     ready: AbstractContextManager[ReadyMaps] = nullcontext(ReadyMaps(None, None))
     if mapped:
+        load_depth = partial(load_depth_network, config.depth_network, config.vgg_weights)
         depth = None
         if config.weight_map == "depth":
-            depth = load_depth_network(config, config.vgg_weights)
+            depth = load_depth()
             depth.network.to(context.device)
             card["depth_network"] = {name: depth.card[name] for name in ("kind", "id")}
         ready = prepare_weight_maps(
-            *(config, depth, photos, val_photos, state.samples, context, precision), takes_map=True
+            *(config, depth, load_depth, photos, val_photos, state.samples, context, precision),
+            takes_map=True,
         )
     with ready as (maps, val_maps):
         val = validation_images(val_photos, config.crop_size, VALIDATION_PHOTOS, val_maps)
         logger = open_logger(config, state, context, fresh=saved is None)
-        task = DistillTask(config, taught.network, precision, context.device, logger, val, card)
+        task = DistillTask(
+            *(config, taught.network, features, precision, context.device, logger, val, card)
+        )
         crops = PhotoCrops(
             photos, config.crop_size, config.seed, maps, draw_weight_map if mapped else None
         )

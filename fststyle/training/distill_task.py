@@ -9,20 +9,31 @@ from torch import Tensor, nn
 from fststyle.config import DistillConfig
 from fststyle.data.loader import Batch
 from fststyle.losses.functional import picture_losses
+from fststyle.losses.perceptual import feature_losses
 from fststyle.networks.transform import TransformNet
+from fststyle.networks.vgg import VGG19Features
 from fststyle.training.camera import with_noise
 from fststyle.training.loop import to_device
 from fststyle.training.seen_again import after_a_move
+from fststyle.training.shifts import phase_crop
 from fststyle.training.state import TrainingState
 from fststyle.training.style_files import save_run, show
-from fststyle.utils.device import autocast, training_format
+from fststyle.utils.device import DTYPES, autocast, training_format
 from fststyle.utils.tensorboard import TensorBoardLogger
 
 MAPS = (0.0, 1.0)
 """Constant maps that pictures are shown with."""
-WEIGHTS = {"picture": 4.0, "strokes": 16.0, "contrast": 16.0, "colour": 16.0}
+WEIGHTS = {
+    "picture": 4.0,
+    "strokes": 16.0,
+    "contrast": 16.0,
+    "colour": 16.0,
+    "style": 2.0,
+    "content": 1.0,
+}
 """Of the losses. With less of the second, strokes blur and what is near is less crisp; without the
-third, pictures turn pale, and without the last, palettes shrink."""
+third, pictures turn pale, without the fourth, palettes shrink, and without the fifth strokes whose
+place cannot be told are missing."""
 
 
 class DistillTask:
@@ -33,6 +44,7 @@ class DistillTask:
         self,
         config: DistillConfig,
         teacher: TransformNet,
+        features: VGG19Features | None,
         precision: str,
         device: torch.device,
         logger: TensorBoardLogger,
@@ -44,6 +56,9 @@ class DistillTask:
         self.layout = training_format(device, precision)
         self.teacher = teacher.requires_grad_(False).eval().to(device)
         self.teacher.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.features = features
+        if features is not None:
+            features.to(device).convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
         self.network_file = config.folder / f"{config.name}.safetensors"
         self.losses: dict[str, float] = {}
 
@@ -55,7 +70,7 @@ class DistillTask:
         inputs = self._inputs(with_noise(images, self.config.grain, random), targets)
         weights = {**WEIGHTS, "stability": self.config.steady_weight}
         if not self.config.steady_weight:
-            terms = picture_losses(network(*inputs), self._taught(inputs))
+            terms = self._differences(network(*inputs), self._taught(inputs), step)
         else:
             again = after_a_move(inputs, targets, random)
             # One call: processes that train together exchange gradients after every call.
@@ -63,7 +78,7 @@ class DistillTask:
                 *(self._laid(torch.cat(x)) for x in zip(inputs, again.inputs, strict=True))
             )
             output, moved = both.split(len(images))
-            terms = picture_losses(output, self._taught(inputs))
+            terms = self._differences(output, self._taught(inputs), step)
             terms["stability"] = again.change(output, moved)
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum(), terms
 
@@ -73,6 +88,14 @@ class DistillTask:
 
     def _laid(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=self.layout)
+
+    def _differences(self, output: Tensor, taught: Tensor, step: int) -> dict[str, Tensor]:
+        """Terms by name."""
+        terms = picture_losses(output, taught)
+        if self.features is not None:
+            cut = phase_crop(output, step), phase_crop(taught, step)
+            terms |= feature_losses(self.features, *cut)
+        return terms
 
     @torch.no_grad()
     def _taught(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -94,7 +117,8 @@ class DistillTask:
                 inputs = self._inputs(content, maps)
                 with autocast(self.device, self.precision):
                     taught, output = self._taught(inputs).float(), state.network(*inputs).float()
-                for name, term in picture_losses(output, taught).items():
+                    terms = self._differences(output, taught, 0)
+                for name, term in terms.items():
                     key = name if value is None else f"{name} map {value:g}"
                     sums[key] = sums.get(key, 0.0) + term.item() * len(content)
                 shown += [taught, output.clamp(0, 1)]

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,7 +103,10 @@ def _train(
         f"{len(photos)} photos; {context.device.type}, {precision}, {context.size} process(es)"
     )
 
-    depth = load_depth_network(config, config.vgg_weights) if config.needs_depth else None
+    load_depth = partial(
+        load_depth_network, config.depth_network, config.vgg_weights, config.loss_network
+    )
+    depth = load_depth() if config.needs_depth else None
     card = _card(config, photos, depth, init)
     if saved is not None:
         _check_same_inputs(saved[1], card)
@@ -128,7 +132,7 @@ def _train(
     ready: AbstractContextManager[ReadyMaps] = nullcontext(ReadyMaps(None, None))
     if config.weights_content:
         ready = prepare_weight_maps(
-            *(config, depth, photos, val_photos, state.samples, context, precision),
+            *(config, depth, load_depth, photos, val_photos, state.samples, context, precision),
             takes_map=config.takes_map,
             side=side_seen(config),
         )

@@ -1,6 +1,6 @@
 """The weight maps of a style training's photos, made ready before its first step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from fststyle.data.photos import WeightMaps, evenly_spread, photos_used
 from fststyle.data.weight_maps import DepthCache, EvenGradient, MapFolder, cache_folder
 from fststyle.depth.estimator import Estimate, training_size
 from fststyle.depth.torch_estimator import photo_depth
-from fststyle.losses.depth import load_depth_network
 from fststyle.training.distributed import DistributedContext
 
 VALIDATION_PHOTOS = 8
@@ -34,6 +33,7 @@ class ReadyMaps(NamedTuple):
 def prepare_weight_maps(
     config: MappedRun,
     depth: ModelDescriptor[nn.Module] | None,
+    load_depth: Callable[[], ModelDescriptor[nn.Module]],
     photos: Sequence[Path],
     val_photos: Sequence[Path],
     first_sample: int,
@@ -50,6 +50,7 @@ def prepare_weight_maps(
     where depth cannot be kept.
 
     Args:
+        load_depth: opens ``depth`` anew, in processes that read photos.
         takes_map: whether the network does, and others are drawn from these.
         side: of the square that has the area at which the depth network is to see photos; the one
             it was trained for by default.
@@ -68,7 +69,7 @@ def prepare_weight_maps(
         with _shared_folder(config.depth_cache, context) as folder:
             # Depth in bfloat16 is not float32's.
             name = f"{depth.card['id']}-{side or training_size(depth.card)}-{precision}"
-            cache = DepthCache(folder / name, partial(_on_cpu, config, side))
+            cache = DepthCache(folder / name, partial(_on_cpu, load_depth, side))
             estimate = photo_depth(depth, context.device, precision, side)
             samples = range(first_sample, config.steps * config.batch_size)
             shares = (config.batch_size, context.ranks_here, context.size)
@@ -107,7 +108,6 @@ def side_seen(config: StyleTrainConfig) -> int | None:
     return side if config.depth_full_size else None
 
 
-def _on_cpu(config: MappedRun, side: int | None) -> Estimate:
+def _on_cpu(load_depth: Callable[[], ModelDescriptor[nn.Module]], side: int | None) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
-    depth = load_depth_network(config, config.vgg_weights)
-    return photo_depth(depth, torch.device("cpu"), "fp32", side)
+    return photo_depth(load_depth(), torch.device("cpu"), "fp32", side)

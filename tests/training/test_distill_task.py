@@ -26,9 +26,8 @@ def test_it_becomes_steadier_than_its_teacher(tmp_path: Path) -> None:
         )
         teacher, network = copy.deepcopy(start), copy.deepcopy(start)
         logger = TensorBoardLogger(None, 0)
-        task = DistillTask(
-            config, teacher, "fp32", torch.device("cpu"), logger, Batch(images, {}, None, []), {}
-        )
+        val = Batch(images, {}, None, [])
+        task = DistillTask(config, teacher, None, "fp32", torch.device("cpu"), logger, val, {})
         optimizer = build_optimizer("muon", network, 5e-4)
         for step in range(20):
             loss, terms = task.loss(network, images, maps, step)
