@@ -45,43 +45,66 @@ export function depthInput(picture, side) {
 
 /** Mean over the square of RADIUS around each pixel, the border continued. */
 export function windowMean(values, width, height) {
-  const along = (from, count, step, lines, lineStep) => {
-    const to = new Float32Array(from.length);
-    for (let line = 0; line < lines; line++) {
-      const at = (i) => from[line * lineStep + Math.min(count - 1, Math.max(0, i)) * step];
-      let sum = 0;
-      for (let i = -RADIUS; i < RADIUS; i++) sum += at(i);
-      for (let i = 0; i < count; i++) {
-        sum += at(i + RADIUS);
-        to[line * lineStep + i * step] = sum / (2 * RADIUS + 1);
-        sum -= at(i - RADIUS);
-      }
-    }
-    return to;
+  const side = 2 * RADIUS + 1;
+  const rowAt = (y) => Math.min(height - 1, Math.max(0, y)) * width;
+  const down = new Float32Array(values.length);
+  const sums = new Float64Array(width);
+  const addRow = (y, sign) => {
+    const row = rowAt(y);
+    for (let x = 0; x < width; x++) sums[x] += sign * values[row + x];
   };
-  return along(along(values, height, width, width, 1), width, 1, height, width);
+  for (let y = -RADIUS; y < RADIUS; y++) addRow(y, 1);
+  for (let y = 0; y < height; y++) {
+    addRow(y + RADIUS, 1);
+    for (let x = 0; x < width; x++) down[y * width + x] = sums[x] / side;
+    addRow(y - RADIUS, -1);
+  }
+  const means = new Float32Array(values.length);
+  const last = width - 1;
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    let sum = 0;
+    for (let x = -RADIUS; x < RADIUS; x++) sum += down[row + Math.min(last, Math.max(0, x))];
+    for (let x = 0; x < width; x++) {
+      sum += down[row + Math.min(last, x + RADIUS)];
+      means[row + x] = sum / side;
+      sum -= down[row + Math.max(0, x - RADIUS)];
+    }
+  }
+  return means;
 }
 
-const combine = (a, b, f) => a.map((value, i) => f(value, b[i]));
-const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+/** A Float32Array of what `at(i)` is; a typed array's own `map` takes several times as long. */
+function filled(length, at) {
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = at(i);
+  return values;
+}
+
+function mean(values) {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return sum / values.length;
+}
 
 /** A small map at the size of a grey picture {values: bytes}, along its edges: a guided filter. */
 export function alongEdges(map, grey) {
   const { width, height } = map;
+  const count = width * height;
   const middle = mean(map.values);
-  const depth = map.values.map((value) => value - middle);
-  const guide = Float32Array.from(
-    resize(grey.values, grey.width, grey.height, width, height, 'box'), (value) => value / 255);
+  const depth = filled(count, (i) => map.values[i] - middle);
+  const small = resize(grey.values, grey.width, grey.height, width, height, 'box');
+  const guide = filled(count, (i) => small[i] / 255);
   const smooth = (values) => windowMean(values, width, height);
   const [meanGuide, meanDepth] = [smooth(guide), smooth(depth)];
-  const square = smooth(guide.map((value) => value * value));
-  const product = smooth(combine(guide, depth, (a, b) => a * b));
-  const slope = product.map((value, i) =>
-    (value - meanGuide[i] * meanDepth[i]) / (square[i] - meanGuide[i] ** 2 + FLAT));
-  const offset = slope.map((value, i) => meanDepth[i] - value * meanGuide[i]);
+  const square = smooth(filled(count, (i) => guide[i] * guide[i]));
+  const product = smooth(filled(count, (i) => guide[i] * depth[i]));
+  const slope = filled(count, (i) =>
+    (product[i] - meanGuide[i] * meanDepth[i]) / (square[i] - meanGuide[i] ** 2 + FLAT));
+  const offset = filled(count, (i) => meanDepth[i] - slope[i] * meanGuide[i]);
   const [slopes, offsets] = [slope, offset].map((values) =>
     resize(smooth(values), width, height, grey.width, grey.height, 'bilinear'));
-  const values = slopes.map((value, i) => value * (grey.values[i] / 255) + offsets[i] + middle);
+  const values = filled(slopes.length, (i) => slopes[i] * (grey.values[i] / 255) + offsets[i] + middle);
   return { values, width: grey.width, height: grey.height };
 }
 
@@ -96,20 +119,29 @@ function percentile(sorted, percent) {
 /** Depth to nearness in [0,1], in a range that follows a film's slowly; one picture's in its own. */
 export class SteadyRange {
   #range = null;
+  #of = null;
+  #found = null;
 
   nearness({ values, width, height }) {
-    const step = Math.max(1, Math.floor(Math.min(width, height) / 90));
-    const sample = [];
-    for (let y = 0; y < height; y += step) {
-      for (let x = 0; x < width; x += step) sample.push(values[y * width + x]);
-    }
-    sample.sort((a, b) => a - b);
-    const found = [percentile(sample, 1), percentile(sample, 99)];
+    if (this.#of !== values) this.#found = this.#ends(values, width, height);
+    this.#of = values; // a film's depth is the same for some frames
+    const found = this.#found;
     this.#range = (this.#range ?? found).map((old, i) => old + (1 - RANGE_MEMORY) * (found[i] - old));
     const [near, far] = this.#range;
     const flat = far - near < 1e-6;
-    const place = (depth) => Math.min(1, Math.max(0, (far - depth) / (far - near)));
-    return { values: values.map((depth) => (flat ? 0.5 : place(depth))), width, height };
+    const place = (i) => (flat ? 0.5 : Math.min(1, Math.max(0, (far - values[i]) / (far - near))));
+    return { values: filled(values.length, place), width, height };
+  }
+
+  #ends(values, width, height) {
+    const step = Math.max(1, Math.floor(Math.min(width, height) / 90));
+    const sample = new Float32Array(Math.ceil(width / step) * Math.ceil(height / step));
+    let count = 0;
+    for (let y = 0; y < height; y += step) {
+      for (let x = 0; x < width; x += step) sample[count++] = values[y * width + x];
+    }
+    sample.sort();
+    return [percentile(sample, 1), percentile(sample, 99)];
   }
 }
 
@@ -180,18 +212,18 @@ export class SteadyDepth {
   #luminance(picture, { width, height }) {
     const grey = resize(
       luminance(picture.values), picture.width, picture.height, width, height, 'box');
-    return Float32Array.from(grey, (value) => value / 255);
+    return filled(grey.length, (i) => grey[i] / 255);
   }
 
   #change(grey) {
-    const moved = combine(grey, this.#grey, (a, b) => Math.abs(a - b));
+    const moved = filled(grey.length, (i) => Math.abs(grey[i] - this.#grey[i]));
     return windowMean(moved, this.#depth.width, this.#depth.height);
   }
 
   #average(depth, change) {
-    const old = this.#depth.values;
-    depth.values = depth.values.map((value, i) =>
-      value + MEMORY * Math.exp(-change[i] / CHANGE) * (old[i] - value));
+    const [old, told] = [this.#depth.values, depth.values];
+    depth.values = filled(told.length, (i) =>
+      told[i] + MEMORY * Math.exp(-change[i] / CHANGE) * (old[i] - told[i]));
   }
 }
 
@@ -203,7 +235,8 @@ export function sharpNearness(near, picture) {
     : picture;
   const grey = { values: luminance(values), width, height };
   const sharp = alongEdges(near, grey);
-  return { ...sharp, values: sharp.values.map((value) => Math.min(1, Math.max(0, value))) };
+  const inRange = (i) => Math.min(1, Math.max(0, sharp.values[i]));
+  return { ...sharp, values: filled(sharp.values.length, inRange) };
 }
 
 /** 1 where depth (0 near, 1 far) is `focus`, falling evenly to 0 at what lies farthest from it. */

@@ -14,62 +14,74 @@ function bicubic(x) {
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
 }
 
-/** For each of `to` pixels: where its window begins among `from`, and the weights in it. */
+/** For each of `to` pixels: where its window begins among `from`, and the `taps` weights in it. */
 function windows(from, to, filter) {
   const scale = from / to;
   const wide = Math.max(scale, 1);
   const reach = filter.support * wide;
-  return Array.from({ length: to }, (_, place) => {
+  const taps = Math.min(from, Math.ceil(2 * reach) + 1);
+  const first = new Int32Array(to);
+  const weights = new Float64Array(to * taps);
+  for (let place = 0; place < to; place++) {
     const centre = (place + 0.5) * scale;
-    const first = Math.max(0, Math.floor(centre - reach + 0.5));
+    const begin = Math.max(0, Math.floor(centre - reach + 0.5));
     const end = Math.min(from, Math.floor(centre + reach + 0.5));
-    const weights = [];
-    for (let at = first; at < end; at++) weights.push(filter.at((at - centre + 0.5) / wide));
-    const sum = weights.reduce((a, b) => a + b, 0);
-    return { first, weights: weights.map((weight) => weight / sum) };
-  });
+    // A window at the far border begins earlier, with weights of 0.
+    first[place] = Math.min(begin, from - taps);
+    let sum = 0;
+    for (let at = begin; at < end; at++) sum += filter.at((at - centre + 0.5) / wide);
+    for (let at = begin; at < end; at++) {
+      const weight = filter.at((at - centre + 0.5) / wide) / sum;
+      weights[place * taps + at - first[place]] = weight;
+    }
+  }
+  return { first, weights, taps };
 }
+
+const asByte = (x) => Math.min(255, Math.max(0, (x + 0.5) | 0));
 
 /** `values`, width×height×channels, at another size; bytes are rounded after each direction. */
 export function resize(values, width, height, newWidth, newHeight, name, channels = 1) {
   const kind = values.constructor;
   const bytes = kind !== Float32Array;
-  const round = (x) => (bytes ? Math.min(255, Math.max(0, Math.floor(x + 0.5))) : x);
-  let now = values;
+  // Of one type whatever comes, so that the loops are compiled for it; and row by row, as values lie.
+  let now = bytes ? new Float32Array(values) : values;
   if (newWidth !== width) {
-    const next = new kind(newWidth * height * channels);
-    windows(width, newWidth, FILTERS[name]).forEach(({ first, weights }, x) => {
-      for (let y = 0; y < height; y++) {
+    const { first, weights, taps } = windows(width, newWidth, FILTERS[name]);
+    const next = new Float32Array(newWidth * height * channels);
+    let place = 0;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < newWidth; x++) {
         for (let c = 0; c < channels; c++) {
+          let at = (y * width + first[x]) * channels + c;
           let sum = 0;
-          let at = (y * width + first) * channels + c;
-          for (const weight of weights) {
-            sum += weight * now[at];
+          for (let tap = x * taps; tap < (x + 1) * taps; tap++) {
+            sum += weights[tap] * now[at];
             at += channels;
           }
-          next[(y * newWidth + x) * channels + c] = round(sum);
+          next[place++] = bytes ? asByte(sum) : sum;
         }
       }
-    });
+    }
     now = next;
   }
   if (newHeight !== height) {
+    const { first, weights, taps } = windows(height, newHeight, FILTERS[name]);
     const row = newWidth * channels;
-    const next = new kind(row * newHeight);
-    windows(height, newHeight, FILTERS[name]).forEach(({ first, weights }, y) => {
-      for (let x = 0; x < row; x++) {
-        let sum = 0;
-        let at = first * row + x;
-        for (const weight of weights) {
-          sum += weight * now[at];
-          at += row;
-        }
-        next[y * row + x] = round(sum);
+    const next = new Float32Array(row * newHeight);
+    const sums = new Float64Array(row);
+    for (let y = 0; y < newHeight; y++) {
+      sums.fill(0);
+      for (let tap = 0; tap < taps; tap++) {
+        const weight = weights[y * taps + tap];
+        const at = (first[y] + tap) * row;
+        for (let x = 0; x < row; x++) sums[x] += weight * now[at + x];
       }
-    });
+      for (let x = 0; x < row; x++) next[y * row + x] = bytes ? asByte(sums[x]) : sums[x];
+    }
     now = next;
   }
-  return now;
+  return bytes ? new kind(now) : now;
 }
 
 /** Bytes at 1/factor of the size: means of squares of pixels, at the far edges of what is there. */
