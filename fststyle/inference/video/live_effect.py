@@ -38,7 +38,7 @@ class LiveEffect:
         rate: float | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._stylize, self._maps, self._steady = stylize, maps, steady
+        self._stylize, self._maps = stylize, maps
         self._grain = FilmGrain(grain, steady=steady > 0)
         self._strokes = SteadyStrokes(steady)
         self._rate, self._clock = rate, clock
@@ -50,7 +50,7 @@ class LiveEffect:
         weight_map = self._maps(Image.fromarray(frame))[None] if self._maps else None
         grainy, motion = self._grain(frame)
         shown = self._stylize(grainy[None], weight_map)[0]
-        if self._steady:
+        if self._grain.steady:
             shown = self._strokes(shown, motion)
             self._watch(self._clock() - began)
         return shown
@@ -59,7 +59,7 @@ class LiveEffect:
         """Give ``steady`` up where it does not keep the rate."""
         self._taken.append(seconds)
         if self._rate and len(self._taken) == WATCHED and median(self._taken) > 1 / self._rate:
-            self._steady, self._grain.steady = 0.0, False
+            self._grain.steady = False
             print(
                 f"{self._rate:.0f} frames/s come and {1 / median(self._taken):.0f} are made:"
                 " strokes are no longer steadied, which takes time; --steady S keeps it on",

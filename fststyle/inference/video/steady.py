@@ -51,10 +51,7 @@ class MotionFinder:
         height, width = frame.shape[:2]
         least, most = SIDES
         longer = min(max(max(height, width) / REDUCTION, least), most, max(height, width))
-        part = longer / max(height, width)
-        size = max(LEAST, round(width * part)), max(LEAST, round(height * part))
-        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-        before, self._before = self._before, np.asarray(small)
+        before, self._before = self._before, _reduced(frame, longer / max(height, width))
         if before.shape != self._before.shape:
             return None
         flow, back = optical_flow(self._before, before), optical_flow(before, self._before)
@@ -84,10 +81,8 @@ class PanFinder:
         moved; (0, 0) where nothing goes before."""
         height, width = frame.shape[:2]
         part = min(1.0, PAN_SIDE / max(height, width))
-        size = max(LEAST, round(width * part)), max(LEAST, round(height * part))
         stride = max(1, int(0.25 / part))  # of large frames not every pixel needs to be read
-        thinned = np.ascontiguousarray(frame[::stride, ::stride])
-        small = np.asarray(cv2.resize(thinned, size, interpolation=cv2.INTER_AREA))
+        small = _reduced(np.ascontiguousarray(frame[::stride, ::stride]), part * stride)
         before, self._before = self._before, small
         if before.shape != small.shape:
             return 0.0, 0.0
@@ -95,7 +90,14 @@ class PanFinder:
         slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
         seen = slope >= np.quantile(slope, PAN_SEEN)
         across, down = np.median(optical_flow(before, small)[seen], 0).tolist()
-        return across * width / size[0], down * height / size[1]
+        return across * width / small.shape[1], down * height / small.shape[0]
+
+
+def _reduced(frame: np.ndarray, part: float) -> np.ndarray:
+    """H×W×3 uint8 at ``part`` of its size, ``LEAST`` pixels a side at least."""
+    height, width = frame.shape[:2]
+    size = max(LEAST, round(width * part)), max(LEAST, round(height * part))
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
 
 
 class MovingGrain:
