@@ -2,7 +2,7 @@
 # Trains the styles that ship, with maps, steadily, and against VGG-19; lets them teach their live
 # twins; measures all on photos not trained on, and publishes them. Needs FSTSTYLE_ASSETS. Those of
 # width 32 that ship had STEPS=1050 BATCH=4: on a GPU five minutes each, six at a time on an H200. As
-# it stands, for CPUs, it takes 40 minutes for a style and 12 for its live twin on a core with
+# it stands, for CPUs, it takes 40 minutes for a style and 27 for its live twin on a core with
 # bfloat16. STYLES chooses among them, so that cores or machines can share them; a twin whose teacher
 # was not trained here learns from the one that ships. Can be interrupted and started again: what is
 # there is not made again.
@@ -16,28 +16,29 @@ PAINTINGS="starry_night the_scream udnie great_wave composition_vii mondrian edt
 STYLES=${STYLES:-$(for name in $PAINTINGS; do echo "$name ${name}_live"; done)}
 STEPS=${STEPS:-400}
 BATCH=${BATCH:-2}
-LIVE_TIME=${LIVE_TIME:-10m}
+LIVE_TIME=${LIVE_TIME:-25m}
 A=$FSTSTYLE_ASSETS
 fststyle() { "$PYTHON" -m fststyle "$@"; }
 
 facts() { # NAME: sets file, title, painter, year; how much of a photo may be lost, the mean over all
-  # maps; the painting's longer side, which decides how large strokes are; and the stability loss's weight
-  file=${1%_live} lost=0.7 side=640 steady=100
+  # maps; the painting's longer side, which decides how large strokes are; and the stability loss's weight,
+  # that of the twin beside it
+  file=${1%_live} lost=0.7 side=640 steady=100 live=200
   case $file in
     starry_night) file=starry_night_crop title="The Starry Night" painter="Vincent van Gogh" year=1889 side=800 \
-      lost=0.85 steady=500 ;; # strokes so small flicker most
+      lost=0.85 steady=500 live=600 ;; # strokes so small flicker most
     great_wave) title="The Great Wave off Kanagawa" painter="Katsushika Hokusai" year="about 1831" side=512 lost=0.6 ;;
-    the_scream) title="The Scream" painter="Edvard Munch" year=1893 side=512 lost=0.46 ;;
+    the_scream) title="The Scream" painter="Edvard Munch" year=1893 side=512 lost=0.46 live=100 ;;
     udnie) title="Udnie" painter="Francis Picabia" year=1913 side=512 lost=0.8 ;;
     composition_vii) title="Composition VII" painter="Wassily Kandinsky" year=1913 lost=0.75 ;;
     edtaonisl) title="Edtaonisl" painter="Francis Picabia" year=1913 lost=0.8 ;;
     woman_with_a_hat) title="Woman with a Hat" painter="Henri Matisse" year=1905 lost=0.72 ;;
-    mondrian) title="Tableau No. 2 / Composition No. VII" painter="Piet Mondrian" year=1913 lost=0.78 ;;
+    mondrian) title="Tableau No. 2 / Composition No. VII" painter="Piet Mondrian" year=1913 lost=0.78 live=400 ;;
     tahiti) title="Three Tahitian Women" painter="Paul Gauguin" year=1896 lost=0.68 ;;
     shipwreck) file=shipwreck_of_the_minotaur title="The Wreck of a Transport Ship" \
       painter="J. M. W. Turner" year=1810 lost=0.65 ;;
     night_cafe) file=van_gogh_la_cafe title="The Night Café" painter="Vincent van Gogh" year=1888 ;;
-    houses) file=van_gogh_houses title="Houses and Figure" painter="Vincent van Gogh" year=1890 ;;
+    houses) file=van_gogh_houses title="Houses and Figure" painter="Vincent van Gogh" year=1890 live=300 ;;
     *) echo "$1: not among the styles of this file" >&2; exit 2 ;;
   esac
 }
@@ -61,7 +62,7 @@ for name in $STYLES; do
       teacher=${name%_live}
       if [ -f "$OUT/$teacher/$teacher.safetensors" ]; then teacher=$OUT/$teacher/$teacher.safetensors; fi
       fststyle distill --resume --teacher "$teacher" --content "$content" --val "$A/photos/val" \
-        --name "$name" --run-dir "$OUT/$name" --time "$LIVE_TIME" --checkpoint-interval 200 ;;
+        --name "$name" --run-dir "$OUT/$name" --time "$LIVE_TIME" --stability-weight $live --checkpoint-interval 200 ;;
     *)
       fststyle train --resume --style "$A/styles/$file.jpg" --content "$content" --val "$A/photos/val" \
         --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side --stability-weight $steady \

@@ -17,7 +17,7 @@ from tests.conftest import contrasty, interrupting, picture, run_here
 
 Capture = pytest.CaptureFixture[str]
 TERMS = ("picture", "strokes", "contrast", "colour")
-SEEN = ("style", "content")
+SEEN = ("style", "content", "painting")
 """Terms of the loss network's."""
 CARD = {
     "style": [{"name": "dots.png", "sha256": "0" * 64}],
@@ -65,7 +65,10 @@ def test_a_small_network_learns_from_a_large_one(
             parameter.add_(torch.randn_like(parameter) * parameter.abs().mean())
     save_transform(tmp_path / "far_off.safetensors", far_off, {})
     run = options(teacher, photos, tmp_path / "run")
-    if not large.network.mapped:
+    if large.network.mapped:
+        picture(9).save(tmp_path / "painting.png")
+        run += ["--style", tmp_path / "painting.png", "--style-size", 32]
+    else:
         run += ["--loss-network", "none"]
     begun = ("--init", tmp_path / "far_off.safetensors")
     status, error = run_here(capsys, "distill", *run, *begun, "--steps", 60, "--lr", 1e-3)
@@ -122,6 +125,9 @@ def test_what_cannot_teach(teacher: Path, photos: Path, tmp_path: Path, capsys: 
     picture(0).save(painting)
     status, error = run_here(capsys, "distill", *options(painting, photos, tmp_path / "run"))
     assert status == 2 and "painting.png" in error
+    run = options(teacher, photos, tmp_path / "run")
+    status, error = run_here(capsys, "distill", *run, "--style", painting, "--loss-network", "none")
+    assert status == 2 and "--loss-network" in error
     missing = options(Path("nobody"), photos, tmp_path / "run")
     status, error = run_here(capsys, "distill", *missing)
     assert status == 2 and "nobody" in error

@@ -450,6 +450,22 @@ class DistillConfig(StyleRunConfig):
         " which takes twice the time; a file of loss train; or none",
         default="small",
     )
+    style: Paths = setting(
+        "painting, or several, whose strokes count beside those of the teacher's pictures, the less"
+        " the more a map keeps of a photo",
+        default=(),
+    )
+    style_size: Several[int] = setting(
+        "longer side of the painting in pixels; several sizes are averaged", default=(640,)
+    )
 
     EARLIER: ClassVar[Mapping[str, Any]] = {"stability_weight": 0.0, "loss_network": "none"}
     """What runs did that were begun before there were these settings."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(32, self, "style_size")
+        check(
+            not self.style or self.loss_network != "none",
+            "--style needs a --loss-network that looks at it, not none",
+        )

@@ -176,8 +176,9 @@ def relative_content_loss(output: Tensor, content: Tensor, weights: Tensor | Non
 
 
 @_without_autocast
-def relative_style_loss(output: Tensor, style_gram: Tensor) -> Tensor:
-    """Σ_ij (G_ij(F) − S_ij)² / Σ_ij S_ij², of an N×C×H×W map and a C×C (or N×C×C) Gram matrix.
+def relative_style_loss(output: Tensor, style_gram: Tensor, parts: Tensor | None = None) -> Tensor:
+    """Σ_ij (G_ij(F) − S_ij)² / Σ_ij S_ij², of an N×C×H×W map and a C×C (or N×C×C) Gram matrix;
+    ``parts``: factors of the N images, 1 by default.
 
     0 for the painting's own statistics, 1 for a flat grey picture whose maps are 0: it means the
     same in every layer and for every painting, where ``style_loss`` is ruled by the layers and
@@ -185,7 +186,8 @@ def relative_style_loss(output: Tensor, style_gram: Tensor) -> Tensor:
     """
     target = _wide(style_gram)
     error = (gram_matrix(output) - target).square().sum(dim=(1, 2))
-    return (error / target.square().sum(dim=(-2, -1))).mean()
+    errors = error / target.square().sum(dim=(-2, -1))
+    return (errors if parts is None else errors * parts).mean()
 
 
 @_without_autocast

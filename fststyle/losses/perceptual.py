@@ -88,20 +88,12 @@ class StyleObjective:
         other.grams = self._style_grams(paintings, blend)
         return other
 
-    @torch.no_grad()
     def _style_grams(
         self, paintings: Sequence[Tensor], blend: Sequence[float]
     ) -> dict[str, Tensor]:
-        """Gram matrices by layer."""
-        # Σ_k p_k ‖G − S_k‖² and ‖G − Σ_k p_k S_k‖² differ by a constant if Σ p_k = 1: one target
-        # does for all.
-        parts = torch.tensor(blend or [1.0] * len(paintings), device=paintings[0].device)
-        parts = (parts / parts.sum()).view(-1, 1, 1, 1)
-        maps = [self.extractor(self._pool(painting), self.style_layers) for painting in paintings]
-        grams = {
-            layer: torch.stack([gram_matrix(m[layer]) for m in maps]) for layer in self.style_layers
-        }
-        return {layer: (parts * gram).sum(0) for layer, gram in grams.items()}
+        """As the terms need them."""
+        pooled = [self._pool(painting) for painting in paintings]
+        return style_grams(self.extractor, pooled, self.style_layers, blend)
 
     def __call__(
         self,
@@ -239,24 +231,65 @@ class StyleObjective:
 
 
 TAUGHT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 2.0, "relu4_3": 2.0}
-"""Layers of ``feature_losses`` and their parts in its style."""
+"""Layers of ``TaughtFeatures`` and their parts in the style."""
 
 
-def feature_losses(extractor: VGG19Features, output: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-    """How a loss network sees N×3×H×W ``output`` differ from ``wanted``, RGB in [0,1]; float32
-    scalars: "style", ``relative_style_loss`` of each picture with that of its own which is wanted,
-    summed over ``TAUGHT_LAYERS``; "content", ``relative_content_loss`` in the deepest of these."""
-    with torch.no_grad():
-        targets = extractor(wanted, TAUGHT_LAYERS)
-    features = extractor(output, TAUGHT_LAYERS)
-    deepest = list(TAUGHT_LAYERS)[-1]
-    return {
-        "style": _total(
-            part * relative_style_loss(features[layer], gram_matrix(targets[layer]))
-            for layer, part in TAUGHT_LAYERS.items()
-        ),
-        "content": relative_content_loss(features[deepest], targets[deepest]),
-    }
+class TaughtFeatures:
+    """How a loss network sees pictures differ from those that are wanted.
+
+    Args:
+        extractor: the loss network, cut no earlier than the deepest of ``TAUGHT_LAYERS``.
+        paintings: 1×3×H×W, RGB in [0,1], whose style, the mean of theirs, is wanted, too.
+        dtype: of the frozen convolutions; the paintings' style is computed before in their own.
+    """
+
+    def __init__(
+        self, extractor: VGG19Features, paintings: Sequence[Tensor], dtype: torch.dtype
+    ) -> None:
+        self.extractor = extractor
+        self.grams = style_grams(extractor, paintings, list(TAUGHT_LAYERS)) if paintings else {}
+        extractor.convs.to(dtype).to(memory_format=torch.channels_last)
+
+    def __call__(self, output: Tensor, wanted: Tensor, parts: Tensor | None) -> dict[str, Tensor]:
+        """Terms by name, of N×3×H×W, RGB in [0,1]; float32 scalars: "style",
+        ``relative_style_loss`` of each picture with that of its own which is wanted, summed over
+        the layers; "content", ``relative_content_loss`` in the deepest of these; "painting", where
+        there are any, ``relative_style_loss`` with these, ``parts`` (N numbers) of it."""
+        with torch.no_grad():
+            targets = self.extractor(wanted, TAUGHT_LAYERS)
+        features = self.extractor(output, TAUGHT_LAYERS)
+        terms = {
+            "style": _total(
+                part * relative_style_loss(features[layer], gram_matrix(targets[layer]))
+                for layer, part in TAUGHT_LAYERS.items()
+            )
+        }
+        deepest = list(TAUGHT_LAYERS)[-1]
+        terms["content"] = relative_content_loss(features[deepest], targets[deepest])
+        if self.grams:
+            terms["painting"] = _total(
+                part * relative_style_loss(features[layer], self.grams[layer], parts)
+                for layer, part in TAUGHT_LAYERS.items()
+            )
+        return terms
+
+
+@torch.no_grad()
+def style_grams(
+    extractor: VGG19Features,
+    paintings: Sequence[Tensor],
+    layers: Sequence[str],
+    blend: Sequence[float] = (),
+) -> dict[str, Tensor]:
+    """Gram matrices by layer, C×C, of 1×3×H×W paintings, each its part in ``blend``, equal ones by
+    default."""
+    # Σ_k p_k ‖G − S_k‖² and ‖G − Σ_k p_k S_k‖² differ by a constant if Σ p_k = 1: one target does
+    # for all.
+    parts = torch.tensor(blend or [1.0] * len(paintings), device=paintings[0].device)
+    parts = (parts / parts.sum()).view(-1, 1, 1, 1)
+    maps = [extractor(painting, layers) for painting in paintings]
+    grams = {layer: torch.stack([gram_matrix(m[layer]) for m in maps]) for layer in layers}
+    return {layer: (parts * gram).sum(0) for layer, gram in grams.items()}
 
 
 def _total(values) -> Tensor:  # type: ignore[no-untyped-def]

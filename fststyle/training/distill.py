@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from fststyle.checkpoints import STYLE, ModelDescriptor, load
 from fststyle.checkpoints.loading import shipped
 from fststyle.config import DistillConfig
@@ -13,9 +15,10 @@ from fststyle.config.calls import from_keywords
 from fststyle.data.drawn_maps import draw_weight_map
 from fststyle.data.photos import PhotoCrops, fingerprint, validation_images
 from fststyle.images.find import find_images
-from fststyle.losses.build import load_loss_network
+from fststyle.images.io import read_image
+from fststyle.losses.build import load_loss_network, sized_paintings
 from fststyle.losses.depth import load_depth_network
-from fststyle.losses.perceptual import TAUGHT_LAYERS
+from fststyle.losses.perceptual import TAUGHT_LAYERS, TaughtFeatures
 from fststyle.networks.transform import TransformNet
 from fststyle.training.distill_task import DistillTask
 from fststyle.training.distributed import DistributedContext
@@ -26,7 +29,7 @@ from fststyle.training.start import starting_file, starting_network
 from fststyle.training.state import SavedState, starting_state
 from fststyle.training.style import TrainedStyle
 from fststyle.training.weight_maps import VALIDATION_PHOTOS, ReadyMaps, prepare_weight_maps
-from fststyle.utils.device import find_precision, training_format
+from fststyle.utils.device import DTYPES, find_precision, training_format
 from fststyle.utils.files import sha256
 from fststyle.utils.versions import versions
 
@@ -71,9 +74,7 @@ def _distill(
         )
     features = None
     if config.loss_network != "none":
-        looked_with = load_loss_network(config.loss_network, config.vgg_weights)
-        features = looked_with.network.cut(TAUGHT_LAYERS).mirror()
-        card["loss_network"] = looked_with.source
+        features, card["loss_network"] = _features(config, context.device, precision)
     mapped = taught.network.mapped
     network = starting_network(config, start, mapped=mapped).to(context.device)
     network.to(memory_format=training_format(context.device, precision))  # type: ignore[call-overload]
@@ -108,6 +109,17 @@ def _distill(
     losses = ", ".join(f"{name} {value:.3g}" for name, value in task.losses.items())
     context.say(f"{output}: {state.step} steps; {losses}")
     return TrainedStyle(output, state.step, task.losses)
+
+
+def _features(
+    config: DistillConfig, device: torch.device, precision: str
+) -> tuple[TaughtFeatures, str]:
+    """(what looks at pictures; where its weights came from)."""
+    looked_with = load_loss_network(config.loss_network, config.vgg_weights)
+    extractor = looked_with.network.cut(TAUGHT_LAYERS).mirror().to(device)
+    paintings = [read_image(path, srgb=True) for path in config.style]
+    sized = sized_paintings(paintings, config.style_size, device)
+    return TaughtFeatures(extractor, sized, DTYPES[precision]), looked_with.source
 
 
 def _card(

@@ -9,16 +9,15 @@ from torch import Tensor, nn
 from fststyle.config import DistillConfig
 from fststyle.data.loader import Batch
 from fststyle.losses.functional import picture_losses
-from fststyle.losses.perceptual import feature_losses
+from fststyle.losses.perceptual import TaughtFeatures
 from fststyle.networks.transform import TransformNet
-from fststyle.networks.vgg import VGG19Features
 from fststyle.training.camera import with_noise
 from fststyle.training.loop import to_device
 from fststyle.training.seen_again import after_a_move
 from fststyle.training.shifts import phase_crop
 from fststyle.training.state import TrainingState
 from fststyle.training.style_files import save_run, show
-from fststyle.utils.device import DTYPES, autocast, training_format
+from fststyle.utils.device import autocast, training_format
 from fststyle.utils.tensorboard import TensorBoardLogger
 
 MAPS = (0.0, 1.0)
@@ -30,6 +29,7 @@ WEIGHTS = {
     "colour": 16.0,
     "style": 2.0,
     "content": 1.0,
+    "painting": 2.0,
 }
 """Of the losses. With less of the second, strokes blur and what is near is less crisp; without the
 third, pictures turn pale, without the fourth, palettes shrink, and without the fifth strokes whose
@@ -44,7 +44,7 @@ class DistillTask:
         self,
         config: DistillConfig,
         teacher: TransformNet,
-        features: VGG19Features | None,
+        features: TaughtFeatures | None,
         precision: str,
         device: torch.device,
         logger: TensorBoardLogger,
@@ -57,8 +57,6 @@ class DistillTask:
         self.teacher = teacher.requires_grad_(False).eval().to(device)
         self.teacher.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.features = features
-        if features is not None:
-            features.to(device).convs.to(DTYPES[precision]).to(memory_format=torch.channels_last)
         self.network_file = config.folder / f"{config.name}.safetensors"
         self.losses: dict[str, float] = {}
 
@@ -70,7 +68,7 @@ class DistillTask:
         inputs = self._inputs(with_noise(images, self.config.grain, random), targets)
         weights = {**WEIGHTS, "stability": self.config.steady_weight}
         if not self.config.steady_weight:
-            terms = self._differences(network(*inputs), self._taught(inputs), step)
+            terms = self._differences(network(*inputs), inputs, step)
         else:
             again = after_a_move(inputs, targets, random)
             # One call: processes that train together exchange gradients after every call.
@@ -78,7 +76,7 @@ class DistillTask:
                 *(self._laid(torch.cat(x)) for x in zip(inputs, again.inputs, strict=True))
             )
             output, moved = both.split(len(images))
-            terms = self._differences(output, self._taught(inputs), step)
+            terms = self._differences(output, inputs, step)
             terms["stability"] = again.change(output, moved)
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum(), terms
 
@@ -89,12 +87,17 @@ class DistillTask:
     def _laid(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=self.layout)
 
-    def _differences(self, output: Tensor, taught: Tensor, step: int) -> dict[str, Tensor]:
-        """Terms by name."""
+    def _differences(
+        self, output: Tensor, inputs: Sequence[Tensor], step: int
+    ) -> dict[str, Tensor]:
+        """Terms by name, of what the network makes of ``inputs``."""
+        taught = self._taught(inputs)
         terms = picture_losses(output, taught)
         if self.features is not None:
+            # Where the photo is to stay the painting has no say.
+            parts = (1 - inputs[1].mean((1, 2, 3))).square() if len(inputs) > 1 else None
             cut = phase_crop(output, step), phase_crop(taught, step)
-            terms |= feature_losses(self.features, *cut)
+            terms |= self.features(*cut, parts)
         return terms
 
     @torch.no_grad()
@@ -117,7 +120,7 @@ class DistillTask:
                 inputs = self._inputs(content, maps)
                 with autocast(self.device, self.precision):
                     taught, output = self._taught(inputs).float(), state.network(*inputs).float()
-                    terms = self._differences(output, taught, 0)
+                    terms = self._differences(output, inputs, 0)
                 for name, term in terms.items():
                     key = name if value is None else f"{name} map {value:g}"
                     sums[key] = sums.get(key, 0.0) + term.item() * len(content)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from fststyle.checkpoints import LOSS, load
 from fststyle.checkpoints.depth import depth_extractor
 from fststyle.losses.functional import content_loss, gram_matrix, style_loss
-from fststyle.losses.perceptual import TAUGHT_LAYERS, StyleObjective, feature_losses
+from fststyle.losses.perceptual import TAUGHT_LAYERS, StyleObjective, TaughtFeatures
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
 from fststyle.networks.vgg import VGG19Features
 from fststyle.optimization.descent import Descent
@@ -177,24 +177,26 @@ def test_pooling_stands_before_every_loss_network(vgg_state: dict[str, torch.Ten
 
 
 def test_features_are_compared_with_those_of_the_picture_that_is_wanted() -> None:
+    torch.manual_seed(0)
+    output, wanted, paintings = torch.rand(2, 3, 32, 32), *torch.rand(2, 2, 3, 32, 32)
     network = load("small", LOSS).network.mirror()
-    output, wanted = (
-        torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)
-    )
-    same = feature_losses(network, wanted, wanted)
-    assert same == {"style": 0, "content": 0}
-    terms = feature_losses(network, output.requires_grad_(), wanted)
-    # Each with its own: the sum over layers is the mean of what two single pictures give.
-    each = [feature_losses(network, output[i : i + 1], wanted[i : i + 1]) for i in range(2)]
-    for name, term in terms.items():
-        torch.testing.assert_close(term, (each[0][name] + each[1][name]) / 2)
-    objective = StyleObjective(
-        *(network, [wanted[:1]], ["relu4_3"], list(TAUGHT_LAYERS), {"content": 1, "style": 1}),
-        relative=True,
-        style_layer_weights=list(TAUGHT_LAYERS.values()),
-    )
-    of_wanted = objective(output[:1], wanted[:1])
-    for name, term in each[0].items():
-        torch.testing.assert_close(term, of_wanted[name])
+    seen = TaughtFeatures(network, list(paintings.split(1)), torch.float32)
+    assert list(seen(wanted, wanted, None).values())[:2] == [0, 0]
+    parts = torch.tensor([1.0, 0.25])
+    terms = seen(output.requires_grad_(), wanted, parts)
+    sums = dict.fromkeys(("style", "content", "painting"), 0.0)
+    layers = ["relu4_3"], list(TAUGHT_LAYERS)
+    for i, part in enumerate(parts):  # each with its own
+        own = StyleObjective(
+            *(network, [wanted[i : i + 1]], *layers, {"content": 1.0, "style": 1.0}),
+            relative=True,
+            style_layer_weights=list(TAUGHT_LAYERS.values()),
+        )
+        of_own = own(output[i : i + 1], wanted[i : i + 1])
+        of_paintings = own.restyled(paintings.split(1))(output[i : i + 1], wanted[i : i + 1])
+        sums["style"] += of_own["style"].item() / 2
+        sums["content"] += of_own["content"].item() / 2
+        sums["painting"] += part.item() * of_paintings["style"].item() / 2
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx(sums)
     (gradient,) = torch.autograd.grad(terms["style"] + terms["content"], output)
     assert gradient.abs().max() > 0
