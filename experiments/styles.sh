@@ -61,8 +61,13 @@ for name in $STYLES; do
     *_live)
       teacher=${name%_live}
       if [ -f "$OUT/$teacher/$teacher.safetensors" ]; then teacher=$OUT/$teacher/$teacher.safetensors; fi
+      set --
+      if [ "$name" = starry_night_live ]; then # whose strokes a small network misses
+        set -- --style "$A/styles/$file.jpg" --style-size $side --loss-network vgg19
+      fi
       fststyle distill --resume --teacher "$teacher" --content "$content" --val "$A/photos/val" \
-        --name "$name" --run-dir "$OUT/$name" --time "$LIVE_TIME" --stability-weight $live --checkpoint-interval 200 ;;
+        --name "$name" --run-dir "$OUT/$name" --time "$LIVE_TIME" --checkpoint-interval 200 \
+        --stability-weight $live "$@" ;;
     *)
       fststyle train --resume --style "$A/styles/$file.jpg" --content "$content" --val "$A/photos/val" \
         --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side --stability-weight $steady \

@@ -26,7 +26,7 @@ WEIGHTS = {
     "picture": 4.0,
     "strokes": 16.0,
     "contrast": 16.0,
-    "colour": 16.0,
+    "colour": 32.0,
     "style": 2.0,
     "content": 1.0,
     "painting": 2.0,
