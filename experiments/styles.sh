@@ -70,8 +70,8 @@ for name in $STYLES; do
         --stability-weight $live "$@" ;;
     *)
       fststyle train --resume --style "$A/styles/$file.jpg" --content "$content" --val "$A/photos/val" \
-        --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side --stability-weight $steady \
-        --steps "$STEPS" --batch-size "$BATCH" --checkpoint-interval 50 ;;
+        --name "$name" --run-dir "$OUT/$name" --method weighted --content-error $lost --style-size $side \
+        --stability-weight $steady --steps "$STEPS" --batch-size "$BATCH" --checkpoint-interval 50 ;;
   esac
   fststyle evaluate "$OUT/$name/$name.safetensors" --photos "$A/photos/val" --map none --no-maps \
     --videos "$A"/video/davis/*.mp4 --json "$OUT/$name/figures.json" --overwrite --sheet "$OUT/$name/sheet.jpg"

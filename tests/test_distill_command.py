@@ -76,7 +76,9 @@ def test_a_small_network_learns_from_a_large_one(
     learnt = load(tmp_path / "run/small.safetensors", STYLE)
     assert (learnt.network.width, learnt.network.mapped) == (4, large.network.mapped)
     # Whose painting it is remains known, and what it was learnt from.
-    assert {name: learnt.card[name] for name in CARD} == CARD
+    assert learnt.card["painting"] == CARD["painting"]
+    judges = ["painting.png"] if large.network.mapped else []
+    assert [style["name"] for style in learnt.card["style"]] == ["dots.png", *judges]
     assert learnt.card["teacher"]["source"] == "large.safetensors"
     assert "depth_network" not in learnt.card
     losses = learnt.card["losses"]
@@ -113,6 +115,9 @@ def test_it_goes_on_where_it_was(
     (one, _), (two, _) = (load_tensors(run / "small.safetensors") for run in (whole, broken))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
+    picture(8).save(tmp_path / "painting.png")
+    status, error = run_here(capsys, "distill", *again, "--style", tmp_path / "painting.png")
+    assert status == 2 and "give that with --style" in error
     other = tmp_path / "other.safetensors"
     save_transform(other, TransformNet(4, mapped=True), CARD)
     status, error = run_here(capsys, "distill", *again, "--steps", 9, "--teacher", other)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fststyle.config.style import LAYER_FACTORS
 from fststyle.losses.functional import (
     content_loss,
     depth_loss,
@@ -230,7 +231,9 @@ class StyleObjective:
         return F.avg_pool2d(image, self.downscale) if self.downscale > 1 else image
 
 
-TAUGHT_LAYERS = {"relu1_2": 0.3, "relu2_2": 0.5, "relu3_3": 2.0, "relu4_3": 2.0}
+TAUGHT_LAYERS = {
+    layer: LAYER_FACTORS[layer[4]] for layer in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+}
 """Layers of ``TaughtFeatures`` and their parts in the style."""
 
 

@@ -42,7 +42,7 @@ from fststyle.optimization.results import (
 )
 from fststyle.utils.console import printable
 from fststyle.utils.device import DTYPES, autocast, find_device, find_precision
-from fststyle.utils.files import sha256
+from fststyle.utils.files import named
 from fststyle.utils.nonfinite import NonFiniteError
 from fststyle.utils.tensors import as_tensor
 from fststyle.utils.versions import versions
@@ -65,7 +65,7 @@ class ImageOptimizer:
         self.depth = None
         loss_depth = None
         self.card: dict[str, Any] = {
-            "style": [{"name": path.name, "sha256": sha256(path)} for path in config.style],
+            "style": [named(path) for path in config.style],
             "settings": settings.to_json(config),
             "precision": self.precision,
             "versions": versions(),

@@ -12,7 +12,7 @@ from fststyle.config import OptimizeConfig
 from fststyle.images.io import read_image, to_uint8, write_deep, write_image
 from fststyle.optimization.descent import Descent
 from fststyle.utils.figures import write_json
-from fststyle.utils.files import check_free, sha256
+from fststyle.utils.files import check_free, named
 from fststyle.utils.tensorboard import TensorBoardLogger
 
 
@@ -89,7 +89,7 @@ def write_record(
     """``--record``: settings, the losses of every step (``levels``, by size) and seconds."""
     record = {
         **card,
-        "photo": {"name": picture.photo.name, "sha256": sha256(picture.photo)},
+        "photo": named(picture.photo),
         "levels": levels,
         "seconds": picture.seconds,
     }

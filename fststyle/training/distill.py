@@ -30,10 +30,10 @@ from fststyle.training.state import SavedState, starting_state
 from fststyle.training.style import TrainedStyle
 from fststyle.training.weight_maps import VALIDATION_PHOTOS, ReadyMaps, prepare_weight_maps
 from fststyle.utils.device import DTYPES, find_precision, training_format
-from fststyle.utils.files import sha256
+from fststyle.utils.files import named, sha256
 from fststyle.utils.versions import versions
 
-MAY_CHANGE = ("content", "teacher", "depth_cache", "init")
+MAY_CHANGE = ("content", "teacher", "style", "depth_cache", "init")
 """Settings that a resumed run may be given anew, beside ``training.settings.MAY_CHANGE``."""
 
 
@@ -41,9 +41,9 @@ MAY_CHANGE = ("content", "teacher", "depth_cache", "init")
 def distill(options: Mapping[str, Any]) -> TrainedStyle:
     """Teach a small network what a large one paints: ``fststyle distill``.
 
-    It sees photos through its teacher's eyes alone, without the painting. With a teacher
-    that takes weight maps it learns to follow any. Runs are interrupted and resumed as those of
-    ``fststyle.train``.
+    It sees photos through its teacher's eyes, and needs no painting; where one is given, that
+    judges, too. With a teacher that takes weight maps it learns to follow any. Runs are interrupted
+    and resumed as those of ``fststyle.train``.
 
     Raises:
         ValueError: settings that do not go together, photos or networks that cannot be used, a run
@@ -72,6 +72,8 @@ def _distill(
             f"--teacher {config.teacher} is not the one this run began with,"
             f" {saved[1]['teacher']['source']}: give that"
         )
+    if saved is not None and _hashes(saved[1]) != _hashes(card):
+        raise ValueError("the painting is not the one this run began with: give that with --style")
     features = None
     if config.loss_network != "none":
         features, card["loss_network"] = _features(config, context.device, precision)
@@ -122,18 +124,28 @@ def _features(
     return TaughtFeatures(extractor, sized, DTYPES[precision]), looked_with.source
 
 
+def _hashes(card: Mapping[str, Any]) -> set[str]:
+    """Of the paintings."""
+    return {style["sha256"] for style in card.get("style", ())}
+
+
 def _card(
     config: DistillConfig,
     teacher: ModelDescriptor[TransformNet],
     file: Path,
     init: Mapping[str, str] | None,
 ) -> dict[str, Any]:
-    """What the network's file will say of what it was made from: the style is its teacher's."""
+    """What the network's file will say of what it was made from: the style is its teacher's, and
+    that of the paintings which judge beside."""
     card: dict[str, Any] = {
         "teacher": {"id": sha256(file)[:16], "source": file.name},
         "versions": versions(),
     }
     card |= {name: teacher.card[name] for name in ("style", "painting") if name in teacher.card}
+    judges = [named(path) for path in config.style]
+    others = [one for one in judges if one["sha256"] not in _hashes(card)]
+    if others:
+        card["style"] = [*card.get("style", ()), *others]
     if init:
         card["init"] = init
     return card

@@ -68,7 +68,7 @@ class DistillTask:
         inputs = self._inputs(with_noise(images, self.config.grain, random), targets)
         weights = {**WEIGHTS, "stability": self.config.steady_weight}
         if not self.config.steady_weight:
-            terms = self._differences(network(*inputs), inputs, step)
+            terms = self._differences(network(*inputs), self._taught(inputs), targets, step)
         else:
             again = after_a_move(inputs, targets, random)
             # One call: processes that train together exchange gradients after every call.
@@ -76,7 +76,7 @@ class DistillTask:
                 *(self._laid(torch.cat(x)) for x in zip(inputs, again.inputs, strict=True))
             )
             output, moved = both.split(len(images))
-            terms = self._differences(output, inputs, step)
+            terms = self._differences(output, self._taught(inputs), targets, step)
             terms["stability"] = again.change(output, moved)
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum(), terms
 
@@ -88,14 +88,13 @@ class DistillTask:
         return x.contiguous(memory_format=self.layout)
 
     def _differences(
-        self, output: Tensor, inputs: Sequence[Tensor], step: int
+        self, output: Tensor, taught: Tensor, maps: Tensor | None, step: int
     ) -> dict[str, Tensor]:
-        """Terms by name, of what the network makes of ``inputs``."""
-        taught = self._taught(inputs)
+        """Terms by name, of the network's pictures beside its teacher's."""
         terms = picture_losses(output, taught)
         if self.features is not None:
             # Where the photo is to stay the painting has no say.
-            parts = (1 - inputs[1].mean((1, 2, 3))).square() if len(inputs) > 1 else None
+            parts = None if maps is None else (1 - maps.mean((1, 2, 3))).square()
             cut = phase_crop(output, step), phase_crop(taught, step)
             terms |= self.features(*cut, parts)
         return terms
@@ -120,7 +119,7 @@ class DistillTask:
                 inputs = self._inputs(content, maps)
                 with autocast(self.device, self.precision):
                     taught, output = self._taught(inputs).float(), state.network(*inputs).float()
-                    terms = self._differences(output, inputs, 0)
+                    terms = self._differences(output, taught, maps, 0)
                 for name, term in terms.items():
                     key = name if value is None else f"{name} map {value:g}"
                     sums[key] = sums.get(key, 0.0) + term.item() * len(content)

@@ -9,7 +9,7 @@ from fststyle import config as settings
 from fststyle.checkpoints.style import STATE
 from fststyle.config import RunConfig
 from fststyle.training.state import SavedState, load_state
-from fststyle.utils.files import check_file, sha256
+from fststyle.utils.files import check_file, named, sha256
 
 MAY_CHANGE = (
     "steps",
@@ -98,7 +98,7 @@ def begun_with(
         if init is None:
             return None
         check_file(init)
-        return {"name": init.name, "sha256": sha256(init)}
+        return named(init)
     before = saved[1].get("init")
     given_anew = init is not None and (given or str(init)) != saved[1]["settings"].get("init")
     if given_anew and (before is None or _sha256_of(init) != before["sha256"]):

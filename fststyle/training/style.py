@@ -38,7 +38,7 @@ from fststyle.training.weight_maps import (
     side_seen,
 )
 from fststyle.utils.device import DTYPES, find_precision, training_format
-from fststyle.utils.files import sha256
+from fststyle.utils.files import named
 from fststyle.utils.nonfinite import NonFiniteError
 from fststyle.utils.tensors import as_tensor
 from fststyle.utils.versions import versions
@@ -174,7 +174,7 @@ def _card(
 ) -> dict[str, Any]:
     """What the network's file will say of what it was made from."""
     card: dict[str, Any] = {
-        "style": [{"name": path.name, "sha256": sha256(path)} for path in config.style],
+        "style": [named(path) for path in config.style],
         "photo_order": fingerprint(photos, config.content),
         "versions": versions(),
     }

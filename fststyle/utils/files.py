@@ -17,6 +17,11 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def named(path: Path) -> dict[str, str]:
+    """ "name" and "sha256" of a file, as cards tell what a network was made from."""
+    return {"name": path.name, "sha256": sha256(path)}
+
+
 class atomic_write:
     """``with atomic_write(path) as temporary:`` ``temporary`` becomes ``path`` at the end.
 
