@@ -16,7 +16,7 @@ from fststyle.config import BenchVideoConfig, InferConfig
 from fststyle.config.calls import from_settings
 from fststyle.config.infer import STEADY, StyleControls
 from fststyle.deployment.export import export_network
-from fststyle.images.noise import NOISE_LEVELS
+from fststyle.images.noise import GRAIN
 from fststyle.inference.maps import WeightMaps
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.pipeline import stylize_video, with_noise
@@ -63,7 +63,7 @@ def bench_video(config: BenchVideoConfig) -> None:
             return open_source(str(config.clip), config.max_size)
 
         rates = {
-            "decode": count / _seconds(lambda: _drain(with_noise(reopened(), NOISE_LEVELS))),
+            "decode": count / _seconds(lambda: _drain(with_noise(reopened(), GRAIN))),
             "stylize": len(sample) / sum(delays),
             "encode": len(sample) / _seconds(lambda: _encode(sample, source, Path(folder, "a"))),
         }
@@ -78,7 +78,7 @@ def bench_video(config: BenchVideoConfig) -> None:
                 codec=None,
                 quality=InferConfig.quality,
                 stopped=lambda: False,
-                grain=NOISE_LEVELS,
+                grain=GRAIN,
                 batch_size=config.batch_size,
                 maps=maps,
                 steady=steady,

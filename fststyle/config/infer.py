@@ -5,7 +5,7 @@ import itertools
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fststyle.config.settings import (
     OptionalText,
@@ -79,6 +79,20 @@ def map_settings(controls: NearFarControls, kind: type[NearFarControls]) -> dict
     return {field.name: getattr(controls, field.name) for field in dataclasses.fields(kind)}
 
 
+class Grain(NamedTuple):
+    """What is added to pixels so that plain surfaces get strokes, and not the same ones all over.
+
+    Attributes:
+        levels: of 255, by which pixels differ from their neighbours.
+        clouds: part in [0,1] of the slow variation that goes with so many levels.
+        colour: whether it is one of colour, too.
+    """
+
+    levels: int
+    clouds: float = 1.0
+    colour: bool = True
+
+
 class StyleControls(MapControls):
     """What can be set of every picture: by ``infer`` and by ``Stylizer``."""
 
@@ -128,9 +142,9 @@ class StyleControls(MapControls):
         )
 
     @property
-    def noise(self) -> int:
-        """Levels of grain; none where the original itself is to come out."""
-        return self.grain if self.strength else 0
+    def noise(self) -> Grain:
+        """What is added to pixels; nothing where the original itself is to come out."""
+        return Grain(self.grain if self.strength else 0, self.strength, colour=not self.keep_color)
 
     def steadiness(self, *, recorded: bool = False) -> float:
         """``steady`` of a video; by default of one that is ``recorded`` as it comes, where frames

@@ -19,7 +19,7 @@ from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.images.geometry import even_gradient, resize
 from fststyle.images.grid import sheet
 from fststyle.images.io import check_writable, read_image, to_uint8, write_image
-from fststyle.images.noise import NOISE_LEVELS, add_noise
+from fststyle.images.noise import GRAIN, noisy
 from fststyle.inference.maps import WeightMaps
 from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.failures import Failures, open_all
@@ -141,10 +141,11 @@ def _open(source: Path, config: CompareConfig) -> Model:
     @torch.inference_mode()
     def run(photo: Path, image: Image.Image) -> Image.Image:
         image = image.convert("RGB")
-        (pixels,) = add_noise(np.asarray(image)[None], NOISE_LEVELS)
+        mapped = model.network.mapped
+        weight_map = WeightMaps(config, Path(photo.name))(image) if mapped else None
+        pixels = noisy(np.asarray(image), GRAIN, weight_map)
         given = [as_tensor(Image.fromarray(pixels))]
-        if model.network.mapped:
-            weight_map = WeightMaps(config, Path(photo.name))(image)
+        if weight_map is not None:
             given.append(torch.from_numpy(weight_map)[None, None])
         output = model.network(*given)[0].permute(1, 2, 0)
         return Image.fromarray(to_uint8(output.numpy()))

@@ -12,9 +12,14 @@ from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.losses.functional import style_loss
 from fststyle.losses.perceptual import StyleObjective
 
-Output = Callable[[Path, Image.Image], Image.Image | Tensor]
-"""A photo's place below the folder of photos, and what it holds at the size of the comparison, to
-its picture: 1×3×H×W in [0,1], or finished, of any size."""
+AddGrain = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+"""H×W×3 uint8, and its h×w map, to what a network is given."""
+
+
+Output = Callable[[Path, Image.Image, AddGrain | None], Image.Image | Tensor]
+"""A photo's place below the folder of photos, what it holds at the size of the comparison, and the
+grain that a network is to be given with it, to its picture: 1×3×H×W in [0,1], or finished, of any
+size."""
 
 
 @dataclass

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -15,7 +16,7 @@ from fststyle.checkpoints import load as load_network
 from fststyle.checkpoints.style import training_settings
 from fststyle.config import EvaluateConfig, ObjectiveConfig
 from fststyle.config.infer import MapControls
-from fststyle.evaluation.model_result import ModelResult, Output
+from fststyle.evaluation.model_result import AddGrain, ModelResult, Output
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.images.find import is_picture_name
 from fststyle.inference.maps import WeightMaps
@@ -107,15 +108,19 @@ def _through(network: TransformNet, device: torch.device, controls: MapControls 
     maps: dict[Path, WeightMaps] = {}
 
     @torch.inference_mode()
-    def output(place: Path, photo: Image.Image) -> Tensor:
-        content = as_tensor(photo).to(device)
-        if controls is None:
-            return network(content).clamp(0, 1)
-        if place not in maps:  # a clip's frames come one after the other
-            maps.clear()
-            maps[place] = WeightMaps(controls, place, film=not is_picture_name(place))
-        weight_map = torch.from_numpy(maps[place](photo))[None, None].to(device)
-        return network(content, weight_map).clamp(0, 1)
+    def output(place: Path, photo: Image.Image, grain: AddGrain | None) -> Tensor:
+        weight_map = None
+        if controls is not None:
+            if place not in maps:  # a clip's frames come one after the other
+                maps.clear()
+                maps[place] = WeightMaps(controls, place, film=not is_picture_name(place))
+            weight_map = maps[place](photo)
+        if grain is not None:
+            photo = Image.fromarray(grain(np.asarray(photo), weight_map))
+        given = [as_tensor(photo).to(device)]
+        if weight_map is not None:
+            given.append(torch.from_numpy(weight_map)[None, None].to(device))
+        return network(*given).clamp(0, 1)
 
     return output
 
@@ -152,12 +157,12 @@ def is_of_photos_alone(result: ModelResult, clips: Sequence[Path], config: Evalu
     return True
 
 
-def _no_photo(place: Path, _: Image.Image) -> Image.Image:
+def _no_photo(place: Path, photo: Image.Image, grain: AddGrain | None) -> Image.Image:
     raise ValueError(f"{place}: a film has no picture of it")
 
 
 def _from_folder(folder: PictureFolder) -> Output:
-    return lambda place, _: folder.picture(place)
+    return lambda place, photo, grain: folder.picture(place)
 
 
 def _paintings(path: Path, card: Mapping[str, Any], given: Mapping[str, Path]) -> tuple[Path, ...]:

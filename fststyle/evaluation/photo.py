@@ -56,7 +56,7 @@ def measure_photo(
     seconds: list[float] = []
     for result in networks:
         started = time.perf_counter()
-        output = _as_output(result.output(place, photo), content)
+        output = _as_output(result.output(place, photo, None), content)
         output[0, 0, 0, 0].item()  # waits for the device
         seconds.append(time.perf_counter() - started)
         pixels = output[0].permute(1, 2, 0).cpu().numpy()

@@ -25,11 +25,11 @@ def control_results(networks: Sequence[ModelResult]) -> list[ModelResult]:
     for result in {result.painting: result for result in networks}.values():
         painting = read_image(result.paintings[0], srgb=True)
 
-        def show_photo(_: Path, photo: Image.Image) -> Image.Image:
+        def show_photo(_: Path, photo: Image.Image, grain: object) -> Image.Image:
             return photo
 
         def show_painting(
-            _: Path, photo: Image.Image, painting: Image.Image = painting
+            _: Path, photo: Image.Image, grain: object, painting: Image.Image = painting
         ) -> Image.Image:
             return ImageOps.fit(painting, photo.size, Image.Resampling.LANCZOS)
 
@@ -70,7 +70,7 @@ def measure_controls(
     """
     for result in controls:
         content = content_maps(result.objective)
-        picture = result.output(place, photo)
+        picture = result.output(place, photo, None)
         assert isinstance(picture, Image.Image)
         same = picture is photo
         maps = content if same else result.objective.maps(as_tensor(picture).to(device))

@@ -16,12 +16,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from fststyle.evaluation.films import films_of, frames_of, open_clip
-from fststyle.evaluation.model_result import ModelResult, style_of
+from fststyle.evaluation.model_result import AddGrain, ModelResult, style_of
 from fststyle.evaluation.moves import MOVES, move_errors
 from fststyle.images.flow import followed, optical_flow, warped
 from fststyle.images.geometry import resize
 from fststyle.images.io import to_uint8
-from fststyle.images.noise import NOISE_LEVELS
+from fststyle.images.noise import GRAIN
 from fststyle.inference.video.steady import FilmGrain, SteadyStrokes
 from fststyle.utils.failures import Failures, open_all
 from fststyle.utils.figures import distinct
@@ -242,7 +242,7 @@ def _shown(
     """Each frame, and what every network or film has of it, in [0,1]; adds to ``figures`` and
     ``own`` what is told of single frames."""
     strokes = {result.name: SteadyStrokes(steady) for result in networks if result.film is None}
-    grain = FilmGrain(NOISE_LEVELS, steady=steady > 0)
+    grain = FilmGrain(GRAIN, steady=steady > 0)
     with contextlib.ExitStack() as stack:
         films = films_of(networks, clip, failures, stack)
         source = stack.enter_context(contextlib.closing(open_clip(clip)))
@@ -250,12 +250,11 @@ def _shown(
             image = Image.fromarray(pixels)
             frame = np.asarray(resize(image, min(1.0, shorter / min(image.size))))
             size = frame.shape[1], frame.shape[0]
-            grainy, motion = grain(frame)
-            with_noise = Image.fromarray(grainy)
+            motion = grain.follow(frame)
             outputs: dict[str, np.ndarray] = {}
             for result in networks:
                 if result.film is None:
-                    picture = _picture(result, clip, with_noise)
+                    picture = _picture(result, clip, Image.fromarray(frame), grain.add)
                     if steady:
                         picture = _scaled(strokes[result.name](to_uint8(picture), motion))
                 elif result.name in films and (film := next(films[result.name], None)) is not None:
@@ -287,9 +286,11 @@ STILL = Path("still.png")
 """The name of a picture by itself, for what tells pictures from films."""
 
 
-def _picture(result: ModelResult, name: Path, image: Image.Image) -> np.ndarray:
+def _picture(
+    result: ModelResult, name: Path, image: Image.Image, grain: AddGrain | None = None
+) -> np.ndarray:
     """H×W×3 float32 in [0,1]: what a network makes of a frame of ``name``."""
-    output = result.output(name, image)
+    output = result.output(name, image, grain)
     assert isinstance(output, torch.Tensor)
     return np.asarray(output[0].permute(1, 2, 0).float().cpu().numpy())
 

@@ -4,32 +4,31 @@ A convolutional network makes the same of the same: where a photo is blown out t
 drawn in one colour, every pixel sees the same around it, and there are no strokes but one flat
 patch. The slightest variation of the input suffices for strokes there, and changes nothing
 elsewhere that one would see. Where it is the same kind everywhere, one motif repeats all over a
-sky; so half of it is coarse, by which strokes gather as they do on a cloud.
+sky; so half of it is coarse, and ``clouds`` come beside it.
 """
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from fststyle.config import InferConfig
+from fststyle.config.infer import Grain
+from fststyle.images.clouds import ROWS, clouded_bands, draw_band
 
-NOISE_LEVELS = InferConfig.grain
-"""What ``infer`` adds, in levels of 255: with 3 flat skies have strokes, with 12 no bolder ones."""
+NO_GRAIN, GRAIN = Grain(0), Grain(InferConfig.grain)
+"""What ``infer`` adds is the latter: with 3 levels flat skies have strokes, with 12 no bolder."""
 COARSE = (1 / 128, 1 / 16)
-"""Cycles in a pixel: the band of the coarse half, with as much of it in every octave."""
-BAND = 256
-"""Rows that are done at once; the grain repeats after so many rows and columns."""
+"""Cycles in a pixel: the band of the coarse half."""
+BAND = ROWS
+"""Rows and columns after which the grain repeats."""
 
 
 def draw_grain(random: np.random.Generator, size: tuple[int, int], levels: float) -> np.ndarray:
     """Of ``size``, height and width, float64 in ±``levels``: half of it fine, half ``COARSE``."""
     fine = random.uniform(-levels / 2, levels / 2, size)
-    spectrum = np.fft.rfft2(random.standard_normal(size))
-    frequency = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1]))
-    inside = (COARSE[0] <= frequency) & (frequency <= COARSE[1])
-    coarse = np.fft.irfft2(np.divide(spectrum, frequency, where=inside, out=0 * spectrum), size)
-    deviation = coarse.std() or 1.0  # too small a square has nothing coarse
-    return (fine + levels / 2 * coarse / deviation).clip(-levels, levels)
+    coarse = draw_band(random, size, COARSE)
+    return (fine + levels / 2 * coarse).clip(-levels, levels)
 
 
 @lru_cache(maxsize=4)
@@ -41,26 +40,46 @@ def grain_square(levels: int) -> np.ndarray:
     return square
 
 
-def add_noise(frames: np.ndarray, levels: int, moved: tuple[int, int] = (0, 0)) -> np.ndarray:
-    """N×H×W×3 uint8 to the same, every pixel brighter or darker by up to ``levels``, 0 to
-    255, all channels alike. With 0 levels ``frames`` themselves. ``moved``: pixels to the right and
-    down by which the grain has moved.
+def add_noise(
+    frames: np.ndarray,
+    grain: Grain,
+    moved: tuple[int, int] = (0, 0),
+    kept: np.ndarray | None = None,
+) -> np.ndarray:
+    """N×H×W×3 uint8 to the same with clouds, and every pixel brighter or darker by up to
+    ``grain.levels``, 0 to 255, all channels alike. With 0 levels ``frames`` themselves.
 
     The grain belongs to the place in the picture, so that it neither flickers from frame to frame
     nor differs between runs.
+
+    Args:
+        moved: pixels to the right and down by which grain and clouds have moved.
+        kept: N×h×w in [0,1], how far the pictures are to stay as they are.
     """
-    if not levels:
+    if not grain.levels:
         return frames
     width = frames.shape[2]
     left, above = -moved[0] % BAND, -moved[1] % BAND
-    up, down = (x[above:, left : left + width] for x in _bands(width, levels))
-    with_noise = np.empty_like(frames)
-    for top in range(0, frames.shape[1], BAND):
-        part = frames[:, top : top + BAND]
-        rows = part.shape[1]
-        darker = part - np.minimum(part, down[:rows])
-        np.add(darker, np.minimum(255 - darker, up[:rows]), out=with_noise[:, top : top + rows])
+    up, down = (x[above:, left : left + width] for x in _bands(width, grain.levels))
+    with_noise = np.empty_like(frames, order="C")
+    for number, frame in enumerate(frames):
+        stays = None if kept is None else kept[number]
+        for top, part in clouded_bands(frame, grain, (-moved[1], -moved[0]), stays):
+            rows = slice(top, top + len(part))
+            cv2.subtract(part, down[: len(part)], dst=with_noise[number, rows])
+            cv2.add(with_noise[number, rows], up[: len(part)], dst=with_noise[number, rows])
     return with_noise
+
+
+def noisy(
+    frame: np.ndarray,
+    grain: Grain,
+    weight_map: np.ndarray | None = None,
+    moved: tuple[int, int] = (0, 0),
+) -> np.ndarray:
+    """``add_noise`` of one frame, H×W×3, and its h×w map."""
+    kept = None if weight_map is None else weight_map[None]
+    return add_noise(frame[None], grain, moved, kept)[0] if grain.levels else frame
 
 
 @lru_cache(maxsize=4)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from fststyle.config.infer import Grain
 from fststyle.images.arrays import check_frames
 from fststyle.images.geometry import fit_within
-from fststyle.images.noise import add_noise
+from fststyle.images.noise import noisy
 from fststyle.utils.threads import prefetch
 
 if TYPE_CHECKING:  # a picture is done sooner without
@@ -38,7 +39,7 @@ def stylize_array(
 
 def stream_frames(
     frames: Iterable[np.ndarray],
-    grain: int,
+    grain: Grain,
     run: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
     batch_size: int,
     maps: Callable[[Image.Image], np.ndarray] | None = None,
@@ -65,7 +66,7 @@ class Prepared(NamedTuple):
 
 def _prepared(
     frames: Iterable[np.ndarray],
-    grain: int,
+    grain: Grain,
     maps: Callable[[Image.Image], np.ndarray] | None,
     steady: float,
 ) -> Iterator[Prepared]:
@@ -79,10 +80,10 @@ def _prepared(
         weight_map = maps(Image.fromarray(frame)) if maps else None
         motion = None
         if film_grain:
-            pixels, motion = film_grain(frame)
+            pixels, motion = film_grain(frame, weight_map)
         else:
-            pixels = add_noise(frame[None], grain)[0]
-        if not grain:  # a decoder may use its buffer again
+            pixels = noisy(frame, grain, weight_map)
+        if not grain.levels:  # a decoder may use its buffer again
             pixels = frame.copy()
         yield Prepared(pixels, weight_map, motion)
 

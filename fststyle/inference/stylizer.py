@@ -15,7 +15,7 @@ from fststyle.config.infer import SessionSettings, StyleControls
 from fststyle.images.arrays import Frames
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import as_rgb, read_image
-from fststyle.images.noise import NOISE_LEVELS, add_noise
+from fststyle.images.noise import add_noise
 from fststyle.inference.frames import stream_frames, stylize_array
 from fststyle.inference.maps import WeightMaps
 from fststyle.sessions.model_file import MAP
@@ -130,7 +130,7 @@ class Stylizer:
         far: float = 0.0,
         focus: float | None = None,
         mask: MapGiven = None,
-        grain: int = NOISE_LEVELS,
+        grain: int = StyleControls.grain,
         tile: float | None = None,
         max_size: int | None = None,
         batch_size: int = 1,
@@ -209,7 +209,7 @@ class Stylizer:
         far: float = 0.0,
         focus: float | None = None,
         mask: str | os.PathLike[str] | None = None,
-        grain: int = NOISE_LEVELS,
+        grain: int = StyleControls.grain,
         steady: float | None = None,
         batch_size: int = 1,
     ) -> Generator[Frames, None, None]:
@@ -386,7 +386,7 @@ class Stylizer:
     ) -> np.ndarray:
         """N×H×W×3 and N×h×w, with grain, all at once or each in tiles."""
         strength, keep_color = controls.strength, controls.keep_color
-        frames = add_noise(frames, controls.noise)
+        frames = add_noise(frames, controls.noise, kept=weight_maps)
         tile = controls.tile
         if tile is None:
             tile = TILE if frames.shape[1] * frames.shape[2] > WHOLE * 1e6 else 0

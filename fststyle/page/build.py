@@ -14,7 +14,8 @@ from PIL import Image
 from fststyle.config import PageConfig
 from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import training_size
-from fststyle.images.noise import NOISE_LEVELS, grain_square
+from fststyle.images.clouds import CELL, EVEN, cloud_square
+from fststyle.images.noise import GRAIN, grain_square
 from fststyle.inference.maps import DEPTH_NETWORK
 from fststyle.page.kernels import Kernels
 from fststyle.page.networks import browser_style, check_description
@@ -95,7 +96,7 @@ def _fill(config: PageConfig, folder: Path) -> None:
         "styles": styles,
         "check": check_description(),
         "depth": _add_depth(folder),
-        "grain": _add_grain(folder),
+        "grain": add_grain(folder),
     }
     sample = Image.fromarray(draw_scene(SAMPLE_SIZE))
     sample.save(folder / "sample.jpg", quality=JPEG_QUALITY)
@@ -144,11 +145,16 @@ def _add_depth(folder: Path) -> dict[str, Any] | None:
     return {"file": name, "bytes": len(file.data), "side": training_size(file.card)}
 
 
-def _add_grain(folder: Path) -> dict[str, Any]:
-    """The grain of ``infer``, a square of signed bytes."""
-    grain = grain_square(NOISE_LEVELS).astype("int8")
-    (folder / "grain.bin").write_bytes(grain.tobytes())
-    return {"file": "grain.bin", "bytes": grain.size, "side": len(grain)}
+def add_grain(folder: Path) -> dict[str, Any]:
+    """The grain of ``infer`` and its clouds, squares of signed bytes one after the other."""
+    grain, clouds = grain_square(GRAIN.levels).astype("int8"), cloud_square(GRAIN.levels)
+    (folder / "grain.bin").write_bytes(grain.tobytes() + clouds.tobytes())
+    return {
+        "file": "grain.bin",
+        "bytes": grain.size + clouds.size,
+        "side": len(grain),
+        "clouds": {"side": len(clouds), "cell": CELL, "even": EVEN},
+    }
 
 
 def _name_files(folder: Path) -> None:

@@ -28,7 +28,9 @@ def result(deep_vgg: Path, tmp_path: Path) -> ModelResult:
     objective = StyleObjective(
         extractor, [as_tensor(picture(9, 80, 60))], ("relu2_2",), LAYERS, {"style": 1.0}
     )
-    return ModelResult("n", "plain", lambda _, photo: photo, objective, "painting", (painting,))
+    return ModelResult(
+        "n", "plain", lambda _, photo, grain: photo, objective, "painting", (painting,)
+    )
 
 
 def test_the_photo_has_no_content_error_and_the_painting_no_style_error(

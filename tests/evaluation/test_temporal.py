@@ -99,7 +99,14 @@ def test_networks_and_films_of_others_side_by_side(deep_vgg: Path, tmp_path: Pat
 
     def result(name: str, film: Path | None = None) -> ModelResult:
         return ModelResult(
-            *(name, "–", lambda _, image: as_tensor(image), objective, "p", (painting_file,)),
+            *(
+                name,
+                "–",
+                lambda _, image, grain: as_tensor(image),
+                objective,
+                "p",
+                (painting_file,),
+            ),
             film=None if film is None else lambda _: film,
         )
 
@@ -167,7 +174,7 @@ def test_pictures_of_photos_are_no_frames(
     folder = PictureFolder(tmp_path / name) if name else None
     film = film_of(tmp_path / name, config) if name else None
     result = ModelResult(
-        *("n", "–", lambda _, image: image, objective, "p", ()), folder=folder, film=film
+        *("n", "–", lambda _, image, grain: image, objective, "p", ()), folder=folder, film=film
     )
     assert is_of_photos_alone(result, config.videos, config) is alone
     of_videos = EvaluateConfig(networks=[tmp_path], videos=config.videos)

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from fststyle.config.infer import Grain
 from fststyle.images.noise import add_noise
 from fststyle.inference.stylizer import Stylizer
 from tests.conftest import picture, run_here
@@ -128,7 +129,7 @@ def test_arrays_keep_their_shape(stylizer: Stylizer) -> None:
     for frame, stylized in zip(frames, made, strict=True):
         assert np.array_equal(stylizer(frame, grain=5), stylized)
         assert np.array_equal(np.asarray(stylizer(Image.fromarray(frame), grain=5)), stylized)
-    assert np.array_equal(stylizer.run(add_noise(frames[:1], 5)), made[:1])
+    assert np.array_equal(stylizer.run(add_noise(frames[:1], Grain(5))), made[:1])
     batched = stylizer(frames[:, ::-1], batch_size=2)  # not contiguous
     assert np.abs(batched.astype(int) - stylizer(frames[:, ::-1])).max() <= 1
     assert stylizer(frames[:0]).shape == (0, 48, 64, 3)

@@ -1,6 +1,7 @@
 """The page's formulas beside the program's, on the same numbers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 from PIL import Image
 
 from fststyle.config import from_json
-from fststyle.config.infer import MapControls
+from fststyle.config.infer import Grain, MapControls
 from fststyle.depth import steady
 from fststyle.depth.estimator import DepthEstimator, seen_size
 from fststyle.depth.maps import colorize
 from fststyle.depth.upsampling import upsample_along_edges, window_mean
 from fststyle.images.geometry import size_of_area
+from fststyle.images.noise import noisy
 from fststyle.inference.maps import (
     REDUCTION,
     DepthNearness,
@@ -22,7 +24,7 @@ from fststyle.inference.maps import (
     decided,
     in_focus,
 )
-from fststyle.page.build import SITE
+from fststyle.page.build import SITE, add_grain
 from tests.conftest import picture
 from tests.page.looking import Served
 
@@ -39,13 +41,14 @@ class Modules:
         self._page = page
 
     def __call__(self, body: str, *arguments: Any) -> Any:
-        """What JavaScript returns; ``maps`` and ``resample`` are the modules, ``a`` the arguments,
+        """What JavaScript returns; ``maps`` and so on are the modules, ``a`` the arguments,
         ``floats`` and ``bytes`` make arrays of what ``given`` returns."""
         return self._page.evaluate(
             f"""async (a) => {{
                 const maps = await import('./maps.js');
                 const resample = await import('./resample.js');
                 const size = await import('./size.js');
+                const grain = await import('./grain.js');
                 const floats = {FLOATS};
                 const bytes = {BYTES};
                 const plain = (x) => ({{ ...x, values: Array.from(x.values) }});
@@ -307,3 +310,22 @@ def test_pictures_are_fitted_and_never_enlarged(js: Modules) -> None:
     level = js("return size.atLevel(1280, 720, size.FIRST_LEVEL.cpu)")
     assert level == {"width": 320, "height": 180}
     assert js("return size.atLevel(160, 120, 9)") == {"width": 160, "height": 120}
+
+
+def test_grain_and_clouds_are_those_of_infer(js: Modules, tmp_path: Path) -> None:
+    catalogue = add_grain(tmp_path)
+    written = list((tmp_path / catalogue["file"]).read_bytes())
+    pixels = np.asarray(photo(301, 267))
+    near = np.random.default_rng(2).random((67, 76)).astype(np.float32)
+    for strength, keep_colour, weight_map in (
+        (1.0, False, np.zeros((1, 1), np.float32)),
+        (0.7, True, near),
+    ):
+        made = js(
+            """const made = new grain.Grain(Uint8Array.from(a[0]), a[1]);
+            const controls = { strength: a[4], keepColour: a[5] };
+            return Array.from(made.added(bytes(a[2]), floats(a[3]), controls));""",
+            *(written, catalogue, given(pixels), given(weight_map), strength, keep_colour),
+        )
+        expected = noisy(pixels, Grain(4, strength, colour=not keep_colour), weight_map)
+        assert np.array_equal(np.reshape(made, pixels.shape), expected)

@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
+from fststyle.config.infer import Grain
 from fststyle.inference.video.pipeline import Maps
 from fststyle.inference.video.steady import FilmGrain, SteadyStrokes
 
@@ -22,7 +23,7 @@ class LiveEffect:
     Args:
         stylize: 1×H×W×3 frames, and their 1×h×w maps or None, to as many pictures.
         maps: tells each frame's map; None for no maps.
-        grain: levels of ``add_noise``.
+        grain: as ``add_noise`` has it.
         steady: as ``SteadyStrokes`` has it.
         rate: frames per second that come. Where the half of them take longer with ``steady``, it is
             given up, and that is said on stderr; None never does.
@@ -33,7 +34,7 @@ class LiveEffect:
         self,
         stylize: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
         maps: Maps | None,
-        grain: int,
+        grain: Grain,
         steady: float,
         rate: float | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -47,9 +48,10 @@ class LiveEffect:
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """See above."""
         began = self._clock()
-        weight_map = self._maps(Image.fromarray(frame))[None] if self._maps else None
-        grainy, motion = self._grain(frame)
-        shown = self._stylize(grainy[None], weight_map)[0]
+        weight_map = self._maps(Image.fromarray(frame)) if self._maps else None
+        grainy, motion = self._grain(frame, weight_map)
+        maps = None if weight_map is None else weight_map[None]
+        shown = self._stylize(grainy[None], maps)[0]
         if self._grain.steady:
             shown = self._strokes(shown, motion)
             self._watch(self._clock() - began)

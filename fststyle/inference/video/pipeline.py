@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from fststyle.config.infer import Grain
+from fststyle.images.noise import NO_GRAIN
 from fststyle.inference.video.folders import FolderTarget
 from fststyle.inference.video.media import is_live, is_piped
 from fststyle.inference.video.moving_pictures import GifTarget
@@ -113,7 +115,7 @@ def stylize_video(
     codec: str | None,
     quality: int,
     stopped: Callable[[], bool],
-    grain: int = 0,
+    grain: Grain = NO_GRAIN,
     batch_size: int = 1,
     frames: bool = False,
     timed: bool = False,
@@ -123,7 +125,7 @@ def stylize_video(
 ) -> VideoResult:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
-    stylized at once, with ``grain`` levels of ``add_noise``.
+    stylized at once, with ``grain``, as ``add_noise`` has it.
 
     ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
     rate factor. ``timed`` says that ``effect`` asks how far into the video frames lie: to know its
@@ -205,7 +207,7 @@ def stylize_video(
 
 def with_noise(
     source: Source,
-    levels: int,
+    grain: Grain,
     maps: Maps | None = None,
     *,
     steady: bool = False,
@@ -215,12 +217,12 @@ def with_noise(
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
-    grain = FilmGrain(levels, steady=steady)
+    film_grain = FilmGrain(grain, steady=steady)
     for item in source:
         if isinstance(item, Frame):
             pixels = item.pixels
             told = maps(Image.fromarray(pixels)) if maps else None
-            grainy, motion = grain(pixels)
+            grainy, motion = film_grain(pixels, told)
             item = item._replace(map=told, motion=motion, pixels=grainy)
         yield item
 

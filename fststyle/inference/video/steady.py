@@ -5,8 +5,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from fststyle.config.infer import Grain
+from fststyle.images.clouds import add_clouds
 from fststyle.images.flow import followed, optical_flow, pixel_grid, warped
-from fststyle.images.noise import add_noise, grain_square
+from fststyle.images.noise import grain_square, noisy
 
 REDUCTION = 2
 """Pixels of a frame to one of those in which motion is looked for: a quarter of the time, and of 45
@@ -101,25 +103,26 @@ def _reduced(frame: np.ndarray, part: float) -> np.ndarray:
 
 
 class MovingGrain:
-    """The grain of ``add_noise`` for the frames of one video, in their order, moved along with what
-    is seen: strokes in plain surfaces hold on to it.
+    """The grain of ``add_noise``, without clouds, for the frames of one video, in their order,
+    moved along with what is seen: strokes in plain surfaces hold on to it.
 
     Args:
-        levels: as ``add_noise`` has them.
+        levels: as ``Grain`` has them.
     """
 
     def __init__(self, levels: int) -> None:
         self.levels = levels
         self._places = np.zeros((0, 0, 2), np.float32)  # in the grain, of the motion's pixels
+        self._moved: np.ndarray | None = None
 
-    def __call__(self, frame: np.ndarray, motion: Motion | None) -> np.ndarray:
-        """H×W×3 uint8, the next frame, to the same; where nothing goes before, its grain is that of
-        a picture."""
-        if not self.levels:
-            return frame
+    def follow(self, frame: np.ndarray, motion: Motion | None) -> None:
+        """Move to the next frame, H×W×3; where nothing goes before, its grain is that of a
+        picture."""
+        self._moved = None
         if motion is None:
             self._places = np.zeros((0, 0, 2), np.float32)
-            return add_noise(frame[None], self.levels)[0]
+        if motion is None or not self.levels:
+            return
         height, width = frame.shape[:2]
         rows, columns = motion.kept.shape
         scale = np.divide((width, height), (columns, rows)).astype(np.float32)
@@ -131,35 +134,53 @@ class MovingGrain:
         across, down = cv2.split(places)
         square = grain_square(self.levels)
         grain = cv2.remap(square, across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)
-        grain = cv2.merge([grain] * 3)
-        return np.asarray(cv2.add(frame, grain, dtype=cv2.CV_8U))
+        self._moved = cv2.merge([grain] * 3)
+
+    def add(self, frame: np.ndarray) -> np.ndarray:
+        """H×W×3 uint8, the frame that was followed, to the same."""
+        if self._moved is None:
+            return noisy(frame, Grain(self.levels, clouds=0))
+        return np.asarray(cv2.add(frame, self._moved, dtype=cv2.CV_8U))
 
 
 class FilmGrain:
-    """The grain of one video's frames, in their order, which moves along with what is seen: by its
-    motion where strokes are steadied, too, else with the camera's pan.
+    """Grain and clouds of one video's frames, in their order, which move along with what is seen:
+    clouds with the camera's pan, and so does grain, but where strokes are steadied, too, by the
+    motion of each place.
 
     Args:
-        levels: as ``add_noise`` has them.
+        grain: as ``add_noise`` has it.
         steady: whether motion is wanted; may change between frames.
     """
 
-    def __init__(self, levels: int, *, steady: bool) -> None:
-        self.levels, self.steady = levels, steady
-        self._find_motion, self._moving = MotionFinder(), MovingGrain(levels)
+    def __init__(self, grain: Grain, *, steady: bool) -> None:
+        self.grain, self.steady = grain, steady
+        self._find_motion, self._moving = MotionFinder(), MovingGrain(grain.levels)
         self._find_pan, self._panned = PanFinder(), np.zeros(2)
 
-    def __call__(self, frame: np.ndarray) -> tuple[np.ndarray, Motion | None]:
-        """(H×W×3 uint8, the next frame, with its grain; its motion, None where none is wanted or
-        nothing goes before)."""
-        if self.steady:
-            motion = self._find_motion(frame)
-            return self._moving(frame, motion), motion
-        if not self.levels:
-            return frame, None
-        self._panned += self._find_pan(frame)
+    def __call__(
+        self, frame: np.ndarray, weight_map: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Motion | None]:
+        """From the next frame, H×W×3 uint8, and its h×w map (the frame with its grain; its motion,
+        None where none is wanted or nothing goes before)."""
+        motion = self.follow(frame)
+        return self.add(frame, weight_map), motion
+
+    def follow(self, frame: np.ndarray) -> Motion | None:
+        """Move to the next frame, and return its motion, as calling it does."""
+        motion = self._find_motion(frame) if self.steady else None
+        if self.grain.levels:
+            self._panned += self._find_pan(frame)
+            self._moving.follow(frame, motion)
+        return motion
+
+    def add(self, frame: np.ndarray, weight_map: np.ndarray | None = None) -> np.ndarray:
+        """The frame that was followed, with its grain; with several maps, it may be asked for
+        several times."""
         across, down = self._panned.round().astype(int).tolist()
-        return add_noise(frame[None], self.levels, (across, down))[0], None
+        if not (self.steady and self.grain.levels):
+            return noisy(frame, self.grain, weight_map, (across, down))
+        return self._moving.add(add_clouds(frame, self.grain, (-down, -across), weight_map))
 
 
 class SteadyStrokes:

@@ -3,6 +3,7 @@
 
 import { answer } from './calls.js';
 import { DepthNetwork, DepthWorker } from './depth.js';
+import { Grain } from './grain.js';
 import { DownloadError, decodeBase64, fetchBytes } from './load.js';
 import {
   SteadyDepth, SteadyRange, colorize, sharpNearness, weightMap,
@@ -12,6 +13,7 @@ import { Transform, numbersOf } from './transform.js';
 
 const FARTHEST = 4;
 /** Levels of 255 by which an engine's picture may differ from the program's. One is rounding. */
+const NOTHING_STAYS = { values: Float32Array.of(0), width: 1, height: 1 };
 const PAUSE = 3000;
 /** Milliseconds before what could not be loaded is asked for again. */
 const KEPT = 4;
@@ -42,7 +44,7 @@ async function start({ engine, threads, about }) {
     engine === 'cpu' ? openTransform(threads) : null,
     engine === 'webgpu' && runtime.load(),
   ]);
-  grain = { values: new Int8Array(square.buffer), side: catalogue.grain.side };
+  grain = new Grain(square, catalogue.grain);
   transform = kernels;
   return {};
 }
@@ -175,7 +177,8 @@ async function stylize({ name, picture, source, film, controls, showDepth }) {
     : null;
   const even = { values: Float32Array.of(nearness ? 0 : far), width: 1, height: 1 };
   const map = mapped && nearness ? weightMap(nearness, width, height, controls) : even;
-  const grained = strength > 0 ? { ...plain, values: withGrain(plain) } : plain;
+  const stays = mapped ? map : NOTHING_STAYS;
+  const grained = strength > 0 ? { ...plain, values: grain.added(plain, stays, controls) } : plain;
   const rgb = await found.run(grained, controls, map);
   const data = withAlpha(rgb);
   const shown = showDepth && nearness ? colorize(nearness) : null;
@@ -202,18 +205,4 @@ function withAlpha(rgb) {
     rgba[to + 2] = rgb[from + 2];
   }
   return rgba;
-}
-
-/** The picture with grain that belongs to the place, so that plain surfaces get strokes. */
-function withGrain({ values, width, height }) {
-  const { side } = grain;
-  const grained = new Uint8ClampedArray(values.length);
-  for (let y = 0, at = 0; y < height; y++) {
-    const row = (y % side) * side;
-    for (let x = 0; x < width; x++, at += 3) {
-      const step = grain.values[row + (x % side)];
-      for (let c = 0; c < 3; c++) grained[at + c] = values[at + c] + step;
-    }
-  }
-  return new Uint8Array(grained.buffer);
 }

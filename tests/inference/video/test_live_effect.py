@@ -3,6 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
+from fststyle.config.infer import Grain
+from fststyle.images.noise import NO_GRAIN
 from fststyle.inference.video.live_effect import WATCHED, LiveEffect
 from tests.conftest import picture
 
@@ -22,7 +24,7 @@ def shown(
         count, now = count + 1, now + seconds
         return np.full_like(frames, 255 * (count % 2))
 
-    effect = LiveEffect(stylize, None, 0, 0.6, rate, clock=lambda: now)
+    effect = LiveEffect(stylize, None, NO_GRAIN, 0.6, rate, clock=lambda: now)
     pictures = [effect(FRAME).astype(float) for _ in range(WATCHED + 3)]
     steps = [float(np.abs(b - a).mean()) for a, b in itertools.pairwise(pictures)]
     return steps, capsys.readouterr().err
@@ -59,5 +61,5 @@ def test_maps_are_told_of_frames_without_grain() -> None:
         assert weight_maps is not None and weight_maps.shape == (1, 3, 4)
         return frames
 
-    grained = LiveEffect(stylize, maps, 4, 0.0)(FRAME)
+    grained = LiveEffect(stylize, maps, Grain(4, clouds=0), 0.0)(FRAME)
     assert np.array_equal(told[0], FRAME) and 0 < np.abs(grained.astype(int) - FRAME).max() <= 4

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fststyle.config.infer import STEADY, StyleControls
+from fststyle.config.infer import STEADY, Grain, StyleControls
+from fststyle.images.clouds import add_clouds
 from fststyle.images.flow import warped
-from fststyle.images.noise import add_noise
+from fststyle.images.noise import NO_GRAIN, noisy
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.steady import (
     FilmGrain,
@@ -21,6 +22,7 @@ from fststyle.inference.video.steady import (
 from tests.conftest import picture, run_here, write_clip
 from tests.inference.video.clips import read
 
+FINE = Grain(4, clouds=0)
 RANDOM = np.random.default_rng(0)
 
 
@@ -57,33 +59,49 @@ def test_a_pan_is_found_whatever_goes_by() -> None:
 
 
 def test_without_motion_grain_goes_with_the_pan() -> None:
-    grain = FilmGrain(4, steady=False)
+    grain = FilmGrain(FINE, steady=False)
     frames = [(seen(at) // 2 + 64).astype(np.uint8) for at in range(4)]
     shown = [grain(frame) for frame in frames]
     assert not [motion for _, motion in shown if motion is not None]
     added = [pixels.astype(int) - frame for (pixels, _), frame in zip(shown, frames, strict=True)]
-    np.testing.assert_array_equal(shown[0][0], add_noise(frames[0][None], 4)[0])
+    np.testing.assert_array_equal(shown[0][0], noisy(frames[0], FINE))
     # By whole pixels, so that of three to each frame one may be missing for one.
     alike = [np.array_equal(added[3][:, :-at], added[0][:, at:]) for at in (8, 9, 10)]
     assert sum(alike) == 1
 
-    still = FilmGrain(4, steady=False)
+    still = FilmGrain(FINE, steady=False)
     np.testing.assert_array_equal(still(frames[0])[0], still(frames[0])[0])
-    nothing, motion = FilmGrain(0, steady=False)(frames[0])
+    nothing, motion = FilmGrain(NO_GRAIN, steady=False)(frames[0])
     assert nothing is frames[0] and motion is None
 
 
 def test_where_motion_is_wanted_grain_moves_by_it() -> None:
-    both = FilmGrain(4, steady=True), MotionFinder()
+    both = FilmGrain(FINE, steady=True), MotionFinder()
     moving = MovingGrain(4)
     for at in range(3):
         frame = seen(at)
         grainy, motion = both[0](frame)
         own = both[1](frame)
         assert (motion is None) == (own is None)
-        np.testing.assert_array_equal(grainy, moving(frame, own))
+        moving.follow(frame, own)
+        np.testing.assert_array_equal(grainy, moving.add(frame))
     both[0].steady = False
     assert both[0](seen(3))[1] is None
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_clouds_go_with_the_pan_and_leave_what_is_to_stay(steady: bool) -> None:
+    film, fine = (FilmGrain(grain, steady=steady) for grain in (Grain(32), Grain(32, clouds=0)))
+    frames = [(seen(at) // 2 + 64).astype(np.uint8) for at in range(4)]
+    near, motions = np.ones((24, 32), np.float32), []
+    for frame in frames:
+        motions.append(film.follow(frame))
+        fine.follow(frame)
+    assert (motions[-1] is not None) == steady
+    shifts = [(0, across) for across in (8, 9, 10)]  # 3 to each frame, by whole pixels
+    clouded = [fine.add(add_clouds(frames[-1], Grain(32), shift)) for shift in shifts]
+    assert sum(np.array_equal(film.add(frames[-1]), expected) for expected in clouded) == 1
+    assert np.array_equal(film.add(frames[-1], near), fine.add(frames[-1]))
 
 
 def test_what_flickers_is_averaged_along_the_motion() -> None:
@@ -168,16 +186,20 @@ def test_the_command_and_streams_steady_videos(
 
 def test_grain_moves_with_what_is_seen_and_is_a_pictures_elsewhere() -> None:
     grain, grey = MovingGrain(9), np.full((64, 96, 3), 120, np.uint8)
-    first = grain(grey, None)
-    assert np.array_equal(first, add_noise(grey[None], 9)[0])
+
+    def grainy(motion: Motion | None, of: np.ndarray = grey) -> np.ndarray:
+        grain.follow(of, motion)
+        return grain.add(of)
+
+    first = grainy(None)
+    assert np.array_equal(first, noisy(grey, Grain(9, clouds=0)))
     kept = np.ones((32, 48), np.float32)
     kept[:8] = 0  # what is new
     flow = np.zeros((32, 48, 2), np.float32)
     flow[..., 0] = 0.35  # times 2, what is seen moves to the left by 0.7 pixels a frame
-    moved = [grain(grey, Motion(flow, kept)) for _ in range(10)][-1]
+    moved = [grainy(Motion(flow, kept)) for _ in range(10)][-1]
     assert np.array_equal(moved[20:-1, :80], first[20:-1, 7:87])
     assert np.array_equal(moved[:14, :-1], first[:14, :-1])
-    assert np.array_equal(grain(grey, None), first)
-    assert MovingGrain(0)(grey, None) is grey
-    bright = MovingGrain(9)(np.full((64, 96, 3), 255, np.uint8), Motion(flow, kept))
+    assert np.array_equal(grainy(None), first)
+    bright = grainy(Motion(flow, kept), np.full((64, 96, 3), 255, np.uint8))
     assert bright.min() >= 246 and bright.max() == 255
