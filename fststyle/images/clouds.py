@@ -14,7 +14,7 @@ import numpy as np
 
 from fststyle.config.infer import Grain
 
-CELL = 4
+CELL = 8
 """Pixels from one value to the next; between them they are interpolated."""
 SIDE = 256
 """Values after which clouds repeat, to the right and down."""

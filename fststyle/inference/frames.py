@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -11,10 +11,8 @@ from fststyle.config.infer import Grain
 from fststyle.images.arrays import check_frames
 from fststyle.images.geometry import fit_within
 from fststyle.images.noise import noisy
+from fststyle.inference.video.steady import FilmGrain, Motion, SteadyStrokes
 from fststyle.utils.threads import prefetch
-
-if TYPE_CHECKING:  # a picture is done sooner without
-    from fststyle.inference.video.steady import Motion
 
 
 def stylize_array(
@@ -61,7 +59,7 @@ class Prepared(NamedTuple):
 
     pixels: np.ndarray
     map: np.ndarray | None
-    motion: "Motion | None"
+    motion: Motion | None
 
 
 def _prepared(
@@ -70,11 +68,7 @@ def _prepared(
     maps: Callable[[Image.Image], np.ndarray] | None,
     steady: float,
 ) -> Iterator[Prepared]:
-    film_grain = None
-    if steady:
-        from fststyle.inference.video.steady import FilmGrain
-
-        film_grain = FilmGrain(grain, steady=True)
+    film_grain = FilmGrain(grain, steady=True) if steady else None
     for frame in frames:
         check_frames(frame, dimensions=(3,))
         weight_map = maps(Image.fromarray(frame)) if maps else None
@@ -94,11 +88,7 @@ def _run_batches(
     batch_size: int,
     steady: float,
 ) -> Generator[np.ndarray, None, None]:
-    strokes = None
-    if steady:
-        from fststyle.inference.video.steady import SteadyStrokes
-
-        strokes = SteadyStrokes(steady)
+    strokes = SteadyStrokes(steady) if steady else None
     for batch in _batches(frames, batch_size):
         maps = [frame.map for frame in batch if frame.map is not None]
         output = run(np.stack([frame.pixels for frame in batch]), np.stack(maps) if maps else None)

@@ -20,10 +20,12 @@ export class Grain {
     const rows = between(height, cell);
     const columns = between(width, cell);
     const row = new Int32Array(3 * cells(width, cell));
-    // Between cells evenly, in parts of 1 / (2 · cell), and rounded once.
+    // Between cells evenly, in parts of 1 / (2 · cell), and rounded once; all are powers of two.
     const whole = 2 * cell;
-    const area = whole * whole;
-    const grained = new Uint8Array(values.length);
+    const areaBits = 2 * Math.log2(whole);
+    const area = 1 << areaBits;
+    const evenBits = Math.log2(even);
+    const grained = new Uint8ClampedArray(values.length);
     for (let y = 0, at = 0; y < height; y++) {
       const first = rows.before[y] * row.length;
       const below = rows.part[y];
@@ -37,17 +39,15 @@ export class Grain {
         const step = fine[grain + (x % side)];
         for (let place = left; place < left + 3; place++, at++) {
           const sum = row[place] * (whole - right) + row[place + 3] * right;
-          const product = values[at] * (((sum + area / 2) / area) | 0);
+          const product = values[at] * ((sum + (area >> 1)) >> areaBits);
           // Halves to the even number, as OpenCV rounds.
-          let clouded = (product / even) | 0;
-          const rest = 2 * (product - even * clouded);
-          if (rest > even || (rest === even && clouded % 2 === 1)) clouded++;
-          const byte = (clouded > 255 ? 255 : clouded) + step;
-          grained[at] = byte < 0 ? 0 : byte > 255 ? 255 : byte;
+          const odd = (product >> evenBits) & 1;
+          const clouded = (product + (even >> 1) - 1 + odd) >> evenBits;
+          grained[at] = (clouded > 255 ? 255 : clouded) + step;
         }
       }
     }
-    return grained;
+    return new Uint8Array(grained.buffer);
   }
 
   /** What the cells of a picture are multiplied by, and one more on either side. */
