@@ -95,16 +95,18 @@ def _outputs(
     """What a network makes of photos and frames, by what is added to its name: with the map that
     ``controls`` ask for and, of one that takes maps, with others."""
     if not network.mapped:
-        return {"": _through(network, device, None)}
+        return {"": through(network, device, None)}
     asked: dict[str, MapControls] = {"": controls}
     if controls.maps:
         asked[", far crisp"] = dataclasses.replace(controls, near=controls.far, far=controls.near)
         for value in (0.0, 1.0):
             asked[f", map {value:g}"] = MapControls(weight_map="none", far=value)
-    return {suffix: _through(network, device, wanted) for suffix, wanted in asked.items()}
+    return {suffix: through(network, device, wanted) for suffix, wanted in asked.items()}
 
 
-def _through(network: TransformNet, device: torch.device, controls: MapControls | None) -> Output:
+def through(network: TransformNet, device: torch.device, controls: MapControls | None) -> Output:
+    """What ``network`` makes of pictures, with the maps that ``controls`` ask for; None for a
+    network that takes none."""
     maps: dict[Path, WeightMaps] = {}
 
     @torch.inference_mode()

@@ -4,20 +4,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fststyle.checkpoints import LOSS, load
 from fststyle.config import EvaluateConfig
+from fststyle.config.infer import MapControls
 from fststyle.evaluation.model_result import ModelResult
-from fststyle.evaluation.opening import film_of, is_of_photos_alone
+from fststyle.evaluation.opening import film_of, is_of_photos_alone, through
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.evaluation.temporal import measure_videos, video_table, warping_error
 from fststyle.images.flow import followed
+from fststyle.images.noise import GRAIN, noisy
 from fststyle.losses.perceptual import StyleObjective
 from fststyle.utils.failures import Failures
 from fststyle.utils.signals import Stop
 from fststyle.utils.tensors import as_tensor
-from tests.conftest import picture, run_here, write_clip
+from tests.conftest import contrasty, picture, run_here, write_clip
 
 
 def test_what_moves_along_is_steady_and_what_stays_is_not() -> None:
@@ -31,6 +34,25 @@ def test_what_moves_along_is_steady_and_what_stays_is_not() -> None:
     stripes = np.zeros_like(before)
     stripes[:, ::2] = 0.5  # fixed to the picture's grid
     assert warping_error(before + stripes, after + stripes, flow, valid) == pytest.approx(0.5)
+
+
+def test_a_network_is_given_grain_by_the_map_of_the_picture_itself() -> None:
+    network, image = contrasty(mapped=True).eval(), picture(2, 64, 48)
+    output = through(network, torch.device("cpu"), MapControls(weight_map="none", far=0.4))
+    told: list[np.ndarray] = []
+
+    def grain(pixels: np.ndarray, weight_map: np.ndarray | None) -> np.ndarray:
+        assert weight_map is not None and np.array_equal(pixels, np.asarray(image))
+        told.append(weight_map)
+        return noisy(pixels, GRAIN, weight_map)
+
+    made, plain = (output(Path("a.png"), image, added) for added in (grain, None))
+    assert isinstance(made, torch.Tensor) and isinstance(plain, torch.Tensor)
+    assert (told[0] == np.float32(0.4)).all() and not torch.equal(made, plain)
+    fed = as_tensor(Image.fromarray(noisy(np.asarray(image), GRAIN, told[0])))
+    with torch.inference_mode():
+        expected = network(fed, torch.from_numpy(told[0])[None, None]).clamp(0, 1)
+    assert torch.equal(made, expected)
 
 
 def test_frames_are_not_compared_across_a_cut(tmp_path: Path) -> None:
