@@ -38,7 +38,7 @@ facts() { # NAME: sets file, title, painter, year; how much of a photo may be lo
     shipwreck) file=shipwreck_of_the_minotaur title="The Wreck of a Transport Ship" \
       painter="J. M. W. Turner" year=1810 lost=0.65 ;;
     night_cafe) file=van_gogh_la_cafe title="The Night Café" painter="Vincent van Gogh" year=1888 ;;
-    houses) file=van_gogh_houses title="Houses and Figure" painter="Vincent van Gogh" year=1890 live=300 ;;
+    houses) file=van_gogh_houses title="Houses and Figure" painter="Vincent van Gogh" year=1890 side=1000 live=300 ;;
     *) echo "$1: not among the styles of this file" >&2; exit 2 ;;
   esac
 }

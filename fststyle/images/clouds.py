@@ -96,7 +96,7 @@ def clouded_bands(
     columns = _cells(place[1], width)
     square = cloud_square(grain.levels, colour=grain.colour)
     # To ask for memory anew takes longer than to compute what comes into it.
-    gain = np.empty((ROWS + 2 * CELL + CELL, CELL * len(columns), 3), np.uint8)
+    gain = np.empty((ROWS + 3 * CELL, CELL * len(columns), 3), np.uint8)
     clouded = np.empty((ROWS, width, 3), np.uint8)
     for top in range(0, height, ROWS):
         part = pixels[top : top + ROWS]

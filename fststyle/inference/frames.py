@@ -10,7 +10,6 @@ from PIL import Image
 from fststyle.config.infer import Grain
 from fststyle.images.arrays import check_frames
 from fststyle.images.geometry import fit_within
-from fststyle.images.noise import noisy
 from fststyle.inference.video.steady import FilmGrain, Motion, SteadyStrokes
 from fststyle.utils.threads import prefetch
 
@@ -68,15 +67,11 @@ def _prepared(
     maps: Callable[[Image.Image], np.ndarray] | None,
     steady: float,
 ) -> Iterator[Prepared]:
-    film_grain = FilmGrain(grain, steady=True) if steady else None
+    film_grain = FilmGrain(grain, steady=steady > 0)
     for frame in frames:
         check_frames(frame, dimensions=(3,))
         weight_map = maps(Image.fromarray(frame)) if maps else None
-        motion = None
-        if film_grain:
-            pixels, motion = film_grain(frame, weight_map)
-        else:
-            pixels = noisy(frame, grain, weight_map)
+        pixels, motion = film_grain(frame, weight_map)
         if not grain.levels:  # a decoder may use its buffer again
             pixels = frame.copy()
         yield Prepared(pixels, weight_map, motion)
