@@ -3,7 +3,8 @@
 Over a plain sky a style network repeats one motif, like the scales of a fish, however fine grain
 differs there. Where light and colour vary slowly, by a few hundredths, as they do over a real sky,
 strokes follow them: they swell, part, and take the painting's other colours. It is a part of each
-pixel's own value, so that what is dark stays dark, and less the more a picture is to stay as it is.
+pixel's own value and of a little more, so that what is dark stays dark and a night sky has some,
+too; and less the more a picture is to stay as it is.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ many they are no larger than strokes, and break these up in place of leading the
 DEVIATION = 0.01
 """Of a pixel's value for each level of grain: standard deviation of the light, and of each colour's
 own variation beside it. Twice as much shows as clouds that no painter meant."""
+DARK = 48
+"""What is added to a pixel's value, of 255, before a part of it is taken: with 0 night skies keep
+one motif, with more than 120 what is black gets patches."""
 MOST = 4.0
 """Deviations at which their sum ends."""
 ROWS = 256
@@ -116,8 +120,10 @@ def clouded_bands(
         cv2.resize(gains, size, dst=gain[: size[1]], interpolation=cv2.INTER_LINEAR_EXACT)
         first = place[0] + top - CELL * rows[0], place[1] - CELL * columns[0]
         window = gain[first[0] : first[0] + len(part), first[1] : first[1] + width]
-        cv2.multiply(part, window, dst=clouded[: len(part)], scale=1 / EVEN)
-        yield top, clouded[: len(part)]
+        varied = clouded[: len(part)]
+        cv2.multiply(part, window, dst=varied, scale=1 / EVEN)
+        cv2.addWeighted(varied, 1, window, DARK / EVEN, -DARK, dst=varied)
+        yield top, varied
 
 
 def _cells(begin: int, count: int) -> np.ndarray:

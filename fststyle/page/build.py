@@ -14,7 +14,7 @@ from PIL import Image
 from fststyle.config import PageConfig
 from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import training_size
-from fststyle.images.clouds import CELL, EVEN, cloud_square
+from fststyle.images.clouds import CELL, DARK, EVEN, cloud_square
 from fststyle.images.noise import GRAIN, grain_square
 from fststyle.inference.maps import DEPTH_NETWORK
 from fststyle.page.kernels import Kernels
@@ -153,7 +153,7 @@ def add_grain(folder: Path) -> dict[str, Any]:
         "file": "grain.bin",
         "bytes": grain.size + clouds.size,
         "side": len(grain),
-        "clouds": {"side": len(clouds), "cell": CELL, "even": EVEN},
+        "clouds": {"side": len(clouds), "cell": CELL, "even": EVEN, "dark": DARK},
     }
 
 

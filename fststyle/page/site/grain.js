@@ -15,7 +15,7 @@ export class Grain {
    * no colour. */
   added({ values, width, height }, map, { strength, keepColour }) {
     const { side, fine } = this;
-    const { cell, even } = this.clouds;
+    const { cell, even, dark } = this.clouds;
     const gains = this.#gains(width, height, map, strength, keepColour);
     const rows = between(height, cell);
     const columns = between(width, cell);
@@ -39,11 +39,10 @@ export class Grain {
         const step = fine[grain + (x % side)];
         for (let place = left; place < left + 3; place++, at++) {
           const sum = row[place] * (whole - right) + row[place + 3] * right;
-          const product = values[at] * ((sum + (area >> 1)) >> areaBits);
-          // Halves to the even number, as OpenCV rounds.
-          const odd = (product >> evenBits) & 1;
-          const clouded = (product + (even >> 1) - 1 + odd) >> evenBits;
-          grained[at] = (clouded > 255 ? 255 : clouded) + step;
+          const gain = (sum + (area >> 1)) >> areaBits;
+          const brighter = Math.min(255, rounded(values[at] * gain, evenBits));
+          const varied = rounded((brighter << evenBits) + dark * (gain - even), evenBits);
+          grained[at] = Math.min(255, Math.max(0, varied)) + step;
         }
       }
     }
@@ -72,6 +71,12 @@ export class Grain {
     }
     return gains;
   }
+}
+
+/** `value` / 2^`bits`, halves to the even number, as OpenCV rounds. */
+function rounded(value, bits) {
+  const odd = (value >> bits) & 1;
+  return (value + (1 << (bits - 1)) - 1 + odd) >> bits;
 }
 
 /** How many cells so many pixels have, with one more on either side. */
