@@ -86,11 +86,13 @@ class Grain(NamedTuple):
         levels: of 255, by which pixels differ from their neighbours.
         clouds: part in [0,1] of the slow variation that goes with so many levels.
         colour: whether it is one of colour, too.
+        by_map: whether there is the less of it the more of a picture a weight map keeps.
     """
 
     levels: int
     clouds: float = 1.0
     colour: bool = True
+    by_map: bool = True
 
 
 class StyleControls(MapControls):

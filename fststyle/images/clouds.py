@@ -106,7 +106,7 @@ def clouded_bands(
         part = pixels[top : top + ROWS]
         rows = _cells(place[0] + top, len(part))
         left: float | np.ndarray = grain.clouds
-        if kept is not None:
+        if kept is not None and grain.by_map:
             down, across = (
                 ((CELL * (cells + 0.5) - begin) * count / side).clip(0, count - 1).astype(int)
                 for cells, begin, count, side in zip(

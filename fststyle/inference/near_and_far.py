@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fststyle.config.infer import Grain, StyleControls
 from fststyle.inference.stylizer import Stylizer
 
 
@@ -24,6 +25,10 @@ class NearAndFar(Stylizer):
     def __reduce__(self) -> tuple[type["NearAndFar"], tuple[Stylizer, Stylizer]]:
         """Each is opened again by itself."""
         return NearAndFar, (self._near, self._far)
+
+    def grain(self, controls: StyleControls) -> Grain:
+        """As ``Stylizer.grain``: the map mixes styles, and keeps nothing of a picture."""
+        return controls.noise._replace(by_map=False)
 
     def run(
         self,

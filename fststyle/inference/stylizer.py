@@ -11,7 +11,7 @@ import numpy as np
 from onnxruntime import OrtValue
 from PIL import Image
 
-from fststyle.config.infer import SessionSettings, StyleControls
+from fststyle.config.infer import Grain, SessionSettings, StyleControls
 from fststyle.images.arrays import Frames
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import as_rgb, read_image
@@ -250,8 +250,12 @@ class Stylizer:
         )
         run = partial(self.run, strength=controls.strength, keep_color=controls.keep_color)
         maps = self.weight_maps(controls, film=True)
-        noise, count = controls.noise, controls.batch_size
-        return stream_frames(frames, noise, run, count, maps, controls.steadiness())
+        given, count = self.grain(controls), controls.batch_size
+        return stream_frames(frames, given, run, count, maps, controls.steadiness())
+
+    def grain(self, controls: StyleControls) -> Grain:
+        """What pictures are given before they are stylized."""
+        return controls.noise
 
     def weight_maps(
         self,
@@ -386,7 +390,7 @@ class Stylizer:
     ) -> np.ndarray:
         """N×H×W×3 and N×h×w, with grain, all at once or each in tiles."""
         strength, keep_color = controls.strength, controls.keep_color
-        frames = add_noise(frames, controls.noise, kept=weight_maps)
+        frames = add_noise(frames, self.grain(controls), kept=weight_maps)
         tile = controls.tile
         if tile is None:
             tile = TILE if frames.shape[1] * frames.shape[2] > WHOLE * 1e6 else 0

@@ -44,7 +44,7 @@ def stylize_clip(
         codec=config.codec,
         quality=config.quality,
         stopped=stopped,
-        grain=config.noise,
+        grain=mapped.grain(config),
         batch_size=config.batch_size,
         timed=config.crossfade,
         frames=config.frames,
@@ -115,7 +115,7 @@ def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> i
         stack.callback(window.close)
         print(f"provider {stylizer.provider}; {ends}", flush=True)
         rate = frames.form[2] if config.steady is None else None
-        effect = LiveEffect(stylize, maps, config.noise, config.steadiness(), rate)
+        effect = LiveEffect(stylize, maps, stylizer.grain(config), config.steadiness(), rate)
         show(frames, effect, window, lambda: stop.requested)
         broken = frames.failure if frames.ended else ""
     for line in [*frames.notes, *([broken] if broken else [])]:
@@ -139,7 +139,7 @@ def _record(
                 codec=config.codec,
                 quality=config.quality,
                 stopped=lambda: stop.requested,
-                grain=config.noise,
+                grain=stylizer.grain(config),
                 batch_size=config.batch_size,
                 maps=maps,
                 steady=config.steadiness(recorded=not film),

@@ -64,6 +64,12 @@ def test_what_is_to_stay_has_none() -> None:
     )
 
 
+def test_a_map_that_keeps_nothing_of_a_picture_takes_nothing_of_them() -> None:
+    near = np.ones((1, 1, 1), np.float32)
+    assert not clouds(kept=near).any()
+    assert np.array_equal(clouds(Grain(4, by_map=False), kept=near), clouds())
+
+
 def test_pictures_have_as_much_as_the_style_has_say() -> None:
     assert StyleControls().noise == Grain(4, 1.0, colour=True)
     assert StyleControls(strength=0.5, keep_color=True).noise == Grain(4, 0.5, colour=False)
