@@ -254,7 +254,7 @@ class Stylizer:
         return stream_frames(frames, given, run, count, maps, controls.steadiness())
 
     def grain(self, controls: StyleControls) -> Grain:
-        """What pictures are given before they are stylized."""
+        """What pictures are given, as ``controls`` have it, before ``run`` stylizes them."""
         return controls.noise
 
     def weight_maps(

@@ -10,10 +10,15 @@ from fststyle.images.noise import BAND, GRAIN, add_noise
 GREY = np.full((3 * BAND - 5, 130, 3), 200, np.uint8)
 
 
-def clouds(grain: Grain = GRAIN, **given: object) -> np.ndarray:
+def clouds(
+    grain: Grain = GRAIN, moved: tuple[int, int] = (0, 0), kept: np.ndarray | None = None
+) -> np.ndarray:
     """What they add to grey, without grain."""
-    without = add_noise(GREY[None], grain._replace(clouds=0.0), **given)  # type: ignore[arg-type]
-    return add_noise(GREY[None], grain, **given)[0].astype(int) - without[0]  # type: ignore[arg-type]
+    without, made = (
+        add_noise(GREY[None], given, moved, kept)[0].astype(int)
+        for given in (grain._replace(clouds=0.0), grain)
+    )
+    return made - without
 
 
 def test_they_vary_slowly_in_light_and_colour() -> None:
@@ -51,7 +56,6 @@ def test_they_belong_to_a_place_and_repeat_without_a_seam() -> None:
 
 
 def test_what_is_to_stay_has_none() -> None:
-    added = clouds()
     kept = np.zeros((1, 30, 6), np.float32)
     kept[:, 15:] = 1  # the lower half
     half = len(GREY) // 2

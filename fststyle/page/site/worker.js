@@ -14,6 +14,7 @@ import { Transform, numbersOf } from './transform.js';
 const FARTHEST = 4;
 /** Levels of 255 by which an engine's picture may differ from the program's. One is rounding. */
 const NOTHING_STAYS = { values: Float32Array.of(0), width: 1, height: 1 };
+/** The map of a style that takes none. */
 const PAUSE = 3000;
 /** Milliseconds before what could not be loaded is asked for again. */
 const KEPT = 4;
