@@ -20,6 +20,7 @@ from fststyle.images.geometry import even_gradient, resize
 from fststyle.images.grid import sheet
 from fststyle.images.io import check_writable, read_image, to_uint8, write_image
 from fststyle.images.noise import GRAIN, noisy
+from fststyle.images.tones import with_tones
 from fststyle.inference.maps import WeightMaps
 from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.failures import Failures, open_all
@@ -147,8 +148,10 @@ def _open(source: Path, config: CompareConfig) -> Model:
         given = [as_tensor(Image.fromarray(pixels))]
         if weight_map is not None:
             given.append(torch.from_numpy(weight_map)[None, None])
-        output = model.network(*given)[0].permute(1, 2, 0)
-        return Image.fromarray(to_uint8(output.numpy()))
+        output = to_uint8(model.network(*given)[0].permute(1, 2, 0).numpy())
+        return Image.fromarray(
+            output if weight_map is None else with_tones(output, pixels, weight_map)
+        )
 
     return Model(path.stem, run, training_settings(path, model.card))
 

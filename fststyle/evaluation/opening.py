@@ -19,6 +19,8 @@ from fststyle.config.infer import MapControls
 from fststyle.evaluation.model_result import AddGrain, ModelResult, Output
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.images.find import is_picture_name
+from fststyle.images.io import to_uint8
+from fststyle.images.tones import tone_change
 from fststyle.inference.maps import WeightMaps
 from fststyle.inference.video.media import is_video
 from fststyle.losses.build import build_objective
@@ -120,9 +122,14 @@ def through(network: TransformNet, device: torch.device, controls: MapControls |
         if grain is not None:
             photo = Image.fromarray(grain(np.asarray(photo), weight_map))
         given = [as_tensor(photo).to(device)]
-        if weight_map is not None:
-            given.append(torch.from_numpy(weight_map)[None, None].to(device))
-        return network(*given).clamp(0, 1)
+        if weight_map is None:
+            return network(*given).clamp(0, 1)
+        picture = network(*given, torch.from_numpy(weight_map)[None, None].to(device))
+        picture = picture.clamp(0, 1)
+        pixels = to_uint8(picture[0].nan_to_num().permute(1, 2, 0).cpu().numpy())
+        change = tone_change(pixels, np.asarray(photo), weight_map)
+        levels = torch.from_numpy(change).permute(2, 0, 1)[None].to(picture)
+        return (picture + levels / 255).clamp(0, 1)
 
     return output
 

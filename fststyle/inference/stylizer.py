@@ -16,6 +16,7 @@ from fststyle.images.arrays import Frames
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import as_rgb, read_image
 from fststyle.images.noise import add_noise
+from fststyle.images.tones import with_tones
 from fststyle.inference.frames import stream_frames, stylize_array
 from fststyle.inference.maps import WeightMaps
 from fststyle.sessions.model_file import MAP
@@ -305,7 +306,7 @@ class Stylizer:
         strength: float = 1.0,
         keep_color: bool = False,
     ) -> np.ndarray:
-        """The network alone, without grain: N×H×W×3 uint8 RGB to the same, stylized.
+        """The network without grain, and ``with_tones``: N×H×W×3 uint8 RGB to the same, stylized.
         ``weight_map``: N×h×w float32 in [0,1], 1 where the picture is to stay.
 
         Raises ValueError where a side is shorter than 16 pixels, where the file is for pictures of
@@ -324,9 +325,11 @@ class Stylizer:
             )
         with running(self.model):
             if given:  # ONNX Runtime binds no inputs that have defaults
-                return as_frames(self._run(content, given))
-            with self._lock:
-                return as_frames(self._run_bound(content))
+                output = as_frames(self._run(content, given))
+            else:
+                with self._lock:
+                    output = as_frames(self._run_bound(content))
+        return self._with_tones(output, frames, strength, weight_map)
 
     def tiled(
         self,
@@ -352,7 +355,9 @@ class Stylizer:
             except ValueError as error:
                 raise ValueError(f"{self.model}: {error}") from error
         with running(self.model):
-            return self._tiles(frame, pixels, given, folder=folder, progress=progress)
+            output = self._tiles(frame, pixels, given, folder=folder, progress=progress)
+        maps = None if weight_map is None else weight_map[None]
+        return self._with_tones(output[None], frame[None], strength, maps)[0]
 
     def stylize_image(
         self,
@@ -412,6 +417,20 @@ class Stylizer:
         maps = [None] * len(frames) if weight_maps is None else weight_maps
         pairs = zip(frames, maps, strict=True)
         return np.stack([stylize(frame, weight_map=given) for frame, given in pairs])
+
+    def _with_tones(
+        self,
+        output: np.ndarray,
+        frames: np.ndarray,
+        strength: float,
+        weight_map: np.ndarray | None,
+    ) -> np.ndarray:
+        """What the network made of ``frames``, both N×H×W×3, as far as these are to stay."""
+        if not self.mapped or (strength == 1 and weight_map is None):
+            return output
+        maps = np.zeros((len(frames), 1, 1)) if weight_map is None else weight_map
+        kept = 1 - strength * (1 - maps)
+        return np.stack([with_tones(*three) for three in zip(output, frames, kept, strict=True)])
 
     def _run(self, content: np.ndarray, given: Mapping[str, np.ndarray]) -> np.ndarray:
         output = self._session.run(None, {"content": content, **given})[0]

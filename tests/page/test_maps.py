@@ -16,6 +16,7 @@ from fststyle.depth.maps import colorize
 from fststyle.depth.upsampling import upsample_along_edges, window_mean
 from fststyle.images.geometry import size_of_area
 from fststyle.images.noise import noisy
+from fststyle.images.tones import with_tones
 from fststyle.inference.maps import (
     REDUCTION,
     DepthNearness,
@@ -49,6 +50,7 @@ class Modules:
                 const resample = await import('./resample.js');
                 const size = await import('./size.js');
                 const grain = await import('./grain.js');
+                const tones = await import('./tones.js');
                 const floats = {FLOATS};
                 const bytes = {BYTES};
                 const plain = (x) => ({{ ...x, values: Array.from(x.values) }});
@@ -329,3 +331,18 @@ def test_grain_and_clouds_are_those_of_infer(js: Modules, tmp_path: Path) -> Non
         )
         expected = noisy(pixels, Grain(4, strength, colour=not keep_colour), weight_map)
         assert np.array_equal(np.reshape(made, pixels.shape), expected)
+
+
+def test_tones_are_those_of_infer(js: Modules) -> None:
+    pixels = np.asarray(photo(301, 267))
+    made = np.random.default_rng(3).integers(0, 130, pixels.shape).astype(np.uint8)
+    ramp = np.linspace(0, 1, 76, dtype=np.float32)[None].repeat(67, 0)
+    for strength, weight_map in ((1.0, ramp), (0.4, np.zeros((1, 1), np.float32))):
+        found = js(
+            """const made = tones.withTones(Uint8Array.from(a[0]), bytes(a[1]), floats(a[2]), a[3]);
+            return Array.from(made);""",
+            *(made.ravel().tolist(), given(pixels), given(weight_map), strength),
+        )
+        toned = with_tones(made, pixels, 1 - strength * (1 - weight_map))
+        assert np.abs(toned.astype(int) - made).max() > 30
+        assert np.abs(np.reshape(found, pixels.shape) - toned.astype(int)).max() <= 1  # rounding

@@ -9,6 +9,7 @@ import {
   SteadyDepth, SteadyRange, colorize, sharpNearness, weightMap,
 } from './maps.js';
 import { Runtime, download } from './runtime.js';
+import { withTones } from './tones.js';
 import { Transform, numbersOf } from './transform.js';
 
 const FARTHEST = 4;
@@ -180,8 +181,8 @@ async function stylize({ name, picture, source, film, controls, showDepth }) {
   const map = mapped && nearness ? weightMap(nearness, width, height, controls) : even;
   const stays = mapped ? map : NOTHING_STAYS;
   const grained = strength > 0 ? { ...plain, values: grain.added(plain, stays, controls) } : plain;
-  const rgb = await found.run(grained, controls, map);
-  const data = withAlpha(rgb);
+  const made = await found.run(grained, controls, map);
+  const data = withAlpha(mapped ? withTones(made, grained, map, strength) : made);
   const shown = showDepth && nearness ? colorize(nearness) : null;
   const transfer = [data.buffer, ...(shown ? [shown.data.buffer] : [])];
   const milliseconds = performance.now() - began;
