@@ -19,4 +19,4 @@ picture "the style everywhere" --map none
 picture "near crisp"
 picture "far crisp" --near 0 --far 1
 fststyle compare "$OUT/the style everywhere" "$OUT/near crisp" "$OUT/far crisp" \
-  --content $PHOTOS --height 300 --quality 80 --output "$OUT/near_far.jpg" --overwrite
+  --content $PHOTOS --height 300 --quality 72 --output "$OUT/near_far.jpg" --overwrite

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from fststyle.__main__ import COMMANDS, _parser
 from fststyle.checkpoints import STYLE, load
-from tests.conftest import ROOT, write_clip
+from tests.conftest import ROOT, picture, write_clip
 
 
 @pytest.mark.assets
@@ -47,6 +48,22 @@ def test_the_steadiness_of_depth_is_measured(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert "| clip |" in done.stdout
     assert "clip" in (tmp_path / "figures.json").read_text()
+
+
+def test_how_far_a_map_of_the_sky_moves_what_is_near(tmp_path: Path) -> None:
+    picture(2, 96, 64).save(tmp_path / "photo.png")
+    done = subprocess.run(
+        [
+            *(sys.executable, ROOT / "experiments/locality.py", "great_wave_live"),
+            *("--photos", tmp_path, "--side", "64", "--json", tmp_path / "figures.json"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    moved = json.loads((tmp_path / "figures.json").read_text())["moved"]["great_wave_live"]
+    assert 0 < moved["near"] < moved["far"] < 255
 
 
 @pytest.mark.assets
