@@ -103,8 +103,8 @@ class StyleControls(MapControls):
         "keep the original's colours", default=False, aliases=["--keep-colour"]
     )
     grain: int = setting(
-        "levels of 255 by which pixels are made to differ, and percent by which light and colour"
-        " vary slowly, so that plain surfaces get strokes; 0: none",
+        "levels of 255 by which pixels are made to differ, and the measure by which light and"
+        " colour vary slowly, so that plain surfaces get strokes; 0: none",
         default=4,
         aliases=["--noise"],
     )

@@ -2,7 +2,8 @@
 
 Over a plain sky a style network repeats one motif, like the scales of a fish, however fine grain
 differs there. Where light and colour vary slowly, by a few hundredths, as they do over a real sky,
-strokes follow them: they swell, part, and take the painting's other colours. It is a part of each
+strokes follow them: they swell, part, and take the painting's other colours. Where there is more of
+it, clouds of its own drown the photo's, and tints come that no painter meant. It is a part of each
 pixel's own value and of a little more, so that what is dark stays dark and a night sky has some,
 too; and less the more a picture is to stay as it is.
 """
@@ -22,9 +23,10 @@ SIDE = 256
 CYCLES = (1 / 256, 1 / 32)
 """Cycles in a pixel: the band that they lie in, with as much of it in every octave. Of twice as
 many they are no larger than strokes, and break these up in place of leading them."""
-DEVIATION = 0.01
+DEVIATION = 0.0035
 """Of a pixel's value for each level of grain: standard deviation of the light, and of each colour's
-own variation beside it. Twice as much shows as clouds that no painter meant."""
+own variation beside it. Two judges who did not know which was which ranked 0, 0.0035 and 0.006 in
+five styles: the second came first, the last one last, and 0.01 lost where 0 had won."""
 DARK = 48
 """What is added to a pixel's value, of 255, before a part of it is taken: with 0 night skies keep
 one motif, with more than 120 what is black gets patches."""

@@ -4,7 +4,7 @@ A convolutional network makes the same of the same: where a photo is blown out t
 drawn in one colour, every pixel sees the same around it, and there are no strokes but one flat
 patch. The slightest variation of the input suffices for strokes there, and changes nothing
 elsewhere that one would see. Where it is the same kind everywhere, one motif repeats all over a
-sky; so half of it is coarse, and ``clouds`` come beside it.
+sky; so ``clouds`` come beside it.
 """
 
 from functools import lru_cache
@@ -14,28 +14,19 @@ import numpy as np
 
 from fststyle.config import InferConfig
 from fststyle.config.infer import Grain
-from fststyle.images.clouds import ROWS, clouded_bands, draw_band
+from fststyle.images.clouds import ROWS, clouded_bands
 
 NO_GRAIN, GRAIN = Grain(0), Grain(InferConfig.grain)
 """What ``infer`` adds is the latter: with 3 levels flat skies have strokes, with 12 no bolder."""
-COARSE = (1 / 128, 1 / 16)
-"""Cycles in a pixel: the band of the coarse half."""
 BAND = ROWS
 """Rows and columns after which the grain repeats."""
-
-
-def draw_grain(random: np.random.Generator, size: tuple[int, int], levels: float) -> np.ndarray:
-    """Of ``size``, height and width, float64 in ±``levels``: half of it fine, half ``COARSE``."""
-    fine = random.uniform(-levels / 2, levels / 2, size)
-    coarse = draw_band(random, size, COARSE)
-    return (fine + levels / 2 * coarse).clip(-levels, levels)
 
 
 @lru_cache(maxsize=4)
 def grain_square(levels: int) -> np.ndarray:
     """``BAND``×``BAND`` int16, read only: what is added to pixels; beside and below it repeats."""
-    grain = draw_grain(np.random.default_rng(0), (BAND, BAND), levels)
-    square = np.rint(grain).astype(np.int16)
+    random = np.random.default_rng(0)
+    square = random.integers(-levels, levels, (BAND, BAND), np.int16, endpoint=True)
     square.setflags(write=False)
     return square
 

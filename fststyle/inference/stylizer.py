@@ -152,8 +152,8 @@ class Stylizer:
             near, far: how much of the picture stays where it is near and where it is far, 0 to 1.
             focus: the depth that counts as near, 0 (nearest) to 1 (farthest).
             mask: shades, white where the picture is to stay as ``near`` says, however far it is.
-            grain: levels, 0 to 64 of 255, by which pixels are made to differ, and percent by which
-                light and colour vary slowly, so that plain surfaces get strokes.
+            grain: levels, 0 to 64 of 255, by which pixels are made to differ, and the measure by
+                which light and colour vary slowly, so that plain surfaces get strokes.
             tile: megapixels done at once, in pictures that look like the whole; 0 for all; None
                 for ``TILE`` in pictures above ``WHOLE``, and where memory does not hold the whole.
             max_size: reduce pictures whose longer side has more pixels.

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fststyle.images.noise import draw_grain
+from fststyle.images.clouds import draw_band
 
 SHIFT, ANGLE, ZOOM = 6.0, 1.5, 0.03
 """Most that a camera moves sideways, in pixels, turns, in degrees, and comes nearer, in parts."""
@@ -16,6 +16,8 @@ PARALLAX = 8.0
 """Most pixels by which what is nearest moves more than what is farthest."""
 NOISE = 1
 """Levels of 255 by which a frame's pixels differ from those of the frame before."""
+COARSE = (1 / 128, 1 / 16)
+"""Cycles in a pixel: the band that half of a photo's grain lies in."""
 EDGE, AROUND = 0.2, 2
 """Slope of the parallax, in pixels to one, from which something begins to hide something else, and
 the pixels around that are left out."""
@@ -81,14 +83,16 @@ def seen(images: Tensor, move: CameraMove) -> Tensor:
 
 def with_noise(images: Tensor, levels: float, random: torch.Generator) -> Tensor:
     """N×3×H×W in [0,1] to the same, every pixel brighter or darker by up to ``levels`` of 255, all
-    channels alike, by the grain of ``images.noise`` drawn anew, for each image from another place
-    on; with 0 levels ``images`` themselves."""
+    channels alike: half of it fine and half ``COARSE``, for clouds, drawn anew, for each image from
+    another place on; with 0 levels ``images`` themselves."""
     if not levels:
         return images
     drawing = np.random.default_rng(int(torch.randint(2**62, (), generator=random)))
     size = (images.shape[-2], images.shape[-1])
     # Drawn once: it takes 16 ms at 384 px, which a GPU would wait for. It goes on at its borders.
-    grain = draw_grain(drawing, size, levels / 255).astype(np.float32)
+    half = levels / 255 / 2
+    fine, coarse = drawing.uniform(-half, half, size), half * draw_band(drawing, size, COARSE)
+    grain = (fine + coarse).clip(-2 * half, 2 * half).astype(np.float32)
     places = [np.roll(grain, drawing.integers(size), (0, 1)) for _ in images]
     noise = torch.from_numpy(np.stack(places)[:, None])
     return (images + noise.to(images.device)).clamp(0, 1)

@@ -108,11 +108,3 @@ def test_videos_get_grain_on_their_way_to_the_network(
     for folder, frames in (("grained", add_noise(seen[0], GRAIN)), ("plain", seen[0])):
         with Image.open(tmp_path / folder / "clip" / "000001.png") as first:
             assert np.array_equal(np.asarray(first), stylizer.run(frames[:1])[0]), folder
-
-
-def test_half_of_the_grain_is_coarse_and_it_repeats_without_a_seam() -> None:
-    square = grain_square(4).astype(float)
-    means = square.reshape(BAND // 16, 16, BAND // 16, 16).mean((1, 3))
-    assert means.std() > 0.5 and abs(square.mean()) < 0.1  # of fine grain alone 0.07
-    steps = [np.abs(np.diff(np.roll(means, 4, axis), axis=axis)).mean(1 - axis) for axis in (0, 1)]
-    assert all(step[3] < 2 * step.mean() for step in steps)  # where the last meets the first
