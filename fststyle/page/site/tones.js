@@ -34,11 +34,21 @@ export function withTones(made, { values, width, height }, map, strength) {
     }
   }
   const change = beyond(blurred(sums, columns, rows));
-  const medium = enlarged(change, columns, rows, factor);
-  for (let at = 0; at < medium.length; at++) {
-    medium[at] = Math.round(medium[at] * part[Math.floor(at / 3)]);
-  }
-  return added(made, width, height, medium, columns * factor, rows * factor);
+  const [across, down] = [columns * factor, rows * factor];
+  const levels = new Int16Array(3 * across * down);
+  enlarge(change, columns, rows, factor, across, down, (row, y) => {
+    for (let x = 0, from = 0, to = row.length * y; x < across; x++) {
+      const weight = part[y * across + x];
+      for (let c = 0; c < 3; c++) levels[to++] = Math.floor(row[from++] * weight + 0.5);
+    }
+  });
+  const toned = new Uint8ClampedArray(made.length);
+  enlarge(levels, across, down, FINE, width, height, (row, y) => {
+    for (let i = 0, at = row.length * y; i < row.length; i++, at++) {
+      toned[at] = made[at] + row[i]; // and rounds
+    }
+  });
+  return toned;
 }
 
 /** How far the picture is to stay, `FINE` pixels apart. */
@@ -90,55 +100,45 @@ function beyond(sums) {
   return change;
 }
 
-/** For each of `length` pixels the cell before it, the one behind it, and how far it is on its way
- * between them; beyond the middles of the outermost these alone. */
-function between(length, factor, cells) {
-  return Array.from({ length }, (_, pixel) => {
+/** For each of `length` pixels where the cell before it and the one behind it begin, `step` values
+ * apart, and how far it is on its way between them; beyond the outermost's middles these alone. */
+function between(length, factor, cells, step) {
+  const before = new Int32Array(length);
+  const after = new Int32Array(length);
+  const part = new Float32Array(length);
+  for (let pixel = 0; pixel < length; pixel++) {
     const place = Math.min(cells - 1, Math.max(0, (pixel + 0.5) / factor - 0.5));
-    const before = Math.floor(place);
-    return { before, after: Math.min(before + 1, cells - 1), part: place - before };
-  });
-}
-
-/** A row of `values`, three for each of `columns`, between two of them. */
-function rowBetween(values, columns, { before, after, part }, row) {
-  for (let i = 0; i < row.length; i++) {
-    const first = values[before * row.length + i];
-    row[i] = first + part * (values[after * row.length + i] - first);
+    const cell = Math.floor(place);
+    before[pixel] = step * cell;
+    after[pixel] = step * Math.min(cell + 1, cells - 1);
+    part[pixel] = place - cell;
   }
-  return row;
+  return { before, after, part };
 }
 
-function enlarged(values, columns, rows, factor) {
-  const places = between(columns * factor, factor, columns);
-  const row = new Float32Array(3 * columns);
-  const large = new Float32Array(values.length * factor * factor);
-  let to = 0;
-  for (const down of between(rows * factor, factor, rows)) {
-    rowBetween(values, columns, down, row);
-    for (const { before, after, part } of places) {
-      for (let c = 0; c < 3; c++) {
-        const first = row[3 * before + c];
-        large[to++] = first + part * (row[3 * after + c] - first);
-      }
+/** `values`, three for each of `columns`×`rows`, enlarged: `put` is given each row of
+ * `width`×`height`. */
+function enlarge(values, columns, rows, factor, width, height, put) {
+  const across = between(width, factor, columns, 3);
+  const down = between(height, factor, rows, 3 * columns);
+  const small = new Float32Array(3 * columns);
+  const row = new Float32Array(3 * width);
+  for (let y = 0; y < height; y++) {
+    const above = down.before[y];
+    const below = down.after[y];
+    for (let i = 0; i < small.length; i++) {
+      const first = values[above + i];
+      small[i] = first + down.part[y] * (values[below + i] - first);
     }
-  }
-  return large;
-}
-
-function added(made, width, height, change, columns, rows) {
-  const places = between(width, FINE, columns);
-  const row = new Float32Array(3 * columns);
-  const toned = new Uint8ClampedArray(made.length);
-  let at = 0;
-  for (const down of between(height, FINE, rows)) {
-    rowBetween(change, columns, down, row);
-    for (const { before, after, part } of places) {
+    for (let x = 0, at = 0; x < width; x++) {
+      const left = across.before[x];
+      const right = across.after[x];
+      const part = across.part[x];
       for (let c = 0; c < 3; c++, at++) {
-        const first = row[3 * before + c];
-        toned[at] = made[at] + Math.round(first + part * (row[3 * after + c] - first));
+        const first = small[left + c];
+        row[at] = first + part * (small[right + c] - first);
       }
     }
+    put(row, y);
   }
-  return toned;
 }
