@@ -22,11 +22,26 @@ from fststyle.inference.stylizer import Stylizer
 from fststyle.utils.figures import write_json
 
 
-def moved(stylizer: Stylizer, photo: Image.Image) -> tuple[float, float]:
-    """Levels in the nearest and in the farthest third."""
+def read_photos(folder: Path, side: int) -> list[Image.Image]:
+    """All below it, of ``side`` pixels on the shorter side."""
+    photos = []
+    for file in find_images(folder):
+        photo = read_image(file)
+        part = side / min(photo.size)
+        photos.append(photo.resize([round(part * length) for length in photo.size]))
+    return photos
+
+
+def nearness(stylizer: Stylizer, photo: Image.Image) -> np.ndarray:
+    """Of every pixel, 1 for the nearest, as ``infer`` has it."""
     maps = stylizer.weight_maps(StyleControls())
     assert maps is not None
-    near = np.asarray(Image.fromarray(maps(photo)).resize(photo.size, Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(maps(photo)).resize(photo.size, Image.Resampling.BILINEAR))
+
+
+def moved(stylizer: Stylizer, photo: Image.Image) -> tuple[float, float]:
+    """Levels in the nearest and in the farthest third."""
+    near = nearness(stylizer, photo)
     low, high = np.quantile(near, (1 / 3, 2 / 3))
     pixels = np.asarray(photo)
     turned = np.where(near <= low, 1 - near, near)
@@ -42,11 +57,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=256, help="pixels of the shorter side (256)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    photos = []
-    for file in find_images(options.photos):
-        photo = read_image(file)
-        part = options.side / min(photo.size)
-        photos.append(photo.resize([round(part * side) for side in photo.size]))
+    photos = read_photos(options.photos, options.side)
     figures = {}
     print("| style | nearest third | farthest third |\n|---|---|---|")
     for style in options.styles:

@@ -67,6 +67,31 @@ def test_how_far_a_map_of_the_sky_moves_what_is_near(tmp_path: Path) -> None:
 
 
 @pytest.mark.assets
+def test_what_is_gained_where_tones_are_brought_back(
+    assets: Path, photos: Path, tmp_path: Path
+) -> None:
+    painting = assets / "styles" / "great_wave.jpg"
+    few = tmp_path / "photos"
+    few.mkdir()
+    for photo in sorted(photos.iterdir())[:2]:
+        (few / photo.name).symlink_to(photo)
+    done = subprocess.run(
+        [
+            *(sys.executable, ROOT / "experiments/tones.py", "great_wave_live"),
+            *("--style", painting, "--photos", few, "--json", tmp_path / "figures.json"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    tints = json.loads((tmp_path / "figures.json").read_text())["tints"]
+    off = [tints[tint]["off"] for tint in ("256", "40", "24", "0")]
+    assert off == sorted(off, reverse=True) and off[0] > 1.5 * off[-1]
+    assert tints["0"]["style"] != tints["256"]["style"]
+
+
+@pytest.mark.assets
 def test_a_base_is_trained_and_goes_on_where_it_was_stopped(
     assets: Path, photos: Path, painting: Path, tmp_path: Path
 ) -> None:
