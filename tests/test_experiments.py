@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from fststyle.__main__ import COMMANDS, _parser
 from fststyle.checkpoints import STYLE, load
+from fststyle.checkpoints.style import save_transform
+from fststyle.networks.transform import TransformNet
 from tests.conftest import ROOT, picture, write_clip
 
 
@@ -64,6 +67,27 @@ def test_how_far_a_map_of_the_sky_moves_what_is_near(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     moved = json.loads((tmp_path / "figures.json").read_text())["moved"]["great_wave_live"]
     assert 0 < moved["near"] < moved["far"] < 255
+
+
+def test_weights_are_mixed(tmp_path: Path) -> None:
+    networks = [TransformNet(4, mapped=True) for _ in range(3)]
+    files = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    for file, network in zip(files, networks, strict=True):
+        save_transform(file, network, {"step": len(file.name)})
+    output = tmp_path / "on.safetensors"
+    parts = ["1", str(files[2]), "0.5", str(files[1]), "-0.5", str(files[0])]
+    for mixture, status in ((parts, 0), (parts[:4], 2), (parts, 1)):  # the last is there already
+        done = subprocess.run(
+            [sys.executable, ROOT / "experiments/mix_weights.py", output, *mixture],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status, done.stderr[-3000:]
+    mixed = load(output, STYLE)
+    first, second, third = (network.down2.conv.weight for network in networks)
+    assert mixed.card["step"] == len(files[2].name)
+    torch.testing.assert_close(mixed.network.down2.conv.weight, third + (second - first) / 2)
 
 
 @pytest.mark.assets
