@@ -28,4 +28,5 @@ inputs = {"content": np.asarray(image)[None], "strength": np.array(0.8, np.float
 (output,) = session.run(["output"], inputs)
 Image.fromarray(output[0]).save(target)
 
-# Besides, ``fststyle infer`` lays noise on plain surfaces and cuts large pictures into tiles.
+# Besides, ``fststyle infer`` lays noise on plain surfaces, brings back the photo's own light and
+# colours where it is to stay, and cuts large pictures into tiles.
