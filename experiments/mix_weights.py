@@ -31,11 +31,14 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("mixture", nargs="+", metavar="PART FILE")
     options = parser.parse_args()
-    parts, files = [float(part) for part in options.mixture[::2]], options.mixture[1::2]
-    if len(parts) != len(files) or abs(sum(parts) - 1) > 1e-6:
-        parser.error("parts and files come in turn, and parts add up to 1")
-    check_free([options.output], overwrite=False)
-    models = [load(file, STYLE) for file in files]
+    try:
+        parts, files = [float(part) for part in options.mixture[::2]], options.mixture[1::2]
+        if len(parts) != len(files) or abs(sum(parts) - 1) > 1e-6:
+            raise ValueError("parts and files come in turn, and parts add up to 1")
+        check_free([options.output], overwrite=False)
+        models = [load(file, STYLE) for file in files]
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     shapes = [{k: v.shape for k, v in model.network.state_dict().items()} for model in models]
     if any(shape != shapes[0] for shape in shapes):
         parser.error("networks have one width, and all of them a map or none")

@@ -50,7 +50,8 @@ def main() -> None:
     options = parser.parse_args()
     photos, rows = read_photos(options.photos, SIDE), {}
     print("| tint | tones off | near : far | style |\n|---|---|---|---|")
-    for tones.TINT in TINTS:
+    for tint in TINTS:
+        tones.TINT = tint
         with tempfile.TemporaryDirectory() as folder:
             figures = Path(folder, "figures.json")
             arguments = [options.network, "--photos", options.photos, "--style", options.style]
@@ -64,9 +65,9 @@ def main() -> None:
             "near : far": network["mean"]["content near"] / network["mean"]["content far"],
             "style": sum(value for key, value in errors[name].items() if "style" in key),
         }
-        rows[str(tones.TINT)] = row
+        rows[str(tint)] = row
         print(
-            f"| {tones.TINT} | {row['off']:.0f} | {row['near : far']:.2f} | {row['style']:.2f} |",
+            f"| {tint} | {row['off']:.0f} | {row['near : far']:.2f} | {row['style']:.2f} |",
             flush=True,
         )
     if options.json:

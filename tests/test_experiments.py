@@ -76,7 +76,7 @@ def test_weights_are_mixed(tmp_path: Path) -> None:
         save_transform(file, network, {"step": len(file.name)})
     output = tmp_path / "on.safetensors"
     parts = ["1", str(files[2]), "0.5", str(files[1]), "-0.5", str(files[0])]
-    for mixture, status in ((parts, 0), (parts[:4], 2), (parts, 1)):  # the last is there already
+    for mixture, status in ((parts, 0), (parts[:4], 2), (parts, 2)):  # the last is there already
         done = subprocess.run(
             [sys.executable, ROOT / "experiments/mix_weights.py", output, *mixture],
             env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -17,7 +17,7 @@ from fststyle.config.infer import Grain
 from fststyle.images.clouds import ROWS, clouded_bands
 
 NO_GRAIN, GRAIN = Grain(0), Grain(InferConfig.grain)
-"""What ``infer`` adds is the latter. Flat skies have strokes then, and with three times as much no
+"""What ``infer`` adds is the latter. Flat skies have strokes then, and with six times as much no
 bolder ones, but with twice as much films flicker by 3 % more."""
 BAND = ROWS
 """Rows and columns after which the grain repeats."""

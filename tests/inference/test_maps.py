@@ -53,38 +53,54 @@ def test_a_mask_counts_as_near_and_the_focus_moves_what_is() -> None:
     assert in_focus(np.array([1.0, 0.5, 0.0]), 1.0).tolist() == [0, 0.5, 1]
 
 
-def by_torch(photo: np.ndarray, weight_map: np.ndarray) -> np.ndarray:
-    """Levels of what the network of ``stylizer`` makes of H×W×3 and a map."""
-    content = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None] / 255
-    with torch.no_grad():
-        output = contrasty(mapped=True)(content, torch.from_numpy(weight_map)[None, None])
-    return (output[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
+@pytest.fixture
+def no_tones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network alone."""
+    monkeypatch.setattr("fststyle.inference.stylizer.with_tones", lambda picture, *_: picture)
 
 
-def test_a_map_is_what_torch_makes_of_it_with_the_photos_tones(stylizer: Stylizer) -> None:
+@pytest.mark.usefixtures("no_tones")
+def test_a_map_is_what_torch_makes_of_it(stylizer: Stylizer) -> None:
     photo = np.asarray(picture(3, 95, 61))
     weights = WeightMaps(StyleControls(), shades=np.asarray(shades(30, 220, (95, 61))))
-    output = stylizer(photo, weight_map=shades(30, 220, (95, 61)), grain=0).astype(int)
-    weight_map = weights(Image.fromarray(photo))
-    network = by_torch(photo, weight_map)
-    assert np.abs(output - with_tones(network, photo, weight_map)).max() <= 2
-    assert np.abs(output - network).max() > 10
+    output = stylizer(photo, weight_map=shades(30, 220, (95, 61)), grain=0)
+    content = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None] / 255
+    weight_map = torch.from_numpy(weights(Image.fromarray(photo)))[None, None]
+    with torch.no_grad():
+        expected = contrasty(mapped=True)(content, weight_map).clamp(0, 1)[0].permute(1, 2, 0)
+    assert np.abs(output - expected.numpy() * 255).max() < 1
     none = stylizer(photo, weight_map="none", grain=0)
-    assert np.abs(none.astype(int) - by_torch(photo, np.zeros((1, 1), np.float32))).max() <= 1
-    assert np.abs(output - none).mean() > 5
+    assert np.abs(output.astype(int) - none).mean() > 5
 
 
+@pytest.mark.usefixtures("no_tones")
 def test_strength_is_learnt_but_for_its_end(stylizer: Stylizer) -> None:
     """1 − s is the map; below a quarter it fades to the picture itself."""
-    photo = np.asarray(picture(3, 96, 64))
-    assert np.array_equal(stylizer.run(photo[None], strength=0)[0], photo)
-    half = stylizer.run(photo[None], strength=0.5)
-    assert np.array_equal(half, stylizer.run(photo[None], np.full((1, 1, 1), 0.5, np.float32)))
-    weight_map = np.full((1, 1), 0.875, np.float32)
-    faded = (photo.astype(int) + by_torch(photo, weight_map) + 1) // 2
-    expected = with_tones(faded.astype(np.uint8), photo, weight_map)
-    output = stylizer.run(photo[None], strength=0.125)[0]
-    assert np.abs(output.astype(int) - expected).max() <= 2
+    photo = np.asarray(picture(3, 96, 64))[None]
+    assert np.array_equal(stylizer.run(photo, strength=0), photo)
+    half = stylizer.run(photo, strength=0.5)
+    assert np.array_equal(half, stylizer.run(photo, np.full((1, 1, 1), 0.5, np.float32)))
+    faded = stylizer.run(photo, strength=0.125).astype(int)
+    learnt = stylizer.run(photo, np.full((1, 1, 1), 0.875, np.float32)).astype(int)
+    assert np.abs(faded - (photo.astype(int) + learnt) / 2).max() <= 1
+
+
+@pytest.mark.parametrize("tile", [None, 0.01])
+def test_tones_come_back_as_far_as_map_and_strength_keep_the_photo(
+    stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, tile: float | None
+) -> None:
+    photo, shown = np.asarray(picture(3, 95, 61)), shades(30, 220, (95, 61))
+
+    def stylized(strength: float) -> np.ndarray:
+        return stylizer(photo, weight_map=shown, strength=strength, grain=0, tile=tile)
+
+    toned = {strength: stylized(strength) for strength in (1.0, 0.5)}
+    monkeypatch.setattr("fststyle.inference.stylizer.with_tones", lambda picture, *_: picture)
+    near = WeightMaps(StyleControls(), shades=np.asarray(shown))(Image.fromarray(photo))
+    for strength, output in toned.items():
+        network = stylized(strength)
+        assert np.abs(output.astype(int) - network).max() > 10
+        assert np.array_equal(output, with_tones(network, photo, 1 - strength * (1 - near)))
 
 
 def test_depth_is_the_map_by_default(stylizer: Stylizer, exported: Exported) -> None:
