@@ -109,7 +109,7 @@ def _train(
     depth = load_depth() if config.needs_depth else None
     card = _card(config, photos, depth, init)
     if saved is not None:
-        _check_same_inputs(saved[1], card)
+        check_same_inputs(saved[1], card)
     loss_depth = _depth_of_loss(config, depth, context.device, precision)
     objective, card["loss_network"] = build_objective(
         config, config.vgg_weights, loss_depth, context.device, DTYPES[precision]
@@ -132,7 +132,7 @@ def _train(
     ready: AbstractContextManager[ReadyMaps] = nullcontext(ReadyMaps(None, None))
     if config.weights_content:
         ready = prepare_weight_maps(
-            *(config, depth, load_depth, photos, val_photos, state.samples, context, precision),
+            *(config, depth, load_depth, photos, val_photos, state, context, precision),
             takes_map=config.takes_map,
             side=side_seen(config),
         )
@@ -149,10 +149,11 @@ def _train(
             first_objective=first_objective,
             content_weight=None
             if config.wanted_error is None
-            else ContentWeight(config.wanted_error, state, context),
+            else ContentWeight(config.wanted_error, state, context, config.accumulate),
         )
         if context.is_main_process and config.keeps_depth:
-            print(task.cost_of_depth())
+            together = config.accumulate * context.size
+            print(task.cost_of_depth(config.batch_size // together, config.accumulate))
         draw = draw_weight_map if config.takes_map else None
         crops = PhotoCrops(photos, config.crop_size, config.seed, maps, draw)
         try:
@@ -185,10 +186,13 @@ def _card(
     return card
 
 
-def _check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """A run goes on exactly only with the painting and the photos it began with."""
-    before = [style["sha256"] for style in card["style"]]
-    if before != [style["sha256"] for style in now["style"]]:
+def check_same_inputs(card: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """A run goes on exactly only with the painting and the photos it began with.
+
+    Raises ValueError for another painting or depth network; says so where photos are others.
+    """
+    before, hashes = ([s.get("sha256") for s in c.get("style", ())] for c in (card, now))
+    if before != hashes:
         raise ValueError("the painting is not the one this run began with: give that with --style")
     network, others = (c.get("depth_network", {}).get("id") for c in (card, now))
     if network != others:

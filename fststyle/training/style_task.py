@@ -126,14 +126,14 @@ class StyleTask:
         }
         return output, changes
 
-    def cost_of_depth(self) -> str:
-        """What the depth loss adds to a step, measured."""
+    def cost_of_depth(self, count: int, parts: int) -> str:
+        """What the depth loss adds to a step of so many ``parts`` of ``count`` photos, measured."""
         shift = self.config.grid_shift * self.config.loss_downscale
         size = [side - shift for side in self.config.crop_size]
         depth_part = self.config.depth_part
         # Of its own generator: measuring must leave no trace in the run.
         noise = torch.Generator().manual_seed(0)
-        images = torch.rand(self.config.batch_size, 3, *size, generator=noise).to(self.device)
+        images = torch.rand(count, 3, *size, generator=noise).to(self.device)
         images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
         seconds: dict[float, float] = {}
         for part in (0.0, depth_part) * 2:  # the first of each warms up
@@ -144,7 +144,8 @@ class StyleTask:
             assert images.grad is not None
             images.grad.sum().item()  # waits for the device
             seconds[part] = time.perf_counter() - started
-        return f"the depth loss adds {seconds[depth_part] - seconds[0.0]:.3f} s to a step"
+        added = parts * (seconds[depth_part] - seconds[0.0])
+        return f"the depth loss adds {added:.3f} s to a step"
 
     def weight_map(self, images: Tensor, targets: Tensor | None) -> Tensor | None:
         """The maps of ``images``: what comes with them, or the even gradient; None for neither."""
