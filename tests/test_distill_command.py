@@ -124,6 +124,20 @@ def test_it_goes_on_where_it_was(
     assert status == 2 and "not the one this run began with, large.safetensors" in error
 
 
+@pytest.mark.parametrize("teacher", [False], indirect=True)
+def test_a_teacher_whose_painting_is_only_named_can_be_gone_on_with(
+    teacher: Path, photos: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """As networks of pytorch/examples are."""
+    save_transform(teacher, load(teacher, STYLE).network, {"style": [{"name": "candy.pth"}]})
+    picture(8).save(tmp_path / "painting.png")
+    run = options(teacher, photos, tmp_path / "run")
+    status, error = run_here(capsys, "distill", *run, "--style", tmp_path / "painting.png")
+    assert status == 0, error
+    again = ("--resume", "--name", "small", "--run-dir", tmp_path / "run")
+    assert run_here(capsys, "distill", *again)[0] == 0
+
+
 @pytest.mark.parametrize("teacher", [True], indirect=True)
 def test_what_cannot_teach(teacher: Path, photos: Path, tmp_path: Path, capsys: Capture) -> None:
     painting = tmp_path / "painting.png"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -41,6 +41,8 @@ WeightMaps = Callable[[Path, tuple[int, int]], np.ndarray]
 given. Raises ValueError or FileNotFoundError with the reason where there is none."""
 
 DrawMap = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+Item = TypeVar("Item")
 
 
 class PhotoCrops(Dataset[Batch]):
@@ -180,10 +182,11 @@ def fingerprint(files: Sequence[Path], folder: Path) -> str:
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
-def evenly_spread(files: Sequence[Path], count: int) -> list[Path]:
-    """All ``files``, ``count`` or a few more that are spread evenly before the others."""
-    step = max(1, len(files) // count)
-    return [*files[::step], *(file for i, file in enumerate(files) if i % step)]
+def evenly_spread(items: Sequence[Item], count: int) -> list[Item]:
+    """All ``items``, ``count`` that are spread evenly before the others."""
+    total = len(items)
+    first = dict.fromkeys(i * total // count for i in range(min(count, total)))
+    return [items[i] for i in (*first, *(i for i in range(total) if i not in first))]
 
 
 def validation_images(
@@ -192,7 +195,8 @@ def validation_images(
     """The middles of up to ``count`` of ``files``, spread evenly, each as large as fits, at
     ``size`` (height, width); with their weight maps as targets where ``maps`` are given.
 
-    Files that cannot be used are passed over; raises ValueError where none can be.
+    Files that cannot be used, and crops that are ``PLAIN``, are passed over; raises ValueError
+    where none is left.
     """
     samples: list[Sample] = []
     reasons: list[str] = []
@@ -203,8 +207,11 @@ def validation_images(
             image = read_image(file, at_least=max(size), srgb=True)
             box = centre_box(image.width, image.height, size[1] / size[0])
             box = _clip_box(box, image)
+            sample = crop(image, box, size)
+            if is_plain(sample):
+                raise ValueError(f"{file}: of one colour")
             target = None if maps is None else crop_map(maps(file, image.size), box, image, size)
-            samples.append(Sample(crop(image, box, size), target, file))
+            samples.append(Sample(sample, target, file))
         except (ValueError, OSError, MemoryError) as error:
             reasons.append(str(error) or f"{file}: needs more memory than there is")
     if not samples:

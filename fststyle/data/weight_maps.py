@@ -59,15 +59,20 @@ class DepthCache:
         Returns the photos that have no map: they cannot be read, or are of one colour, and whoever
         asks for their maps learns why. Raises OSError where the folder cannot be written.
         """
-        failed = [photo for photo in photos if not photo.is_file()]
-        files = {self._file(photo): photo for photo in photos if photo.is_file()}
+        failed: list[Path] = []
+        files: dict[Path, Path] = {}
+        for photo in photos:
+            try:
+                files[self._file(photo)] = photo
+            except OSError:
+                failed.append(photo)
         missing = [photo for file, photo in files.items() if not file.is_file()]
         for photo in tqdm(missing, "depth of photos", unit="photo", disable=not (show and missing)):
             if self._file(photo).is_file():  # another run's, by now
                 continue
             try:
                 weight_map = _weight_map(photo, estimate)
-            except (ValueError, MemoryError):
+            except (ValueError, OSError, MemoryError):
                 failed.append(photo)
             else:
                 _store(weight_map, self._file(photo))

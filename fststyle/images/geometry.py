@@ -33,7 +33,7 @@ def size_of_area(
     size: tuple[float, float], side: float, *, enlarge: bool = False
 ) -> tuple[int, int]:
     """About ``size``, in whichever order, reduced to the area of a square of ``side`` pixels: both
-    are multiples of 16, at least 32. Enlarged only where that is wanted."""
+    are multiples of 16, at least 32. Enlarged, but for rounding, only where that is wanted."""
     scale = side / (size[0] * size[1]) ** 0.5
     if not enlarge:
         scale = min(1.0, scale)

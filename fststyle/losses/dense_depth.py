@@ -40,6 +40,8 @@ def dense_depth_losses(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     where both their pixels are known; a map without two different known depths adds nothing.
     """
     pred, known = pred.float(), ~target.isnan()
+    high = target.nan_to_num(-torch.inf).amax((1, 2, 3), keepdim=True)
+    known &= high > target.nan_to_num(torch.inf).amin((1, 2, 3), keepdim=True)
     residual = torch.where(known, _standard(pred, known) - _standard(target, known), 0.0)
     count = known.sum((1, 2, 3)).clamp(min=1)
     difference = (residual.abs().sum((1, 2, 3)) / count).mean()

@@ -32,8 +32,9 @@ def load_depth_network(
 def at_area(network: nn.Module, side: int) -> Callable[[Tensor], Tensor]:
     """``network`` with its images reduced to about ``side``² pixels and its maps brought back.
 
-    N×3×H×W in [0,1] to N×1×H×W, differentiable; sides are multiples of 16, nothing is enlarged.
-    A model of transformers brings images to its own size by itself.
+    N×3×H×W in [0,1] to N×1×H×W, differentiable; sides are multiples of 16, and nothing is
+    enlarged but by rounding to these. A model of transformers brings images to its own size by
+    itself.
     """
     if isinstance(network, TransformersDepth):
         return network

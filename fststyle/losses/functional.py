@@ -129,7 +129,7 @@ def content_loss(output: Tensor, content: Tensor, weights: Tensor | None = None)
     """1/(HWC) Σ_c Σ_ij α_ij (F − P)² of two N×C×H×W feature maps.
 
     Without ``weights`` α is 1 (Johnson et al. 2016, eq. 2); with them it is N×1×H×W, fixed, of the
-    maps' own size (``content_weights.propagate``), as in the thesis, section 4.1.
+    maps' own size (``weight_maps.propagate``), as in the thesis, section 4.1.
     """
     difference = output - content
     if weights is None:

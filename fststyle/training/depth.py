@@ -15,6 +15,7 @@ from fststyle.config.calls import from_keywords
 from fststyle.data.depth.crops import DepthCrops, crop
 from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthData, DepthPicture
+from fststyle.data.photos import evenly_spread
 from fststyle.data.scenes.scenes import SceneRenderer
 from fststyle.images.find import find_images
 from fststyle.networks.depth_head import VGGDepth, VGGDepthHead
@@ -163,14 +164,16 @@ def _network(config: DepthTrainConfig, *, fresh: bool) -> nn.Module:
 
 def _read_some(data: DepthData, count: int) -> list[DepthPicture]:
     """Up to ``count`` pictures that can be read, spread evenly."""
-    pictures = []
-    for item in data.items[:: max(1, len(data) // count)]:
+    pictures: list[DepthPicture] = []
+    for item in evenly_spread(data.items, count):
+        if len(pictures) == count:
+            break
         try:
             pictures.append(data.read(item))
         except (ValueError, OSError):
             continue
     settings.check(bool(pictures), f"none of the pictures of {data.name} can be used")
-    return pictures[:count]
+    return pictures
 
 
 def _scale_images(

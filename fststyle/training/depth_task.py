@@ -109,9 +109,10 @@ class DepthTask:
         measured_at = DepthEvalConfig(
             checkpoints=(), data=(), size=self.config.size, min_gap=self.config.min_gap
         )
+        mean, std = self._output_scale(state.network)
         for name, pictures in self.val.items():
             self.figures[name] = evaluate(
-                lambda image: self.predict(state.network, image),
+                lambda image: (self.predict(state.network, image) - mean) / std,
                 pictures,
                 measured_at,
                 self.device,
@@ -151,15 +152,18 @@ class DepthTask:
         }
         # A copy: building another would draw random numbers, and saving must leave no trace.
         network = copy.deepcopy(state.network).eval()
-        if self.config.scale_output:
-            mean, std = self._output_scale(network)
+        mean, std = self._output_scale(network)
+        if (mean, std) != (0.0, 1.0):
             fold_output(network, 1 / std, -mean / std)
         save_depth(self.network_file, network, card)
         save_state(self.config.folder / STATE, state, card)
 
     @torch.no_grad()
     def _output_scale(self, network: nn.Module) -> tuple[float, float]:
-        """Mean and standard deviation of the output over the training photos."""
+        """Mean and standard deviation of the output over the training photos, which the network's
+        file is without; (0, 1) where it keeps its scale."""
+        if not self.config.scale_output:
+            return 0.0, 1.0
         outputs = []
         for images in self.scale_images.split(4):
             with autocast(self.device, self.precision):

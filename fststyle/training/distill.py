@@ -27,7 +27,7 @@ from fststyle.training.run import is_complete, launch, open_logger, train_on
 from fststyle.training.settings import read_settings
 from fststyle.training.start import starting_file, starting_network
 from fststyle.training.state import SavedState, starting_state
-from fststyle.training.style import TrainedStyle
+from fststyle.training.style import TrainedStyle, check_same_inputs
 from fststyle.training.weight_maps import VALIDATION_PHOTOS, ReadyMaps, prepare_weight_maps
 from fststyle.utils.device import DTYPES, find_precision, training_format
 from fststyle.utils.files import named, sha256
@@ -72,12 +72,17 @@ def _distill(
             f"--teacher {config.teacher} is not the one this run began with,"
             f" {saved[1]['teacher']['source']}: give that"
         )
-    if saved is not None and _hashes(saved[1]) != _hashes(card):
-        raise ValueError("the painting is not the one this run began with: give that with --style")
+    mapped = taught.network.mapped
+    load_depth = partial(load_depth_network, config.depth_network, config.vgg_weights)
+    depth = load_depth() if mapped and config.weight_map == "depth" else None
+    if depth is not None:
+        depth.network.to(context.device)
+        card["depth_network"] = {name: depth.card[name] for name in ("kind", "id")}
+    if saved is not None:
+        check_same_inputs(saved[1], card)
     features = None
     if config.loss_network != "none":
         features, card["loss_network"] = _features(config, context.device, precision)
-    mapped = taught.network.mapped
     network = starting_network(config, start, mapped=mapped).to(context.device)
     network.to(memory_format=training_format(context.device, precision))  # type: ignore[call-overload]
     optimizer = build_optimizer("muon", network, config.lr)
@@ -88,14 +93,8 @@ def _distill(
 
     ready: AbstractContextManager[ReadyMaps] = nullcontext(ReadyMaps(None, None))
     if mapped:
-        load_depth = partial(load_depth_network, config.depth_network, config.vgg_weights)
-        depth = None
-        if config.weight_map == "depth":
-            depth = load_depth()
-            depth.network.to(context.device)
-            card["depth_network"] = {name: depth.card[name] for name in ("kind", "id")}
         ready = prepare_weight_maps(
-            *(config, depth, load_depth, photos, val_photos, state.samples, context, precision),
+            *(config, depth, load_depth, photos, val_photos, state, context, precision),
             takes_map=True,
         )
     with ready as (maps, val_maps):
@@ -126,7 +125,7 @@ def _features(
 
 def _hashes(card: Mapping[str, Any]) -> set[str]:
     """Of the paintings."""
-    return {style["sha256"] for style in card.get("style", ())}
+    return {style["sha256"] for style in card.get("style", ()) if "sha256" in style}
 
 
 def _card(

@@ -60,7 +60,7 @@ class DistributedContext:
         return [flag > 0 for flag in flags.tolist()]
 
     def mean(self, value: Tensor) -> Tensor:
-        """Of a float scalar over all processes."""
+        """Of floats over all processes, each by itself."""
         if self.size > 1:
             value = value.clone()
             dist.all_reduce(value)

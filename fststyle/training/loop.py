@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -79,9 +79,8 @@ def train(
             training goes on.
     """
     keep_freed_memory()
-    device, network = context.device, context.wrap(state.network)
-    if config.compile:
-        network = torch.compile(network)  # type: ignore[assignment]
+    device, wrapped = context.device, context.wrap(state.network)
+    network = cast(nn.Module, torch.compile(wrapped)) if config.compile else wrapped
     meter, good, passed_over = Meter(state), state.capture(), PassedOver()
     # Looking at a flag makes the CPU wait for the GPU: there it is done every so many steps.
     look_every = 1 if device.type == "cpu" else 10
@@ -95,6 +94,7 @@ def train(
                 group["lr"] = config.lr * decay(done, total, config.lr_decay)
             seed_step(config.seed, context.rank, state.samples)
             bad = torch.zeros((), dtype=torch.bool, device=device)
+            buffers = [buffer.clone() for buffer in state.network.buffers()]  # of batch norms
             photos: list[str] = []
             for part in range(config.accumulate):
                 started = time.perf_counter()
@@ -106,18 +106,20 @@ def train(
                 if targets is not None:
                     targets = targets.to(device, non_blocking=True)
                 last = part == config.accumulate - 1
-                with _local_gradients(network, last), autocast(device, precision):
+                with _local_gradients(wrapped, last), autocast(device, precision):
                     loss, terms = task.loss(network, images, targets, state.step)
                 state.scaler.scale(loss / config.accumulate).backward()
                 meter.add(loss, terms)
                 bad |= ~loss.detach().isfinite()
             state.scaler.unscale_(state.optimizer)
             norm = nn.utils.clip_grad_norm_(
-                state.network.parameters(), config.clip_grad or math.inf, foreach=True
+                state.network.parameters(), config.clip_grad or math.inf
             )
             if precision != "fp16":  # where a scale that is too large makes such gradients, too
                 bad |= ~norm.isfinite()
             _step(state, norm)
+            for buffer, before in zip(state.network.buffers(), buffers, strict=True):
+                buffer.copy_(torch.where(bad, before, buffer))
             passed_over.add(bad, photos)
             state.step += 1
             state.samples += config.batch_size
@@ -141,7 +143,7 @@ def train(
                     _report_passed_over(state.step - ago, names)
             hopeless = precision == "fp16" and state.scaler.get_scale() < LEAST_SCALE
             if hopeless or passed_over.in_a_row >= min(IN_A_ROW, config.steps):
-                _roll_back(state, good, bar)
+                _roll_back(state, good, bar, passed_over.in_a_row)
                 meter, passed_over = Meter(state), PassedOver()
                 done, _ = state.progress(config)
                 bar.n = min(done, total)
@@ -149,7 +151,8 @@ def train(
                 continue
             stopping = context.any(stop.requested)
             if ended or state.step % 10 == 0:
-                means = meter.report(logger, norm, config.batch_size / config.accumulate)
+                photos_of = config.batch_size / config.accumulate
+                means = meter.report(logger, norm, photos_of, context)
                 bar.set_postfix_str(f"step {state.step} {means}" if config.seconds else means)
                 meter = Meter(state)
             if context.is_main_process and validate:
@@ -213,13 +216,18 @@ class Meter:
         self.state.batches += 1
         self.count += 1
 
-    def report(self, logger: TensorBoardLogger, norm: Tensor, photos: float) -> str:
-        """Write the means to the board and begin anew; returns them for the progress bar.
+    def report(
+        self, logger: TensorBoardLogger, norm: Tensor, photos: float, context: DistributedContext
+    ) -> str:
+        """Write the means, over all processes, to the board and begin anew; returns them for the
+        progress bar.
 
         ``photos``: in a batch.
         """
         state, seconds = self.state, time.perf_counter() - self.started
-        means = {name: total.item() / state.batches for name, total in state.sums.items()}
+        sums = torch.stack([total.float() for total in state.sums.values()])
+        values = (context.mean(sums) / state.batches).tolist()
+        means = dict(zip(state.sums, values, strict=True))
         state.sums, state.batches = {}, 0
         logger.scalars({f"train/{name}": mean for name, mean in means.items()}, state.step)
         logger.scalars(
@@ -249,22 +257,24 @@ def _report_passed_over(step: int, photos: Sequence[str]) -> None:
     )
 
 
-def _roll_back(state: TrainingState, good, bar) -> None:  # type: ignore[no-untyped-def]
-    """Back to the last good state, but on with the photos that follow."""
+def _roll_back(state: TrainingState, good, bar, in_a_row: int) -> None:  # type: ignore[no-untyped-def]
+    """Back to the last good state, but on with the photos that follow; ``in_a_row`` steps have been
+    passed over, 0 where float16's scale ran out."""
+    often = f"{in_a_row} steps in a row" if in_a_row else "whatever float16's scale"
     samples, rollbacks, step = state.samples, state.rollbacks + 1, state.step
     seconds = state.seconds
     state.restore(*good)
     state.samples, state.rollbacks, state.seconds = samples, rollbacks, seconds
     if rollbacks > MOST_ROLLBACKS:
         raise NonFiniteError(
-            f"the loss or its gradient was not finite near step {step}, {IN_A_ROW} steps in a row,"
-            f" {rollbacks} times since step {state.step}, whose checkpoint stands: go on with"
+            f"the loss or its gradient was not finite near step {step}, {often}, {rollbacks} times"
+            f" since step {state.step}{', whose checkpoint stands' * (state.step > 0)}: go on with"
             f" --resume --lr {state.optimizer.param_groups[0]['lr'] / 4:.2g}, or with --clip-grad 1"
             " or --precision fp32; if that does not help, the weights of the losses are too large"
         )
     if not bar.disable:
         tqdm.write(
-            f"step {step}: so it was {IN_A_ROW} steps in a row; back to step {state.step}"
+            f"step {step}: so it was {often}; back to step {state.step}"
             f" ({rollbacks} of at most {MOST_ROLLBACKS} times)",
             file=sys.stderr,
         )

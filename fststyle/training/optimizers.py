@@ -48,7 +48,8 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum whose update is orthogonalized, for kernels; Adam for what has one axis.
 
     Kernels, O×I×H×W, are taken as matrices O×IHW, as Jordan et al. 2024 do; those of one shape are
-    orthogonalized together. An update has a root mean square of about ``UPDATE_RMS`` · rate.
+    orthogonalized together. Modulations by a weight map, C×1×1, count among them: their updates all
+    have one length. An update has a root mean square of about ``UPDATE_RMS`` · rate.
     ``torch.optim.Muon`` takes matrices only.
 
     As with PyTorch's fused optimizers, a step for which GradScaler or the training loop has set

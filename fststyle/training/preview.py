@@ -6,7 +6,7 @@ from itertools import product
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from fststyle.checkpoints import STYLE, load
@@ -134,7 +134,11 @@ class Fitting:
         self.optimizer.param_groups[0]["lr"] = self.optimizer.param_groups[1]["lr"] = RATE * part
         self.optimizer.zero_grad()
         self.scaler.scale(objective.weighted_sum(terms)).backward()
-        self.scaler.step(self.optimizer)
+        self.scaler.unscale_(self.optimizer)
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.scaler.is_enabled() or norm.isfinite():  # the scaler looks for itself
+            self.scaler.step(self.optimizer)
         self.scaler.update()
         self.weight = follow(self.weight, objective.content_error(terms), error, GAIN)
         self.steps += 1

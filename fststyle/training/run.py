@@ -1,6 +1,7 @@
 """What every training has in common around the loop: processes, logger, batches, ends."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Generator
 from typing import TypeVar
@@ -91,8 +92,8 @@ def train_on(
         return load_batches(samples, numbers, workers, context.device.type == "cuda")
 
     broken: dict[str, str] = {}
-    run_dir = f" --run-dir {config.run_dir}" if config.run_dir else ""
-    resume = f"fststyle {command} --name {config.name} --resume{run_dir}"
+    run_dir = ["--run-dir", str(config.run_dir)] if config.run_dir else []
+    resume = shlex.join(["fststyle", command, "--name", config.name, "--resume", *run_dir])
     try:
         train(task, state, batches, config, precision, context, logger, broken)
     except Interrupted:
@@ -100,7 +101,7 @@ def train_on(
             print(f"stopped at step {state.step}, saved in {config.folder}; go on with: {resume}")
         raise
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):  # as its handler of SIGCHLD says it
+        if "DataLoader worker (pid" not in str(error):  # as its handler of SIGCHLD says it
             raise
         raise OSError(
             "a process that reads photos was ended from outside, most often for lack of memory; go"
@@ -115,5 +116,5 @@ def train_on(
 
 def _default_workers(context: DistributedContext) -> int:
     """Decoding takes a small part of a CPU step but many cores beside a GPU."""
-    cores = (os.cpu_count() or 1) // context.size
+    cores = (os.cpu_count() or 1) // context.local_size
     return max(1, min(8, cores - 1) if context.device.type == "cuda" else min(2, cores // 2))

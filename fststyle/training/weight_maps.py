@@ -1,5 +1,6 @@
 """The weight maps of a style training's photos, made ready before its first step."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -16,8 +17,11 @@ from fststyle.data.weight_maps import DepthCache, EvenGradient, MapFolder, cache
 from fststyle.depth.estimator import Estimate, training_size
 from fststyle.depth.torch_estimator import photo_depth
 from fststyle.training.distributed import DistributedContext
+from fststyle.training.state import TrainingState
 
 VALIDATION_PHOTOS = 8
+STEPS_A_SECOND = 10.0
+"""As many as a GPU takes of a training with maps, where the clock decides how many there are."""
 
 MappedRun = StyleTrainConfig | DistillConfig
 
@@ -36,7 +40,7 @@ def prepare_weight_maps(
     load_depth: Callable[[], ModelDescriptor[nn.Module]],
     photos: Sequence[Path],
     val_photos: Sequence[Path],
-    first_sample: int,
+    state: TrainingState,
     context: DistributedContext,
     precision: str,
     *,
@@ -45,9 +49,9 @@ def prepare_weight_maps(
 ) -> Iterator[ReadyMaps]:
     """Maps of the training photos and of ``VALIDATION_PHOTOS`` to validate on.
 
-    Depth is computed here for the photos that this machine's samples from ``first_sample`` on will
-    use; each of its processes takes a part. Raises ValueError where a folder lacks maps, OSError
-    where depth cannot be kept.
+    Depth is computed here for the photos that this machine's samples from ``state``'s on will use;
+    each of its processes takes a part. Raises ValueError where a folder lacks maps, OSError where
+    depth cannot be kept.
 
     Args:
         load_depth: opens ``depth`` anew, in processes that read photos.
@@ -69,9 +73,10 @@ def prepare_weight_maps(
         with _shared_folder(config.depth_cache, context) as folder:
             # Depth in bfloat16 is not float32's.
             name = f"{depth.card['id']}-{side or training_size(depth.card)}-{precision}"
-            cache = DepthCache(folder / name, partial(_on_cpu, load_depth, side))
+            cache = DepthCache(folder / name, partial(_on_cpu, load_depth, precision, side))
             estimate = photo_depth(depth, context.device, precision, side)
-            samples = range(first_sample, config.steps * config.batch_size)
+            steps = _steps_left(config, state, context.device)
+            samples = range(state.samples, state.samples + steps * config.batch_size)
             shares = (config.batch_size, context.ranks_here, context.size)
             unusable: set[Path] = set()
             while True:
@@ -108,6 +113,17 @@ def side_seen(config: StyleTrainConfig) -> int | None:
     return side if config.depth_full_size else None
 
 
-def _on_cpu(load_depth: Callable[[], ModelDescriptor[nn.Module]], side: int | None) -> Estimate:
+def _steps_left(config: MappedRun, state: TrainingState, device: torch.device) -> int:
+    """How many steps the run will take from here, about as many at most where the clock decides."""
+    done, total = state.progress(config)
+    if config.seconds is None:
+        return max(0, int(total - done))
+    rate = STEPS_A_SECOND if device.type == "cuda" else 1.0
+    return math.ceil(rate * max(0.0, total - done))
+
+
+def _on_cpu(
+    load_depth: Callable[[], ModelDescriptor[nn.Module]], precision: str, side: int | None
+) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
-    return photo_depth(load_depth(), torch.device("cpu"), "fp32", side)
+    return photo_depth(load_depth(), torch.device("cpu"), precision, side)

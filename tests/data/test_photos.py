@@ -7,8 +7,15 @@ import torch
 from PIL import Image, ImageCms
 
 from fststyle.data.loader import SampleNumbers, load_batches
-from fststyle.data.photos import PhotoCrops, fingerprint, photos_used, validation_images
+from fststyle.data.photos import (
+    PhotoCrops,
+    evenly_spread,
+    fingerprint,
+    photos_used,
+    validation_images,
+)
 from fststyle.images.find import find_images
+from fststyle.images.io import write_image
 from tests.conftest import picture
 
 
@@ -185,3 +192,19 @@ def test_fingerprint_is_of_the_names(photos: Path) -> None:
 def test_validation_images_are_spread_over_the_folder(photos: Path) -> None:
     assert validation_images(find_images(photos), (40, 40), 3).images.shape == (3, 3, 40, 40)
     assert len(validation_images(find_images(photos), (40, 40), 50).images) == 6
+
+
+@pytest.mark.parametrize(("total", "count"), [(15, 8), (47, 24), (3, 8), (8, 8)])
+def test_some_of_many_are_spread_to_the_end(total: int, count: int) -> None:
+    spread = evenly_spread(range(total), count)
+    assert sorted(spread) == list(range(total))
+    first = spread[:count]
+    assert first == sorted(first)
+    gaps = [b - a for a, b in zip([-1, *first], [*first, total], strict=True)]
+    assert max(gaps) <= -(-total // min(count, total)) + 1
+
+
+def test_validation_leaves_out_plain_photos(tmp_path: Path) -> None:
+    write_image(Image.new("RGB", (50, 50), "white"), tmp_path / "a.png")
+    with pytest.raises(ValueError, match="a.png: of one colour"):
+        validation_images(find_images(tmp_path), (40, 40), 3)

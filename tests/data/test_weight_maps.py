@@ -91,6 +91,23 @@ def test_broken_photos_are_left_to_who_asks(photo: Path, tmp_path: Path) -> None
         cache(tmp_path / "gone.png", SIZE)
 
 
+def test_a_photo_that_the_system_refuses_ends_nothing(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = tmp_path / "refused.png"
+    refused.write_bytes(photo.read_bytes() + b" ")
+    read_bytes = Path.read_bytes
+
+    def read(self: Path) -> bytes:
+        if self == refused:
+            raise PermissionError(f"{self}: Permission denied")
+        return read_bytes(self)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    cache = DepthCache(tmp_path / "cache", Counting)
+    assert cache.fill([refused, photo], Counting(), show=False) == [refused]
+
+
 def test_a_flat_depth_map_weighs_the_middle_and_an_infinite_one_is_an_error(
     photo: Path, tmp_path: Path
 ) -> None:

@@ -56,3 +56,8 @@ def test_what_is_not_known_has_no_part_and_a_gradient_stays_finite() -> None:
         [*dense_depth_losses(flat, target), *dense_depth_losses(flat, nothing)]
     ).sum().backward()
     assert flat.grad is not None and flat.grad.isfinite().all()
+
+
+def test_a_flat_map_adds_nothing() -> None:
+    flat = torch.full((1, 1, 16, 24), 3.0)
+    assert all(term == 0 for term in dense_depth_losses(ramp(), flat))

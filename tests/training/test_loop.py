@@ -267,3 +267,25 @@ def test_tensorboard_that_cannot_write_is_said_once(
     logger.scalars({"x": 1.0}, 1)
     logger.close()
     assert capsys.readouterr().err.count("going on without it") == 1
+
+
+def test_a_step_that_is_passed_over_leaves_what_batch_norms_have_seen() -> None:
+    class Unbounded(Regression):
+        def loss(
+            self, network: nn.Module, images: Tensor, targets: Tensor | None, step: int
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            bad = self.calls + 1 in self.bad_calls
+            return super().loss(network, images * torch.inf if bad else images, targets, step)
+
+    norms = []
+    for steps, bad in ((1, set[int]()), (2, {2})):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+        optimizer = torch.optim.Adam(network.parameters(), 0.01, fused=True)
+        scaler = torch.amp.GradScaler("cpu", enabled=False)
+        task = Unbounded()
+        task.bad_calls = bad
+        run(task, TrainingState(network, optimizer, scaler), steps=steps)
+        norms.append(dict(network.named_buffers()))
+    assert norms[0].keys() == norms[1].keys() and len(norms[0]) == 3
+    assert all(torch.equal(norms[0][name], norms[1][name]) for name in norms[0])
