@@ -420,7 +420,8 @@ def test_what_is_no_number_is_not_taken_for_equal(networks: list[Path]) -> None:
     assert "| bad | +nan [+nan, +nan] |" in comparison(group)
     assert np.isnan(figures(group)["bad"]["mean"]["style"])
     assert figures(group)["good"]["interval"]["style"][0] > 0
-    assert equivalent_steps(group, []) == []
+    config = EvaluateConfig(networks=(), photos=Path())
+    assert equivalent_steps(group, [], config) == []
 
 
 def test_a_network_whose_pictures_are_no_numbers_spoils_no_others_figures(

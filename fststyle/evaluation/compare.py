@@ -53,8 +53,8 @@ def compare(config: CompareConfig) -> int:
     """``fststyle compare``: a row for each photo: content, painting, its depth and weight map where
     results were made with them, every network's picture or every folder's.
 
-    Returns 0, 1 where something could not be drawn, 130 when stopped. Raises ValueError or
-    FileNotFoundError with the reason where nothing can.
+    Returns 0, 1 where something could not be drawn, 2 where nothing was, 130 when stopped. Raises
+    ValueError or FileNotFoundError with the reason where nothing can be.
     """
     check_writable(config.output)
     check_free_options(config, "output")

@@ -14,6 +14,7 @@ from fststyle.config import DepthEvalConfig, check, parse_size
 from fststyle.config.calls import from_settings
 from fststyle.data.depth.datasets import open_depth
 from fststyle.data.depth.maps import DepthData
+from fststyle.data.photos import evenly_spread
 from fststyle.depth.estimator import training_size
 from fststyle.depth.maps import shaded
 from fststyle.evaluation.depth_metrics import (
@@ -127,8 +128,7 @@ def measure(
     stop: Stop,
 ) -> None:
     """Measure the pictures of a set, into ``table``; those of the sheet go to ``rows``."""
-    every = max(1, len(data) // SHOWN)
-    shown = 0
+    to_show = set(evenly_spread(data.items, SHOWN)[:SHOWN]) if config.sheet else set()
     for item in tqdm(data.items, data.name, unit="picture"):
         if stop.requested:
             return
@@ -140,11 +140,10 @@ def measure(
             # All or nothing, so that every network is measured on the same pictures.
             for name, values in figures.items():
                 table.rows.setdefault(name, []).append(values)
-            if config.sheet and table.pictures % every == 0 and shown < SHOWN:
+            if item in to_show:
                 image, depth = fitted(picture, parse_size(config.size))
                 maps = [shaded(d) for name, d in predicted.items() if name not in BASELINES]
                 rows.append([Image.fromarray(image), shaded(depth), *maps])
-                shown += 1
             table.pictures += 1
 
 

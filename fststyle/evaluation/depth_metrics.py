@@ -152,7 +152,8 @@ def measure_picture(
         if pred.isfinite().all():
             values |= aligned_errors(predicted[name], depth, metric=metric)
         else:
-            values = dict.fromkeys(values, math.nan) | {"ssi_mae": math.nan}
+            aligned = ("ssi_mae", "abs_rel", "delta1") if metric else ("ssi_mae",)
+            values = dict.fromkeys((*values, *aligned), math.nan)
         figures[name] = values
     return figures, predicted
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fststyle import config as settings
+from fststyle.config import EvaluateConfig
 from fststyle.evaluation.model_result import ModelResult
+from fststyle.evaluation.opening import measured_by
 
 
 class EquivalentSteps(NamedTuple):
@@ -37,13 +40,24 @@ class EquivalentSteps(NamedTuple):
         )
 
 
-def equivalent_steps(group: Sequence[ModelResult], places: Sequence[Path]) -> list[EquivalentSteps]:
-    """For every network and every recorded optimization of one size with an unweighted content
-    loss: content and style loss, by the weights of the optimization."""
+SAME = (
+    *("style_balance", "style_size", "style_blend", "style_layers", "style_layer_weights"),
+    *("content_layers", "loss_network"),
+)
+"""Settings of an optimization without which its losses are not those that ``evaluate`` measures."""
+
+
+def equivalent_steps(
+    group: Sequence[ModelResult], places: Sequence[Path], config: EvaluateConfig
+) -> list[EquivalentSteps]:
+    """For every network and every recorded optimization of one size whose losses are those that
+    ``config`` measures, the content loss unweighted: content and style loss, by the weights of the
+    optimization."""
     comparisons = []
+    measured = settings.to_json(measured_by(config, group[0].paintings))
     for folder in group:
         records = [folder.folder.record(place) for place in places] if folder.folder else [None]
-        if any(r is None or not _comparable(r) for r in records):
+        if any(r is None or not _comparable(r, measured) for r in records):
             continue
         known = [record for record in records if record]
         seconds = [r["seconds"] / max(1, len(r["levels"][0]["curve"]) - 1) for r in known]
@@ -70,16 +84,17 @@ def equivalent_steps(group: Sequence[ModelResult], places: Sequence[Path]) -> li
     return comparisons
 
 
-def _comparable(record: Mapping[str, Any]) -> bool:
-    settings = record["settings"]
+def _comparable(record: Mapping[str, Any], measured: Mapping[str, Any]) -> bool:
+    made = record["settings"]
     return (
-        len(record["levels"]) == 1
-        and settings["method"] in ("plain", "depth")
-        and settings["calibrate"]
-        and settings["loss_downscale"] == 1
-        and settings.get("loss_padding", "mirror") == "mirror"
-        and settings.get("margin", 16)  # as versions spell it
-        and not settings.get("keep_color", settings.get("keep_colour"))  # as versions spell it
+        all(made.get(name, measured[name]) == measured[name] for name in SAME)
+        and len(record["levels"]) == 1
+        and made["method"] in ("plain", "depth")
+        and made["calibrate"]
+        and made["loss_downscale"] == 1
+        and made.get("loss_padding", "mirror") == "mirror"
+        and made.get("margin", 16)  # as versions spell it
+        and not made.get("keep_color", made.get("keep_colour"))  # as versions spell it
     )
 
 

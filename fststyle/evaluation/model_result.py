@@ -27,6 +27,7 @@ class ModelResult:
     """A network, a folder of pictures or films, and what was measured of it, photo by photo.
 
     ``film``: of a clip, where the film lies that was made of it; None for networks.
+    ``kept_depth``: id of the depth network by which a depth loss kept its depth, if one did.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelResult:
     paintings: tuple[Path, ...]
     folder: PictureFolder | None = None
     film: Callable[[Path], Path] | None = None
+    kept_depth: str | None = None
     lists: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     relative: dict[str, list[float]] = field(default_factory=dict)

@@ -59,25 +59,22 @@ def open_networks(
             outputs, card = _outputs(model.network.to(device), device, config), model.card
         paintings = _paintings(path, card, styles)
         if paintings not in objectives:
-            plain = ObjectiveConfig(
-                style=paintings,
-                style_size=config.style_size,
-                method="plain",
-                loss_network=config.loss_network,
-            )
             objectives[paintings], _ = build_objective(
-                plain, config.vgg_weights, None, device, torch.float32
+                measured_by(config, paintings), config.vgg_weights, None, device, torch.float32
             )
+        method = card.get("settings", {}).get("method", "–")
+        keeps_depth = method in ("depth", "combined")
         return [
             ModelResult(
                 f"{path.stem}{suffix}",
-                card.get("settings", {}).get("method", "–"),
+                method,
                 output,
                 objectives[paintings],
                 " + ".join(painting.stem for painting in paintings),
                 paintings,
                 folder,
                 film,
+                card.get("depth_network", {}).get("id") if keeps_depth else None,
             )
             for suffix, output in outputs.items()
         ]
@@ -89,6 +86,16 @@ def open_networks(
             result.name = distinct(result.name, str(path), names)
             names.append(result.name)
     return [result for _, results in opened for result in results]
+
+
+def measured_by(config: EvaluateConfig, paintings: tuple[Path, ...]) -> ObjectiveConfig:
+    """The losses that pictures are compared by."""
+    return ObjectiveConfig(
+        style=paintings,
+        style_size=config.style_size,
+        method="plain",
+        loss_network=config.loss_network,
+    )
 
 
 def _outputs(

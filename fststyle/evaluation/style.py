@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from fststyle.config import EvaluateConfig
 from fststyle.config.calls import from_settings
+from fststyle.data.photos import evenly_spread
 from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.opening import open_estimator
 from fststyle.evaluation.equivalent_steps import equivalent_steps
@@ -41,7 +42,8 @@ SHORTER = 256
 
 @from_settings(EvaluateConfig)
 def evaluate(config: EvaluateConfig) -> int:
-    """``fststyle evaluate``; returns 0, 1 where something was not measured, 130 when stopped.
+    """``fststyle evaluate``; returns 0, 1 where something was not measured, 2 where nothing
+    was, 130 when stopped.
 
     Raises ValueError or FileNotFoundError with the reason where nothing can be measured.
     """
@@ -107,9 +109,9 @@ def _on_photos(
     assert config.photos
     depths, controls = _open_depths(config), control_results(networks)
     shown: list[list[Image.Image]] = []
-    step = max(1, len(files) // SHOWN)
+    to_show = set(evenly_spread(files, SHOWN)[:SHOWN]) if config.sheet else set()
     used: list[Path] = []
-    for number, file in enumerate(tqdm(files, unit="photo")):
+    for file in tqdm(files, unit="photo"):
         if stop.requested:
             break
         place = file.relative_to(config.photos)
@@ -117,7 +119,7 @@ def _on_photos(
             photo = _reduced(file, _size(networks, place, config), config.size or SHORTER)
             row = measure_photo(networks, controls, place, photo, depths, device)
             used.append(place)
-            if config.sheet and number % step == 0 and len(shown) < SHOWN:
+            if file in to_show:
                 shown.append(row)
     if len(used) < 2:
         raise ValueError(f"{len(used)} photo(s) measured; an interval needs two or more")
@@ -135,7 +137,14 @@ def _on_photos(
         warning = style_warning(group)
         if warning:
             print(f"{warning}\n")
-        for equal in equivalent_steps(group, used):
+        told_by = depths[0].card.get("id")
+        judged_by_itself = [r.name for r in group if told_by and r.kept_depth == told_by]
+        if judged_by_itself:
+            print(
+                f"{depths[0].name}, which tells depth here, also told it in the training of"
+                f" {', '.join(judged_by_itself)}: --depth-network names another\n"
+            )
+        for equal in equivalent_steps(group, used, config):
             print(f"{equal.sentence()}\n")
     if config.sheet:
         titles = ["photo", "depth", *(n.name for n in networks)]
@@ -151,7 +160,7 @@ def _on_photos(
             for painting, group in groups.items()
         },
         "as_steps": [
-            e._asdict() for group in groups.values() for e in equivalent_steps(group, used)
+            e._asdict() for group in groups.values() for e in equivalent_steps(group, used, config)
         ],
     }
 

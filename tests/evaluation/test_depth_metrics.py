@@ -99,3 +99,10 @@ def test_the_aligned_square_leaves_scale_and_shift_out() -> None:
     pred = np.array([[0.0, 1], [5, 2]])
     r = np.corrcoef(pred.ravel(), target.ravel())[0, 1]
     assert aligned_square(pred, target) == pytest.approx((1 - r**2) * target.var())
+
+
+def test_a_picture_without_finite_depth_leaves_no_figure_out() -> None:
+    assert (good := figures(lambda image: image[:, :1], ramp())).keys() == figures(
+        lambda image: image[:, :1] * torch.nan, ramp()
+    ).keys()
+    assert "abs_rel" in good
