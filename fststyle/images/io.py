@@ -11,6 +11,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageCms, ImageOps
 
+from fststyle.images.arrays import HIDDEN, white_where_hidden
 from fststyle.images.geometry import fit_within
 from fststyle.images.opening import (
     check_memory,
@@ -105,6 +106,18 @@ def as_rgb(image: Image.Image, *, alpha: bool = False, srgb: bool = False) -> Im
     """An opened picture as ``read_image`` returns it."""
     upright = ImageOps.exif_transpose(image)
     return _to_rgb(_to_srgb(upright) if srgb else upright, alpha)
+
+
+def without_hidden(image: Image.Image) -> Image.Image:
+    """An RGBA picture with white where nobody is to see it, as films have it: norms look at the
+    whole picture, and files leave anything there. Others as they are."""
+    if image.mode != "RGBA" or image.getchannel("A").getextrema()[0] >= HIDDEN:  # type: ignore
+        return image
+    pixels = np.array(image)
+    white_where_hidden(pixels[..., :3], pixels[..., 3])
+    white = Image.fromarray(pixels)
+    white.info = dict(image.info)
+    return white
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

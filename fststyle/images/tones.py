@@ -38,7 +38,7 @@ def tone_change(picture: np.ndarray, photo: np.ndarray, kept: np.ndarray) -> np.
         picture, photo: H×W×3 uint8.
         kept: m, h×w in [0,1], how far the photo is to stay, of any size.
 
-    Returns H×W×3 int16, in levels of 255; 0 where m is 0.
+    Returns H×W×3 int16, in levels of 255; 0 where m is 0 for more than ``FINE`` pixels around.
     """
     height, width = photo.shape[:2]
     now, wanted = (

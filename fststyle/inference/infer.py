@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from fststyle.config import InferConfig
 from fststyle.config.calls import from_settings
-from fststyle.images.io import read_image, write_image
+from fststyle.images.io import read_image, without_hidden, write_image
 from fststyle.inference.styles import open_stylizers
 from fststyle.inference.video.formats import piped_name
 from fststyle.inference.video.media import is_live
@@ -95,7 +95,7 @@ class _Batch:
 
     def _stylize_picture(self, job: Job, stopped: Callable[[], bool]) -> None:
         config = self._config
-        image = read_image(job.source, alpha=True, max_size=config.max_size)
+        image = without_hidden(read_image(job.source, alpha=True, max_size=config.max_size))
         if "pages" in image.info:
             tqdm.write(
                 f"{printable(job.source)}: the first of its {image.info['pages']} pages is taken",

@@ -14,7 +14,7 @@ from PIL import Image
 from fststyle.config.infer import Grain, SessionSettings, StyleControls
 from fststyle.images.arrays import Frames
 from fststyle.images.geometry import fit_within
-from fststyle.images.io import as_rgb, read_image
+from fststyle.images.io import as_rgb, read_image, without_hidden
 from fststyle.images.noise import add_noise
 from fststyle.images.tones import with_tones
 from fststyle.inference.frames import stream_frames, stylize_array
@@ -197,6 +197,7 @@ class Stylizer:
         else:
             kind = type(image).__name__
             raise TypeError(f"a picture is a Pillow image, a path or an array, not {kind}")
+        picture = without_hidden(picture)
         return self.stylize_image(picture, controls, self._weight_map(picture, controls, **given))
 
     def stream(
@@ -488,7 +489,7 @@ def _shades(given: MapGiven) -> np.ndarray | None:
     Raises TypeError or ValueError for other arrays.
     """
     if isinstance(given, Image.Image):
-        return np.asarray(given.convert("L"))
+        return np.asarray(as_rgb(given).convert("L"))
     if not isinstance(given, np.ndarray):
         return None
     if given.dtype != np.uint8 and given.dtype.kind != "f":

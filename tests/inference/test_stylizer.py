@@ -85,6 +85,18 @@ def test_transparency_and_profile_are_kept(stylizer: Stylizer) -> None:
     assert output.getchannel("A").tobytes() == image.getchannel("A").tobytes()
 
 
+def test_nobody_sees_which_colors_are_hidden(stylizer: Stylizer) -> None:
+    alpha = Image.new("L", (64, 48), 255)
+    alpha.paste(0, (0, 0, 32, 48))
+    made = []
+    for hidden in ("black", "white", "red"):
+        image = picture(0).resize((64, 48))
+        image.paste(hidden, (0, 0, 32, 48))
+        image.putalpha(alpha)
+        made.append(np.asarray(stylizer(image))[:, 32:])
+    assert np.array_equal(made[0], made[1]) and np.array_equal(made[0], made[2])
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "I;16"])
 def test_a_picture_is_what_infer_makes_of_its_file(
     mode: str, stylizer: Stylizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]

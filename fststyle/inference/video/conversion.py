@@ -8,6 +8,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from fststyle.images.arrays import white_where_hidden
 from fststyle.inference.video.hdr import HLG, PQ, peak_of, tone_mapper
 
 _MATRICES = {
@@ -27,8 +28,6 @@ SCALER_FLAGS = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolat
 HD = 720
 """Pictures of at least this height that do not name their matrix have that of BT.709, smaller ones
 that of BT.601, as players see them."""
-HIDDEN = 16
-"""Alpha below which colours turn white: nobody is to see them, and codecs leave anything there."""
 
 
 class ColorSpace(NamedTuple):
@@ -85,22 +84,13 @@ def turn_of(matrix: Any) -> tuple[Turn, float]:
     return turn, math.degrees(math.atan2(abs(other), abs(along)))
 
 
-def white_where_hidden(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """H×W×3 ``pixels``, in place, white where H×W ``alpha`` is 0, and as they are from ``HIDDEN``
-    on."""
-    hidden = alpha < HIDDEN
-    part = alpha[hidden][:, None].astype(np.float32) / HIDDEN
-    pixels[hidden] = (255.5 - (255 - pixels[hidden].astype(np.float32)) * part).astype(np.uint8)
-    return pixels
-
-
 class Converter:
     """Frames of one stream to pixels of one size.
 
     Attributes:
         width, height: of what is returned.
         aspect_turned: whether a pixel's width is its height there.
-        colour: of the pixels, and what a video made of them is to say.
+        color: of the pixels, and what a video made of them is to say.
         has_alpha: whether frames have alpha.
         notes: what the stream says and is not honoured, or was changed, a line each.
 

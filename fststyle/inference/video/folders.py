@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fststyle.images.arrays import white_where_hidden
 from fststyle.images.find import find_images
 from fststyle.images.io import read_image, write_image
 from fststyle.images.opening import open_of_any_size
-from fststyle.inference.video.conversion import SDR, white_where_hidden
+from fststyle.inference.video.conversion import SDR
 from fststyle.inference.video.reader import Frame
 from fststyle.utils.files import hidden_beside, swap_folder
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fststyle.images.arrays import white_where_hidden
 from fststyle.images.geometry import fit_within
 from fststyle.images.io import as_rgb
 from fststyle.images.opening import check_memory, open_of_any_size
-from fststyle.inference.video.conversion import SDR, white_where_hidden
+from fststyle.inference.video.conversion import SDR
 from fststyle.inference.video.media import MOVING, moves
 from fststyle.inference.video.reader import Frame
 from fststyle.utils.console import printable

@@ -62,7 +62,7 @@ class VideoSource:
     Attributes:
         width, height: of the upright frames.
         aspect: width of a pixel by its height.
-        colour: of the frames, and what a video made of them is to say.
+        color: of the frames, and what a video made of them is to say.
         time_base: seconds per unit of ``pts``.
         rate: frames per second on average, as far as known.
         count: frames, as far as the file says; 0 where it does not.
