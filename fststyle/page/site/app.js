@@ -27,6 +27,7 @@ let last = null;
 let source = null;
 let wanted = false; // something changed since the picture in work was begun
 let working = false;
+let missing = false; // depth, as the last picture's message said
 let facing = 'user';
 
 function say(text) {
@@ -57,7 +58,8 @@ async function stylizeOnce(preview) {
   if (source !== now) return;
   const milliseconds = performance.now() - began;
   if (!isPressed('depth')) result.depth = null;
-  if (result.missing) say(result.missing);
+  if (result.missing || missing) say(result.missing ?? '');
+  missing = Boolean(result.missing);
   view.show(result, milliseconds, now.film);
   for (const action of ['compare', 'save']) allow(action, true);
   allow('depth', catalogue.depth);

@@ -39,12 +39,7 @@ async function openVideo(file) {
     video.load();
     URL.revokeObjectURL(address);
   };
-  try {
-    await ready(video);
-  } catch (error) {
-    close();
-    throw error;
-  }
+  await readyOrClosed(video, close);
   return source(true, video, video.videoWidth, video.videoHeight, close);
 }
 
@@ -68,11 +63,12 @@ export async function openCamera(facing = 'user') {
   }
   const video = document.createElement('video');
   Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
-  await ready(video);
-  const opened = source(true, video, video.videoWidth, video.videoHeight, () => {
+  const close = () => {
     for (const track of stream.getTracks()) track.stop();
     video.srcObject = null;
-  });
+  };
+  await readyOrClosed(video, close);
+  const opened = source(true, video, video.videoWidth, video.videoHeight, close);
   const settings = stream.getVideoTracks()[0].getSettings();
   return { ...opened, camera: true, mirrored: (settings.facingMode ?? facing) === 'user' };
 }
@@ -83,10 +79,15 @@ export async function hasTwoCameras() {
   return devices.filter((device) => device.kind === 'videoinput').length > 1;
 }
 
-async function ready(video) {
+async function readyOrClosed(video, close) {
   const first = new Promise((resolve, reject) => {
     video.onloadeddata = resolve;
     video.onerror = () => reject(new Error('unreadable'));
   });
-  await Promise.all([first, video.play()]);
+  try {
+    await Promise.all([first, video.play()]);
+  } catch (error) {
+    close();
+    throw error;
+  }
 }

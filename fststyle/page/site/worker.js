@@ -20,6 +20,8 @@ const PAUSE = 3000;
 /** Milliseconds before what could not be loaded is asked for again. */
 const KEPT = 4;
 /** Networks that stay in memory. */
+const HIDDEN = 16;
+/** Alpha below which colours turn white, as fststyle/images/arrays.py has it. */
 
 let runtime = null;
 let catalogue = null;
@@ -182,29 +184,33 @@ async function stylize({ name, picture, source, film, controls, showDepth }) {
   const stays = mapped ? map : NOTHING_STAYS;
   const grained = strength > 0 ? { ...plain, values: grain.added(plain, stays, controls) } : plain;
   const made = await found.run(grained, controls, map);
-  const data = withAlpha(mapped ? withTones(made, grained, map, strength) : made);
+  const data = withAlpha(mapped ? withTones(made, grained, map, strength) : made, picture.data);
   const shown = showDepth && nearness ? colorize(nearness) : null;
   const transfer = [data.buffer, ...(shown ? [shown.data.buffer] : [])];
   const milliseconds = performance.now() - began;
   return { data, width, height, depth: shown, milliseconds, missing, transfer };
 }
 
+/** RGB, white where nobody is to see it. */
 function withoutAlpha(rgba) {
   const rgb = new Uint8Array((rgba.length / 4) * 3);
   for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
-    rgb[to] = rgba[from];
-    rgb[to + 1] = rgba[from + 1];
-    rgb[to + 2] = rgba[from + 2];
+    const part = Math.min(1, rgba[from + 3] / HIDDEN);
+    for (let c = 0; c < 3; c++) {
+      rgb[to + c] = part === 1 ? rgba[from + c] : 255.5 - (255 - rgba[from + c]) * part;
+    }
   }
   return rgb;
 }
 
-function withAlpha(rgb) {
-  const rgba = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
+/** `rgb` with the alpha of the picture `before`. */
+function withAlpha(rgb, before) {
+  const rgba = new Uint8ClampedArray((rgb.length / 3) * 4);
   for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
     rgba[to] = rgb[from];
     rgba[to + 1] = rgb[from + 1];
     rgba[to + 2] = rgb[from + 2];
+    rgba[to + 3] = before[to + 3];
   }
   return rgba;
 }
