@@ -24,7 +24,8 @@ from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source, open_source
 from fststyle.inference.video.writer import VideoTarget
 from fststyle.networks.transform import TransformNet
-from fststyle.utils.files import check_free_options
+from fststyle.utils.files import check_file, check_free_options
+from fststyle.utils.pretrained import style_file
 
 SAMPLED = 48
 """Decoded frames with which stylizing and encoding are timed."""
@@ -34,15 +35,17 @@ SAMPLED = 48
 def bench_video(config: BenchVideoConfig) -> None:
     """``fststyle bench video``: prints a table, and writes JSON where asked to."""
     check_free_options(config, "json")
-    if config.model is None:
+    given = style_file(config.model) if config.model else None
+    if given is None:
         network, card = TransformNet(config.width).eval(), dict[str, Any]()
-    elif config.model.suffix == ".onnx":
+    elif given.suffix == ".onnx":
+        check_file(given)
         network = None
     else:
-        loaded = load(config.model, STYLE)
+        loaded = load(given, STYLE)
         network, card = loaded.network, loaded.card
     with tempfile.TemporaryDirectory() as folder:
-        model = config.model
+        model = given
         if network is not None:
             model = Path(folder, "network.onnx")
             export_network(network, card, model, uint8=True, fp16=config.fp16)

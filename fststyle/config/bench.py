@@ -82,7 +82,8 @@ class BenchVideoConfig(BenchSettings, ProviderSettings):
 
     clip: FilePath = setting("a video", kw_only=False)
     model: OptionalPath = setting(
-        "NAME.onnx or NAME.safetensors (default: an untrained network)", default=None
+        "a style that ships, NAME.onnx or NAME.safetensors (default: an untrained network)",
+        default=None,
     )
     width: int = setting("width of the untrained network", default=32)
     fp16: bool = setting("half-precision weights and arithmetic", default=False)

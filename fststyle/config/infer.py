@@ -165,7 +165,7 @@ class SessionSettings(ProviderSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, self, "threads")
+        within(1, 1024, self, "threads")
 
 
 class InferConfig(StyleControls, SessionSettings):
@@ -233,7 +233,7 @@ class InferConfig(StyleControls, SessionSettings):
         if self.list:
             check(not self.media, f"--list takes styles only: {self._no_style()}")
             return
-        check(bool(self.models), f"infer STYLE photo.jpg: {self._no_style()}")
+        check(bool(self.models), self._no_style())
         check(bool(self.media), "what is to be stylized? name pictures or videos")
         check(
             not (self.overwrite and self.skip_existing),
@@ -241,8 +241,19 @@ class InferConfig(StyleControls, SessionSettings):
         )
         check(
             self.far_style is None or style_file(self.far_style).suffix == ".onnx",
-            f"--far-style: {describe_no_style(self.far_style)}",
+            f"--far-style: {describe_no_style(self.far_style or '')}",
         )
+        if self.weight_map == "none" and self.mask is None:
+            for option, given in (
+                ("--near", self.near != InferConfig.near),
+                ("--focus", self.focus is not None),
+                ("--far-style", self.far_style is not None),
+            ):
+                check(
+                    not given,
+                    f"{option} needs a map or a mask: with --map none alone all is far, as --far"
+                    " says",
+                )
         check(
             not self.crossfade or len(self.models) == 2,
             f"--crossfade takes two styles, not {len(self.models)}",
@@ -277,8 +288,10 @@ class InferConfig(StyleControls, SessionSettings):
     def _no_style(self) -> str:
         """What to say of the first of ``media``, or where there is nothing."""
         if self.media:
-            return describe_no_style(self.media[0])
+            later = next((name for name in self.media if name in shipped_styles()), None)
+            first = describe_no_style(self.media[0])
+            return f"the style comes first: infer {later} {self.media[0]}" if later else first
         return (
-            "a style comes first, NAME.onnx or one of those that ship; the styles that ship are"
-            f" {', '.join(shipped_styles())}"
+            "infer STYLE photo.jpg: a style comes first, NAME.onnx or one of those that ship; the"
+            f" styles that ship are {', '.join(shipped_styles())}"
         )

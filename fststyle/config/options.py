@@ -48,7 +48,7 @@ _METAVAR = {int: "N", float: "X", Path: "PATH"}
 
 
 def _default_text(f: dataclasses.Field[Any]) -> str:
-    if f.default is dataclasses.MISSING or f.default is None or isinstance(f.default, bool):
+    if f.default in (dataclasses.MISSING, None, ()) or isinstance(f.default, bool):
         return ""
     default = f.default
     if isinstance(default, Path) and default.is_absolute():  # of this machine alone; help names it

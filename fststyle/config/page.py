@@ -29,12 +29,14 @@ class PageConfig(Settings):
             "page OUT: name the folder to write, or --serve to look at a page at once",
         )
         within(0, 65535, self, "port")
-        if not self.styles:
-            live = tuple(name for name in shipped_styles() if name.endswith("_live"))
-            check(bool(live), "--styles: none ship here; name some, NAME.onnx")
-            object.__setattr__(self, "styles", live)
-        for name in self.styles:
+        check(bool(self.shown), "--styles: none ship here; name some, NAME.onnx")
+        for name in self.shown:
             check(style_file(name).suffix == ".onnx", f"--styles: {describe_no_style(name)}")
-        names = [style_file(name).stem for name in self.styles]
+        names = [style_file(name).stem for name in self.shown]
         twice = next((name for name in names if names.count(name) > 1), None)
         check(twice is None, f"--styles: two are called {twice}")
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The styles of the page."""
+        return self.styles or tuple(n for n in shipped_styles() if n.endswith("_live"))

@@ -68,6 +68,8 @@ def estimate_depth(
     average = SteadyDepth(estimator, config.size, flip=config.flip) if steady else None
 
     def estimate(picture: Image.Image) -> np.ndarray:
+        if not min(picture.size):
+            raise ValueError("a picture has at least one pixel each way")
         return average(picture) if average else estimator(picture, size=size, flip=flip)
 
     if not isinstance(image, np.ndarray):

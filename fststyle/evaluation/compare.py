@@ -18,6 +18,7 @@ from fststyle.depth.opening import open_estimator
 from fststyle.evaluation.output_folder import PictureFolder
 from fststyle.images.geometry import even_gradient, resize
 from fststyle.images.grid import sheet
+from fststyle.images.inputs import check_sources
 from fststyle.images.io import check_writable, read_image, to_uint8, write_image
 from fststyle.images.noise import GRAIN, noisy
 from fststyle.images.tones import with_tones
@@ -58,6 +59,7 @@ def compare(config: CompareConfig) -> int:
     """
     check_writable(config.output)
     check_free_options(config, "output")
+    check_sources([*config.content, *config.style, *config.models], [config.output])
     failures = Failures()
     paintings = open_all(config.style, lambda path: (path, read_image(path)), failures)
     models: list[Model] = []

@@ -122,6 +122,8 @@ class _Pictures:
 
     def __init__(self, config: JudgeConfig, methods: Sequence[Method], failures: Failures) -> None:
         self._config, self._methods, self._failures = config, methods, failures
+        if config.photos and not config.photos.is_dir():
+            raise FileNotFoundError(f"--photos {config.photos}: no such folder")
         self._photos = PictureFolder(config.photos) if config.photos else None
         self._paintings = {path.stem: path for path in config.style}
         self._files: dict[tuple[str, str], str] = {}

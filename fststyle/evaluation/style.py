@@ -27,6 +27,7 @@ from fststyle.evaluation.temporal import check_clips, measure_videos, video_tabl
 from fststyle.images.find import find_images
 from fststyle.images.geometry import fit_within, resize
 from fststyle.images.grid import sheet
+from fststyle.images.inputs import check_sources
 from fststyle.images.io import check_writable, read_image, write_image
 from fststyle.utils.device import find_device
 from fststyle.utils.failures import Failures
@@ -52,6 +53,8 @@ def evaluate(config: EvaluateConfig) -> int:
     check_free_options(config, "json", "sheet")
     device = find_device(config.device)
     files = find_images(config.photos) if config.photos else []
+    read = [*files, *config.style, *config.networks, *config.videos]
+    check_sources(read, [path for path in (config.json, config.sheet) if path])
     failures = Failures()
     clips = check_clips(config.videos, failures)
     result: dict[str, Any] = {}

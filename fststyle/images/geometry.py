@@ -8,6 +8,8 @@ def check_same_shape(
     size: tuple[float, ...], picture: object, other: tuple[float, ...], source: object
 ) -> None:
     """Raises ValueError where two sizes (width, height) differ in aspect by more than 3 %."""
+    if min(*size, *other) <= 0:
+        raise ValueError(f"{source}: has no pixels")
     if abs(np.log(size[0] / size[1] * other[1] / other[0])) > 0.03:
         have, want = (f"{width:g}×{height:g}" for width, height in (size, other))
         raise ValueError(

@@ -193,7 +193,7 @@ def check_sources(sources: Sequence[Path], targets: Sequence[Path]) -> None:
     known = {_identity(source) for source in sources} - {None}
     for target in targets:
         if _identity(target) in known:
-            raise ValueError(f"{target} would be overwritten: choose another folder with --output")
+            raise ValueError(f"{target} would be overwritten: choose another name")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -242,5 +242,10 @@ def write_image(image: Image.Image, path: Path, quality: int | None = None) -> N
     if image.mode == "RGBA" and name not in _WITH_ALPHA:
         image = _to_rgb(image, alpha=False)
     profile = image.info.get("icc_profile")
+    # Pillow's JPEG encoder, which writes to files by itself, does not see that a disk took less.
+    encoded = io.BytesIO()
     with atomic_write(path) as temporary:
-        image.save(temporary, format=name, icc_profile=profile, **options)
+        target = encoded if name == "JPEG" else temporary
+        image.save(target, format=name, icc_profile=profile, **options)
+        if name == "JPEG":
+            temporary.write_bytes(encoded.getbuffer())

@@ -183,6 +183,7 @@ class Stylizer:
         if isinstance(image, np.ndarray):
 
             def stylize_frames(frames: np.ndarray) -> np.ndarray:
+                _check_size(*frames.shape[1:3])
                 maps = [self._weight_map(Image.fromarray(f), controls, **given) for f in frames]
                 weights = None if maps[0] is None else np.stack([m for m in maps if m is not None])
                 return self._stylize_frames(frames, controls, weights)
@@ -191,7 +192,11 @@ class Stylizer:
         if isinstance(image, str | os.PathLike):
             picture = read_image(Path(image), alpha=True, max_size=controls.max_size)
         elif isinstance(image, Image.Image):
-            picture = as_rgb(image, alpha=True)
+            _check_size(image.height, image.width)
+            try:
+                picture = as_rgb(image, alpha=True)
+            except OSError as error:  # opened, and not read until now
+                raise ValueError(f"not a picture that can be decoded ({error})") from error
             if controls.max_size:
                 picture = fit_within(picture, controls.max_size)
         else:
@@ -230,14 +235,17 @@ class Stylizer:
 
         Args:
             frames: H×W×3 uint8, RGB, of one size or of several.
-            weight_map, mask: as ``__call__`` has them, of pictures also films or folders of frames;
-                depth is averaged along time.
+            weight_map, mask: "depth", "none", or the path of a picture, a film or a folder of
+                frames; depth is averaged along time.
             steady: how far strokes stay on what they lie on, 0 (every frame by itself) to less than
                 1; None for what ``infer`` does with videos.
             batch_size: as many of one size are stylized at once; others as ``__call__`` has them.
 
         Raises what ``__call__`` raises, and whatever ``frames`` raises, in its place in the order.
         """
+        for given in (weight_map, mask):
+            if not (given is None or isinstance(given, str | os.PathLike)):
+                raise TypeError(f"a stream's map is a path, not {type(given).__name__}")
         controls = StyleControls(
             strength=strength,
             keep_color=keep_color,
@@ -252,8 +260,8 @@ class Stylizer:
         )
         run = partial(self.run, strength=controls.strength, keep_color=controls.keep_color)
         maps = self.weight_maps(controls, film=True)
-        given, count = self.grain(controls), controls.batch_size
-        return stream_frames(frames, given, run, count, maps, controls.steadiness())
+        noise, count = self.grain(controls), controls.batch_size
+        return stream_frames(frames, noise, run, count, maps, controls.steadiness())
 
     def grain(self, controls: StyleControls) -> Grain:
         """What pictures are given, as ``controls`` have it, before ``run`` stylizes them."""
@@ -490,12 +498,16 @@ def _shades(given: MapGiven) -> np.ndarray | None:
     """
     if isinstance(given, Image.Image):
         return np.asarray(as_rgb(given).convert("L"))
-    if not isinstance(given, np.ndarray):
+    if given is None or isinstance(given, str | os.PathLike):
         return None
+    if not isinstance(given, np.ndarray):
+        raise TypeError(f"a map is a path, a picture or an array, not {type(given).__name__}")
     if given.dtype != np.uint8 and given.dtype.kind != "f":
         raise TypeError(f"a map is H×W, uint8 or floats in [0,1], not of {given.dtype}")
     if given.ndim != 2:
         raise ValueError(f"a map is H×W, not of shape {given.shape}")
+    if not given.size:
+        raise ValueError("a map has no pixels")
     if given.dtype.kind == "f" and not (given.min() >= 0 and given.max() <= 1):
         raise ValueError("a map of floats lies in [0, 1]")
     return given

@@ -1,5 +1,6 @@
 """What ``infer`` makes of its inputs, and the files it writes."""
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ def plan_work(config: InferConfig, failures: Failures) -> Work:
     frame_folders = [Path(name) for name in config.media if config.fps and os.path.isdir(name)]
     rest = [name for name in config.media if Path(name) not in frame_folders]
     into_folder = output_is_folder(config)
+    if into_folder:
+        _check_no_slip(config.output)
     inputs = search(
         rest,
         also=lambda file: moves(file) or is_called_video(file),  # it may be a picture even so
@@ -126,6 +129,15 @@ def output_is_folder(config: InferConfig) -> bool:
     """Whether --output names a folder: one with a slash, one that exists, one without a suffix that
     files bear."""
     return names_folder(config.output, WRITERS) and names_folder(config.output, _file_suffixes())
+
+
+def _check_no_slip(output: str) -> None:
+    """Raise ValueError where a new folder's name looks like a file's, but for a slip of the
+    fingers."""
+    suffix = Path(output).suffix.lower()
+    meant = difflib.get_close_matches(suffix, (*WRITERS, *CONTAINERS), 1, 0.74)
+    if suffix and meant and not output.endswith((os.sep, "/")) and not os.path.isdir(output):
+        raise ValueError(f"--output {output}: is {meant[0]} meant? A folder is {output}/")
 
 
 def _in_folders(

@@ -15,6 +15,7 @@ from fststyle.config import PageConfig
 from fststyle.config.calls import from_settings
 from fststyle.depth.estimator import training_size
 from fststyle.images.clouds import CELL, DARK, EVEN, cloud_square
+from fststyle.images.io import write_image
 from fststyle.images.noise import GRAIN, grain_square
 from fststyle.inference.maps import DEPTH_NETWORK
 from fststyle.page.kernels import Kernels
@@ -37,14 +38,16 @@ JPEG_QUALITY = 88
 
 @from_settings(PageConfig)
 def page(config: PageConfig) -> None:
-    """Write the page, and serve it where that is asked for.
+    """Write the page, and serve it where that is asked for; one that is there is served as it is.
 
     Raises OSError or ValueError with the reason, and writes nothing, where a style cannot be read
     or something is in the way.
     """
     if config.output is not None:
-        _check_place(config.output, config.overwrite)
-        _write_whole(config, config.output)
+        there = (config.output / CATALOGUE).is_file()
+        if not (there and config.serve and not config.styles and not config.overwrite):
+            _check_place(config.output, config.overwrite)
+            _write_whole(config, config.output)
         if config.serve:
             serve(config.output, config.port, config.open)
         return
@@ -81,7 +84,7 @@ def _write_whole(config: PageConfig, output: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     files = [file for file in output.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / 1e6
-    print(f"{output}: {len(config.styles)} styles, {len(files)} files, {size:.1f} MB", flush=True)
+    print(f"{output}: {len(config.shown)} styles, {len(files)} files, {size:.1f} MB", flush=True)
 
 
 def _fill(config: PageConfig, folder: Path) -> None:
@@ -90,7 +93,7 @@ def _fill(config: PageConfig, folder: Path) -> None:
     shutil.copytree(ENGINE, folder / "engine")
     for name in ("styles", "swatches"):
         (folder / name).mkdir()
-    styles = [_add_style(style_file(name), folder) for name in config.styles]
+    styles = [_add_style(style_file(name), folder) for name in config.shown]
     catalogue = {
         "version": __version__,
         "styles": styles,
@@ -99,7 +102,7 @@ def _fill(config: PageConfig, folder: Path) -> None:
         "grain": add_grain(folder),
     }
     sample = Image.fromarray(draw_scene(SAMPLE_SIZE))
-    sample.save(folder / "sample.jpg", quality=JPEG_QUALITY)
+    write_image(sample, folder / "sample.jpg", JPEG_QUALITY)
     (folder / CATALOGUE).write_text(
         json.dumps(catalogue, ensure_ascii=False), encoding="utf-8", newline="\n"
     )
@@ -110,7 +113,7 @@ def _add_style(file: Path, folder: Path) -> dict[str, Any]:
     """Write a style's network and swatch; returns its entry in the catalogue."""
     style, name = browser_style(file), file.stem
     (folder / "styles" / f"{name}.onnx").write_bytes(style.network)
-    style.swatch.save(folder / "swatches" / f"{name}.jpg", quality=JPEG_QUALITY)
+    write_image(style.swatch, folder / "swatches" / f"{name}.jpg", JPEG_QUALITY)
     return {
         "name": name,
         "title": style.title,

@@ -1,5 +1,6 @@
 """Where the networks lie that come with the project."""
 
+import difflib
 import sysconfig
 from pathlib import Path
 
@@ -16,11 +17,18 @@ def shipped_styles() -> dict[str, Path]:
     return {path.stem: path for path in sorted((CHECKPOINTS / "styles").glob("*.onnx"))}
 
 
-def describe_no_style(name: object) -> str:
+def describe_no_style(name: str | Path) -> str:
     """What to say of ``name``, given as a style, where it is neither one that ships nor an ONNX
     file."""
     if str(name).endswith(".safetensors"):
         return f"{name} is to be exported first: fststyle export {name} --uint8"
+    trained = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
+    for file in trained:
+        if file.stem != "state":
+            return f"{name} is a folder; {describe_no_style(file)}"
+    alike = difflib.get_close_matches(str(name).lower(), shipped_styles(), 1, 0.7)
+    if alike:
+        return f"{name} is no style; did you mean {alike[0]}?"
     ships = f"the styles that ship are {', '.join(shipped_styles())}"
     return f"{name} is no style: {ships}; others are given as NAME.onnx"
 

@@ -109,6 +109,8 @@ def test_a_name_that_is_no_style_is_told_those_that_are(capsys: pytest.CaptureFi
         ([], "a style comes first"),
         (["starry_night"], "what is to be stylized"),
         (["--list", "photo.jpg"], "--list takes styles only: photo.jpg is no style"),
+        (["Graet_wave", "photo.jpg"], "Graet_wave is no style; did you mean great_wave"),
+        (["photo.jpg", "udnie"], "the style comes first: infer udnie photo.jpg"),
     ):
         status, error = run_here(capsys, "infer", *inputs)
         assert status == 2 and re.search(message, error) and error.count("\n") == 1

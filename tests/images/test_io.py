@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +105,25 @@ def test_colors_of_another_profile_become_srgb(tmp_path: Path) -> None:
     assert np.array(read_image(path, srgb=True, alpha=True))[0, 0, 3] == 128
     Image.new("RGB", (4, 4), (255, 0, 0)).save(path, icc_profile=b"nonsense")
     assert read_image(path, srgb=True).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_disk_that_takes_less_leaves_no_picture(tmp_path: Path) -> None:
+    """Of every kind: Pillow's JPEG encoder does not see it where it writes to the file itself."""
+    script = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from fststyle.images.io import write_image
+pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+for suffix in ("jpg", "png", "webp"):
+    try:
+        write_image(Image.fromarray(pixels), Path(sys.argv[1], f"a.{suffix}"))
+    except OSError:
+        print("refused")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["refused"] * 3 and not list(tmp_path.iterdir())

@@ -198,3 +198,29 @@ def test_what_is_no_picture_is_refused_in_a_line(
     with pytest.raises(kind, match=message) as caught:
         stylizer(given, **controls)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_map_or_no_picture_is_refused(stylizer: Stylizer) -> None:
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    wrong: Any
+    for wrong in ([[1.0]], 5, b"none", True):
+        for name in ("mask", "weight_map"):
+            with pytest.raises(TypeError, match="a map is a path, a picture or an array, not"):
+                stylizer(pixels, **{name: wrong})
+    for wrong in (pixels[..., 0], Image.fromarray(pixels)):
+        with pytest.raises(TypeError, match="a stream's map is a path, not"):
+            stylizer.stream([pixels], weight_map=wrong)
+    for wrong in (np.zeros((0, 0, 3), np.uint8), Image.new("RGB", (0, 0))):
+        with pytest.raises(ValueError, match="0x0 pixels; at least 16x16 are needed"):
+            stylizer(wrong)
+
+
+def test_a_picture_that_breaks_off_is_told_in_a_line(stylizer: Stylizer, tmp_path: Path) -> None:
+    picture(0, 200, 200).save(tmp_path / "whole.jpg")
+    data = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    with (
+        Image.open(tmp_path / "cut.jpg") as opened,
+        pytest.raises(ValueError, match="not a picture that can be decoded"),
+    ):
+        stylizer(opened)

@@ -9,7 +9,7 @@ import pytest
 
 from fststyle.__main__ import main
 from fststyle.config import InferConfig
-from fststyle.inference.work import Work, plan_work
+from fststyle.inference.work import Work, output_is_folder, plan_work
 from fststyle.utils.failures import Failures
 from tests.conftest import picture, run_here, write_clip
 
@@ -125,3 +125,19 @@ def test_cameras_and_windows_have_no_shards(capsys: pytest.CaptureFixture[str]) 
     for options in (("camera:0", "--output", "out.mp4"), ("clip.mp4", "--show")):
         status, error = run_here(capsys, "infer", STYLE, *options, "--shard", "1/2")
         assert status == 2 and "--shard parts files" in error
+
+
+def test_a_slip_in_a_suffix_makes_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(0).save(tmp_path / "a.png")
+    slip = tmp_path / "wave.jgp"
+    status, error = run_here(capsys, "infer", STYLE, tmp_path / "a.png", "--output", slip)
+    assert status == 2 and "is .jpg meant? A folder is" in error and not slip.exists()
+    assert output_is_folder(InferConfig(inputs=(STYLE, "a.png"), output=f"{slip}/"))
+
+
+def test_what_nothing_is_near_for_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for options in (("--near", 0.5), ("--focus", 0.5), ("--far-style", "udnie")):
+        status, error = run_here(capsys, "infer", STYLE, "a.png", "--map", "none", *options)
+        assert status == 2 and f"{options[0]} needs a map or a mask" in error

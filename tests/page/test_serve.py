@@ -40,3 +40,20 @@ def test_a_port_that_is_taken_is_named(
         options = ("--serve", "--no-open", "--port", port, "--styles", mapped)
         status, err = run_here(capsys, "page", *options)
     assert status == 2 and f"--port {port}: " in err and "0 takes a free one" in err
+
+
+def test_a_page_that_is_there_is_served_as_it_is(
+    mapped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page"
+    assert run_here(capsys, "page", page, "--styles", mapped)[0] == 0
+    before = (page / "page.json").read_bytes()
+    with started("page", page, "--serve", "--no-open") as process:
+        assert process.stdout
+        found = re.match(r"(http://127\.0\.0\.1:\d+/) ", process.stdout.readline())
+        assert found
+        with urllib.request.urlopen(found[1] + "page.json") as answer:
+            assert answer.read() == before
+        process.send_signal(signal.SIGINT)
+        wait_for(lambda: process.poll() is not None, process)
+    assert (page / "page.json").read_bytes() == before
