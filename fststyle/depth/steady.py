@@ -50,6 +50,7 @@ class SteadyDepth:
         self.every, self._age = every, 0
         self._depth: np.ndarray | None = None
         self._luminance: np.ndarray = np.zeros((0, 0), np.float32)
+        self._told = self._luminance  # of the frame seen last, moved with the camera; or NaN
 
     def __call__(self, frame: Image.Image) -> np.ndarray:
         """H×W float32 depth of the next frame, larger = farther.
@@ -62,34 +63,39 @@ class SteadyDepth:
         """The same at the size that the network sees."""
         size = seen_size(self.estimator.card, *frame.size, size=self.size)
         luminance = _luminance(frame, size if self._depth is None else self._depth.shape[::-1])
-        old, kept = self._followed(luminance)
+        old = self._followed(luminance)
         self._age += 1
         if old is None or self._age >= self.every:
             new = self.estimator.reduced(frame, size=self.size, flip=self.flip)
             if new.shape != luminance.shape:  # the network's own, or another frame size
                 luminance = _luminance(frame, new.shape[::-1])
             elif old is not None:
+                kept = self._kept(luminance)
                 new = np.asarray(new + self.memory * kept * (old - new), np.float32)
-            self._depth, self._age = new, 0
+            self._depth, self._told, self._age = new, luminance, 0
         else:
             self._depth = old
         self._luminance = luminance
         return self._depth
 
-    def _followed(self, luminance: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        """(the depth before, moved with the camera; how far each pixel of it is to be believed, 0
-        to 1); None where this is another scene, and where nothing is to be remembered."""
-        nothing = np.zeros(())
+    def _followed(self, luminance: np.ndarray) -> np.ndarray | None:
+        """The depth before, moved with the camera, as ``_told`` is, too; None where this is another
+        scene, and where nothing is to be remembered."""
         if self._depth is None or self._depth.shape != luminance.shape or not self.memory:
-            return None, nothing
+            return None
         shift = camera_shift(self._luminance, luminance)
         before = np.roll(self._luminance, shift, (0, 1))
         if _correlation(before, luminance) <= CUT:
-            return None, nothing
-        change = window_mean(np.abs(luminance - before))
-        kept = np.exp(-change / CHANGE) * _covered(luminance.shape, shift)
-        old = np.roll(self._depth, shift, (0, 1))
-        return np.where(_covered(luminance.shape, shift) > 0, old, self._depth), kept
+            return None
+        covered = _covered(luminance.shape, shift) > 0
+        self._told = np.where(covered, np.roll(self._told, shift, (0, 1)), np.nan)
+        return np.where(covered, np.roll(self._depth, shift, (0, 1)), self._depth)
+
+    def _kept(self, luminance: np.ndarray) -> np.ndarray:
+        """How far each pixel of the depth before is to be believed, 0 to 1: by the change since the
+        network saw, and not only since the frame before; not at all what it did not see."""
+        change = window_mean(np.nan_to_num(np.abs(luminance - self._told)))
+        return np.exp(-change / CHANGE) * np.isfinite(self._told)
 
 
 def _luminance(frame: Image.Image, size: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,7 @@ def frame(left: int, of: np.ndarray = WIDE) -> Image.Image:
     return Image.fromarray(of[:, left : left + 128])
 
 
-def steady(frames: Sequence[Image.Image], noise: float = 0.0) -> list[np.ndarray]:
+def steady(frames: Sequence[Image.Image], noise: float = 0.0, every: int = 1) -> list[np.ndarray]:
     """Depth of ``frames``, told by a network that takes luminance for it, and trembles."""
     random = np.random.default_rng(0)
 
@@ -26,7 +26,7 @@ def steady(frames: Sequence[Image.Image], noise: float = 0.0) -> list[np.ndarray
         trembling = random.normal(0, noise, images[:, :1].shape) if noise else 0
         return (images.mean(1, keepdims=True) + trembling).astype(np.float32)
 
-    depth = SteadyDepth(DepthEstimator("luminance", estimate, SIZE))
+    depth = SteadyDepth(DepthEstimator("luminance", estimate, SIZE), every=every)
     return [depth.reduced(one) for one in frames]
 
 
@@ -73,6 +73,28 @@ def test_between_two_looks_depth_follows_the_camera() -> None:
     assert [count for _, count in told] == [1, 1, 1, 2, 2, 2, 3]
     for (reduced, _), one in zip(told, frames, strict=True):
         assert np.abs(reduced - luminance(one))[:, :110].max() < 0.02
+
+
+@pytest.mark.parametrize("moves_at", [1, 2, 3])
+def test_what_moves_between_two_looks_is_new_at_the_next(moves_at: int) -> None:
+    before, after = np.array(frame(0)), np.array(frame(0))
+    before[30:60, 20:50], after[30:60, 70:100] = 255, 255
+    shown = [Image.fromarray(before if i < moves_at else after) for i in range(4)]
+    assert np.abs(steady(shown, every=3)[-1] - luminance(shown[-1])).max() < 0.12
+
+
+def test_what_the_camera_turns_to_between_two_looks_is_new_at_the_next() -> None:
+    """And is not averaged with what the frame's edge showed before."""
+    looks = []
+
+    def estimate(images: np.ndarray) -> np.ndarray:
+        looks.append(1)
+        return np.full_like(images[:, :1], len(looks))
+
+    depth = SteadyDepth(DepthEstimator("count", estimate, SIZE), every=3)
+    for left in (0, 6, 12, 12):
+        reduced = depth.reduced(frame(left))
+    assert (reduced[:, -12:] == 2).all() and reduced[:, :-20].mean() < 1.5
 
 
 def test_flipping_takes_out_what_depends_on_the_side() -> None:

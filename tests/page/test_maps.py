@@ -208,12 +208,13 @@ def test_weight_maps(
     np.testing.assert_allclose(taken(found), ours, atol=0.01)
 
 
-def test_depth_of_a_film_is_averaged_and_begins_anew_at_a_cut(
-    js: Modules, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    depths = [depth_map(seed=seed) for seed in range(5)]
-    still = photo()
-    frames = [still, still, photo(seed=3), still, photo(seed=8), photo(seed=8)]
+def of_a_film(
+    js: Modules,
+    monkeypatch: pytest.MonkeyPatch,
+    frames: list[Image.Image],
+    depths: list[np.ndarray],
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Nearness of each frame (by the program, by the page), with a network that says ``depths``."""
     told: Iterator[np.ndarray] = iter(depths)
     # What the page leaves out: following the motion of the camera.
     monkeypatch.setattr(steady, "camera_shift", lambda before, after: (0, 0))
@@ -235,9 +236,34 @@ def test_depth_of_a_film_is_averaged_and_begins_anew_at_a_cut(
         [given(np.asarray(frame)) for frame in frames],
         [given(depth) for depth in depths],
     )
-    for theirs, expected in zip(found, ours, strict=True):
-        np.testing.assert_allclose(taken(theirs), expected, atol=0.01)
+    return ours, [taken(theirs) for theirs in found]
+
+
+def test_depth_of_a_film_is_averaged_and_begins_anew_at_a_cut(
+    js: Modules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths = [depth_map(seed=seed) for seed in range(5)]
+    still = photo()
+    frames = [still, still, photo(seed=3), still, photo(seed=8), photo(seed=8)]
+    ours, theirs = of_a_film(js, monkeypatch, frames, depths)
+    np.testing.assert_allclose(theirs, ours, atol=0.01)
     assert np.abs(ours[3] - ours[4]).mean() > 0.01  # the cut is one
+
+
+@pytest.mark.parametrize("moves_at", [1, 3])
+def test_what_moves_between_two_looks_at_a_film_is_new_at_the_next(
+    js: Modules, monkeypatch: pytest.MonkeyPatch, moves_at: int
+) -> None:
+    before, after = np.array(photo()), np.array(photo())
+    after[30:70, 40:80] += 128  # of 256, so that every pixel changes by as much
+    depths = [np.zeros((32, 48), np.float32), np.zeros((32, 48), np.float32)]
+    depths[0][:, 30:] = depths[1][:, 30:] = 1  # far
+    depths[1][12:20, 16:23] = 1
+    frames = [Image.fromarray(before if i < moves_at else after) for i in range(4)]
+    ours, theirs = of_a_film(js, monkeypatch, frames, depths)
+    np.testing.assert_allclose(theirs, ours, atol=0.01)
+    for near in (ours[-1], theirs[-1]):
+        assert near[10:15, 13:18].mean() < 0.5 < ours[0][10:15, 13:18].mean()
 
 
 def test_frames_do_not_wait_for_depth_that_is_told_beside_them(js: Modules) -> None:

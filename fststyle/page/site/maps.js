@@ -164,6 +164,7 @@ function correlation(first, second) {
 export class SteadyDepth {
   #depth = null;
   #grey = null;
+  #told = null; // grey of the frame that the network saw last
   #age = 0;
   #asked = null;
   #failure = null;
@@ -178,12 +179,13 @@ export class SteadyDepth {
       this.#asked = null; // what is on its way is of another scene
       this.#depth = await this.estimate(picture);
       this.#grey = this.#luminance(picture, this.#depth);
+      this.#told = this.#grey;
       this.#age = 0;
       return this.#depth;
     }
     this.#age += 1;
     if (this.#age >= EVERY && !this.#asked) {
-      const asked = this.#follow(picture, this.#change(grey), () => this.#asked === asked);
+      const asked = this.#follow(picture, grey, () => this.#asked === asked);
       this.#asked = asked;
       if (!this.beside) await asked;
     }
@@ -195,12 +197,13 @@ export class SteadyDepth {
   }
 
   /** Ask for the depth of a frame, which is taken if it `isWanted` when it comes. */
-  async #follow(picture, change, isWanted) {
+  async #follow(picture, grey, isWanted) {
     try {
       const depth = await this.estimate(picture);
       if (!isWanted()) return;
-      if (change.length === depth.values.length) this.#average(depth, change);
+      if (grey.length === depth.values.length) this.#average(depth, this.#change(grey));
       this.#depth = depth;
+      this.#told = grey;
       this.#age = 0;
     } catch (error) {
       this.#failure = error;
@@ -215,8 +218,9 @@ export class SteadyDepth {
     return filled(grey.length, (i) => grey[i] / 255);
   }
 
+  /** Since the network saw, and not only since the frame before. */
   #change(grey) {
-    const moved = filled(grey.length, (i) => Math.abs(grey[i] - this.#grey[i]));
+    const moved = filled(grey.length, (i) => Math.abs(grey[i] - this.#told[i]));
     return windowMean(moved, this.#depth.width, this.#depth.height);
   }
 
