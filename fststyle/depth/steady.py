@@ -14,8 +14,9 @@ CHANGE = 0.06
 CUT = 0.5
 """Correlation of two frames' luminance, after the motion of the camera, below which another scene
 begins."""
-
-
+EXPLAINED = 0.8
+"""Of the difference of two frames, what may remain where one is moved, for a move to be
+believed."""
 RANGE_MEMORY = 0.95
 """Of the range of depths, from one frame to the next."""
 
@@ -124,8 +125,8 @@ class SteadyRange:
 def camera_shift(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
     """(down, right) in pixels by which a picture moved as a whole; h×w each.
 
-    Phase correlation (Kuglin and Hines 1975); moves of more than a quarter of a side are not
-    believed.
+    Phase correlation (Kuglin and Hines 1975). Noise has peaks, too: moves are not believed that
+    explain little more than none does, nor those of more than a quarter of a side.
     """
     height, width = before.shape
     window = np.hanning(height)[:, None] * np.hanning(width)
@@ -135,9 +136,22 @@ def camera_shift(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
     down, right = np.unravel_index(surface.argmax(), surface.shape)
     down = down - height if down > height // 2 else down
     right = right - width if right > width // 2 else right
-    if abs(down) > height // 4 or abs(right) > width // 4:
+    shift = int(down), int(right)
+    if abs(down) > height // 4 or abs(right) > width // 4 or shift == (0, 0):
         return 0, 0
-    return int(down), int(right)
+    covered = _covered(before.shape, shift) > 0
+    moved, still = (
+        _coarse(np.where(covered, after - x, 0)) for x in (np.roll(before, shift, (0, 1)), before)
+    )
+    return shift if moved < EXPLAINED * still else (0, 0)
+
+
+def _coarse(difference: np.ndarray) -> float:
+    """Mean size of a difference, h×w, in squares of 4 pixels a side, in which noise averages out,
+    but not soft shades."""
+    height, width = (side // 4 for side in difference.shape)
+    squares = difference[: height * 4, : width * 4].reshape(height, 4, width, 4)
+    return float(np.abs(squares.mean((1, 3))).mean())
 
 
 def _covered(shape: tuple[int, ...], shift: tuple[int, int]) -> np.ndarray:

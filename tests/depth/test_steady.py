@@ -1,8 +1,9 @@
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from fststyle.depth.estimator import DepthEstimator
 from fststyle.depth.steady import SteadyDepth, SteadyRange, camera_shift
@@ -115,6 +116,24 @@ def test_a_cameras_shift(shift: tuple[int, int]) -> None:
     after = world[30 - down : 110 - down, 40 - right : 140 - right]
     assert camera_shift(before, after) == shift
     assert camera_shift(np.zeros((32, 48), np.float32), np.zeros((32, 48), np.float32)) == (0, 0)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1, 3, 6])
+def test_noise_is_no_motion_of_the_camera(sigma: float) -> None:
+    """But what moves under noise does."""
+    random = np.random.default_rng(2)
+    soft = np.tile(np.linspace(30, 90, 336), (192, 1))
+    blurred = picture(3, 376, 192).convert("L").filter(ImageFilter.GaussianBlur(6))
+
+    def shown(of: np.ndarray) -> np.ndarray:
+        return ((of + random.normal(0, sigma, of.shape)).round() / 255).astype(np.float32)
+
+    for still in (soft, np.asarray(blurred, float)):
+        assert [camera_shift(shown(still), shown(still)) for _ in range(5)] == [(0, 0)] * 5
+    sharp = cv2.GaussianBlur(random.normal(120, 100, (192, 376)), (0, 0), 1.5)
+    for right in (1, 2, 5, 40):
+        before, after = (shown(sharp[:, left : left + 336]) for left in (right, 0))
+        assert camera_shift(before, after) == (0, right)
 
 
 def test_shades_do_not_jump_with_the_range() -> None:
