@@ -103,8 +103,12 @@ def _film(clip: Path, target: Path, depth: SteadyDepth, stop: Stop) -> str:
 
     shades = SteadyRange()
 
+    def nearness(frame: np.ndarray) -> np.ndarray:
+        told = depth(Image.fromarray(frame))
+        return shades(told, begins=depth.begins)
+
     def shown(frames: np.ndarray, *_: object) -> list[np.ndarray]:
-        near = np.stack([to_uint8(shades(depth(Image.fromarray(frame)))) for frame in frames])
+        near = np.stack([to_uint8(nearness(frame)) for frame in frames])
         return [np.repeat(near[..., None], 3, 3)]
 
     result = stylize_video(

@@ -36,6 +36,9 @@ class SteadyDepth:
         memory: 0 takes every frame alone.
         every: frames to one that the network sees; on those between, depth follows the camera,
             unless a cut comes.
+
+    Attributes:
+        begins: whether the last frame began a scene.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class SteadyDepth:
     ) -> None:
         self.estimator, self.size, self.memory, self.flip = estimator, size, memory, flip
         self.every, self._age = every, 0
+        self.begins = True
         self._depth: np.ndarray | None = None
         self._luminance: np.ndarray = np.zeros((0, 0), np.float32)
         self._told = self._luminance  # of the frame seen last, moved with the camera; or NaN
@@ -65,6 +69,7 @@ class SteadyDepth:
         size = seen_size(self.estimator.card, *frame.size, size=self.size)
         luminance = _luminance(frame, size if self._depth is None else self._depth.shape[::-1])
         old = self._followed(luminance)
+        self.begins = old is None
         self._age += 1
         if old is None or self._age >= self.every:
             new = self.estimator.reduced(frame, size=self.size, flip=self.flip)
@@ -105,16 +110,18 @@ def _luminance(frame: Image.Image, size: tuple[int, int]) -> np.ndarray:
 
 class SteadyRange:
     """Depth maps of one video's frames brought to [0,1], 1 near and 0 far, in a range that follows
-    theirs slowly, so that none of them flickers; of one picture, in its own."""
+    theirs slowly, so that none of them flickers; of one picture, and of a scene's first frame, in
+    its own."""
 
     def __init__(self) -> None:
         self._range: np.ndarray | None = None
 
-    def __call__(self, depth: np.ndarray) -> np.ndarray:
-        """H×W float32, larger = farther, to the same size; 1/2 where it is flat."""
+    def __call__(self, depth: np.ndarray, *, begins: bool = False) -> np.ndarray:
+        """H×W float32, larger = farther, to the same size; 1/2 where it is flat. ``begins`` as
+        ``SteadyDepth`` has it."""
         step = max(1, min(depth.shape) // 90)
         found = np.percentile(depth[::step, ::step], (1, 99))
-        before = found if self._range is None else self._range
+        before = found if self._range is None or begins else self._range
         self._range = before + (1 - RANGE_MEMORY) * (found - before)
         near, far = self._range
         if far - near < 1e-6:

@@ -129,7 +129,8 @@ class SteadyNearness:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """As ``DepthNearness``."""
-        return _along_edges(self._range(self._depth.reduced(image)), image)
+        depth = self._depth.reduced(image)
+        return _along_edges(self._range(depth, begins=self._depth.begins), image)
 
 
 def _along_edges(near: np.ndarray, image: Image.Image) -> np.ndarray:

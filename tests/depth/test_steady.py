@@ -136,9 +136,26 @@ def test_noise_is_no_motion_of_the_camera(sigma: float) -> None:
         assert camera_shift(before, after) == (0, right)
 
 
+def test_a_scene_begins_at_the_first_frame_and_at_a_cut() -> None:
+    estimator = DepthEstimator("luminance", lambda images: images[:, :1], SIZE)
+    depth = SteadyDepth(estimator, every=3)
+    began = []
+    for one in (frame(0), frame(3), frame(6), frame(9), frame(0, OTHER), frame(0, OTHER)):
+        depth(one)
+        began.append(depth.begins)
+    assert began == [True, False, False, False, True, False]
+
+
 def test_shades_do_not_jump_with_the_range() -> None:
     shades, depth = SteadyRange(), np.tile(np.linspace(0, 1, 64, dtype=np.float32), (48, 1))
     first = shades(depth)
     assert first[0, 0] == 1 and first[0, -1] == 0, "near is bright"
     second = shades(np.where(depth > 0.9, 3.0, depth).astype(np.float32))
     assert np.abs(first[:, :50] - second[:, :50]).max() < 0.12
+
+
+def test_the_range_begins_anew_with_a_scene() -> None:
+    shades, depth = SteadyRange(), np.tile(np.linspace(0, 1, 64, dtype=np.float32), (48, 1))
+    own = shades(depth)
+    np.testing.assert_allclose(shades(5 * depth + 2, begins=True), own, atol=1e-5)
+    np.testing.assert_allclose(shades(5 * depth + 2), own, atol=1e-5)

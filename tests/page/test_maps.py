@@ -229,7 +229,8 @@ def of_a_film(
         "const range = new maps.SteadyRange();"
         "const found = [];"
         "for (const frame of a[0].map(bytes)) {"
-        "  const near = range.nearness(await depth.next(frame));"
+        "  const told = await depth.next(frame);"
+        "  const near = range.nearness(told, depth.begins);"
         "  found.push(plain(maps.sharpNearness(near, frame)));"
         "}"
         "return found;",
@@ -248,6 +249,17 @@ def test_depth_of_a_film_is_averaged_and_begins_anew_at_a_cut(
     ours, theirs = of_a_film(js, monkeypatch, frames, depths)
     np.testing.assert_allclose(theirs, ours, atol=0.01)
     assert np.abs(ours[3] - ours[4]).mean() > 0.01  # the cut is one
+
+
+def test_a_range_begins_anew_at_a_cut_in_a_film(
+    js: Modules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths = [depth_map(seed=1), 4 * depth_map(seed=2) + 2]
+    frames = [photo(), photo(), photo(seed=8), photo(seed=8)]
+    ours, theirs = of_a_film(js, monkeypatch, frames, depths)
+    np.testing.assert_allclose(theirs, ours, atol=0.01)
+    alone = DepthNearness(fixed(depths[1]))(frames[-1])
+    np.testing.assert_allclose(ours[2:], [alone, alone], atol=0.01)
 
 
 @pytest.mark.parametrize("moves_at", [1, 3])

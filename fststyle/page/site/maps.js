@@ -116,17 +116,19 @@ function percentile(sorted, percent) {
   return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
 }
 
-/** Depth to nearness in [0,1], in a range that follows a film's slowly; one picture's in its own. */
+/** Depth to nearness in [0,1], in a range that follows a film's slowly; that of one picture, and of
+ * the frame with which a scene `begins`, in its own. */
 export class SteadyRange {
   #range = null;
   #of = null;
   #found = null;
 
-  nearness({ values, width, height }) {
+  nearness({ values, width, height }, begins = false) {
     if (this.#of !== values) this.#found = this.#ends(values, width, height);
     this.#of = values; // a film's depth is the same for some frames
     const found = this.#found;
-    this.#range = (this.#range ?? found).map((old, i) => old + (1 - RANGE_MEMORY) * (found[i] - old));
+    const before = (!begins && this.#range) || found;
+    this.#range = before.map((old, i) => old + (1 - RANGE_MEMORY) * (found[i] - old));
     const [near, far] = this.#range;
     const flat = far - near < 1e-6;
     const place = (i) => (flat ? 0.5 : Math.min(1, Math.max(0, (far - values[i]) / (far - near))));
@@ -162,6 +164,7 @@ function correlation(first, second) {
  * where it computes `beside`, frames do not wait for it but at cuts. What the program does besides,
  * following the camera's motion, is left out here. */
 export class SteadyDepth {
+  begins = true; // whether the last frame began a scene
   #depth = null;
   #grey = null;
   #told = null; // grey of the frame that the network saw last
@@ -175,7 +178,8 @@ export class SteadyDepth {
 
   async next(picture) {
     const grey = this.#depth && this.#luminance(picture, this.#depth);
-    if (!grey || correlation(this.#grey, grey) <= CUT) {
+    this.begins = !grey || correlation(this.#grey, grey) <= CUT;
+    if (this.begins) {
       this.#asked = null; // what is on its way is of another scene
       this.#depth = await this.estimate(picture);
       this.#grey = this.#luminance(picture, this.#depth);

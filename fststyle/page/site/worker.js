@@ -153,7 +153,8 @@ async function nearnessOf(picture, { source, film }) {
   }
   if (!film && memory.nearness) return memory.nearness;
   const told = film ? await memory.depth.next(picture) : await estimate(picture);
-  memory.nearness = sharpNearness(memory.range.nearness(told), picture);
+  const near = memory.range.nearness(told, memory.depth?.begins);
+  memory.nearness = sharpNearness(near, picture);
   return memory.nearness;
 }
 
