@@ -25,6 +25,8 @@ PAN_SIDE = 160
 """Pixels of their longer side at which a pan is looked for."""
 PAN_SEEN = 0.7
 """Of a frame's pixels, by how much goes on there, those that a pan is not told by."""
+EXPLAINED = 0.8
+"""Of the difference of two frames, what may remain with a pan for it to be believed."""
 CUT = 0.3
 """Where less than this part of a frame can be followed another scene begins."""
 
@@ -92,7 +94,25 @@ class PanFinder:
         slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
         seen = slope >= np.quantile(slope, PAN_SEEN)
         across, down = np.median(optical_flow(before, small)[seen], 0).tolist()
+        if not _explains((across, down), grey, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), seen):
+            return 0.0, 0.0
         return across * width / small.shape[1], down * height / small.shape[0]
+
+
+def _explains(
+    pan: tuple[float, float], before: np.ndarray, after: np.ndarray, seen: np.ndarray
+) -> bool:
+    """Whether clearly less remains of the difference of two frames, H×W uint8 each, where ``seen``,
+    with ``pan``, to the right and down, than without: flow is found in noise alone, too."""
+    # Smoothed, for a shift by parts of a pixel smooths noise by itself.
+    old, new = (cv2.blur(x.astype(np.float32), (5, 5)) for x in (before, after))
+    shift = np.array([[1, 0, pan[0]], [0, 1, pan[1]]], np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(
+        new, shift, new.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    left, whole = (np.median(np.abs(x - old)[seen]) for x in (moved, new))
+    return bool(left < EXPLAINED * whole)
 
 
 def _reduced(frame: np.ndarray, part: float) -> np.ndarray:

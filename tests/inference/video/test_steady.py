@@ -58,6 +58,22 @@ def test_a_pan_is_found_whatever_goes_by() -> None:
     assert PanFinder()(np.zeros((96, 128, 3), np.uint8)) == (0, 0)
 
 
+@pytest.mark.parametrize("sigma", [0, 1, 3, 6])
+def test_noise_is_no_pan(sigma: float) -> None:
+    """But a pan under noise is one."""
+    random = np.random.default_rng(4)
+
+    def noisy_frame(frame: np.ndarray) -> np.ndarray:
+        return (frame + random.normal(0, sigma, frame.shape)).round().clip(0, 255).astype(np.uint8)
+
+    soft = np.tile(np.linspace(30, 90, 320)[:, None], (180, 1, 3))
+    find = PanFinder()
+    assert [find(noisy_frame(soft)) for _ in range(10)] == [(0, 0)] * 10
+    find = PanFinder()
+    found = np.array([find(noisy_frame(seen(at))) for at in range(10)])[1:]
+    assert np.abs(found - (-3, 0)).max() < 0.5
+
+
 def test_without_motion_grain_goes_with_the_pan() -> None:
     grain = FilmGrain(FINE, steady=False)
     frames = [(seen(at) // 2 + 64).astype(np.uint8) for at in range(4)]
