@@ -1,5 +1,6 @@
 """Strokes that stay on what they lie on: a video's pictures averaged along its motion."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -27,6 +28,12 @@ PAN_SEEN = 0.7
 """Of a frame's pixels, by how much goes on there, those that a pan is not told by."""
 EXPLAINED = 0.8
 """Of the difference of two frames, what may remain with a pan for it to be believed."""
+PLAIN = (15, 15)
+"""Pixels around each by which a plain surface is told."""
+FOLLOWED = 0.8
+"""Part of them that flow can follow where there is something to be followed."""
+FITTED = 1.4
+"""By how much more the pan may leave of their change than flow does, which fits noise."""
 CUT = 0.3
 """Where less than this part of a frame can be followed another scene begins."""
 
@@ -49,9 +56,9 @@ class MotionFinder:
     def __init__(self) -> None:
         self._before = np.zeros((0, 0, 3), np.uint8)
 
-    def __call__(self, frame: np.ndarray) -> Motion | None:
+    def __call__(self, frame: np.ndarray, pan: tuple[float, float] = (0, 0)) -> Motion | None:
         """H×W×3 uint8, the next frame, to its motion; None where nothing goes before it in its
-        scene."""
+        scene. ``pan``, as ``PanFinder`` has it, is the motion of what is plain."""
         height, width = frame.shape[:2]
         least, most = SIDES
         longer = min(max(max(height, width) / REDUCTION, least), most, max(height, width))
@@ -60,13 +67,25 @@ class MotionFinder:
             return None
         flow, back = optical_flow(self._before, before), optical_flow(before, self._before)
         valid = followed(flow, back)
-        if valid.mean() < CUT:
-            return None
         luminance, earlier = (
             cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
             for x in (self._before, before)
         )
         change = cv2.blur(np.abs(luminance - warped(earlier, flow)), (5, 5))
+        lost = cv2.blur(valid.astype(np.float32), PLAIN) < FOLLOWED
+        if lost.any():
+            # Of noise on a plain surface flow makes motion, which explains no more than the pan.
+            rows, columns = luminance.shape
+            panned = np.array([-pan[0] * columns / width, -pan[1] * rows / height], np.float32)
+            moved = _shifted(earlier, panned, outside=9)  # as nothing inside is
+            plain_change = cv2.blur(np.abs(luminance - moved), (5, 5))
+            more = cv2.blur(plain_change - FITTED * change, PLAIN)
+            plain = lost & (more <= 0) & (plain_change < CHANGE)
+            np.copyto(flow, panned, where=plain[..., None])
+            np.copyto(change, plain_change, where=plain)
+            valid |= plain
+        if valid.mean() < CUT:
+            return None
         # Softly up to the edge of what can be followed, and nothing beyond it.
         kept = valid * cv2.blur(valid.astype(np.float32), (3, 3)) * np.exp(-change / CHANGE)
         return Motion(flow, kept.astype(np.float32))
@@ -106,13 +125,24 @@ def _explains(
     with ``pan``, to the right and down, than without: flow is found in noise alone, too."""
     # Smoothed, for a shift by parts of a pixel smooths noise by itself.
     old, new = (cv2.blur(x.astype(np.float32), (5, 5)) for x in (before, after))
-    shift = np.array([[1, 0, pan[0]], [0, 1, pan[1]]], np.float32)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(
-        new, shift, new.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-    left, whole = (np.median(np.abs(x - old)[seen]) for x in (moved, new))
+    left, whole = (np.median(np.abs(x - old)[seen]) for x in (_shifted(new, pan), new))
     return bool(left < EXPLAINED * whole)
+
+
+def _shifted(
+    after: np.ndarray, shift: Sequence[float] | np.ndarray, outside: float | None = None
+) -> np.ndarray:
+    """``warped`` by one shift for all pixels, to the right and down; ``outside`` may be another
+    value than the border's."""
+    matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
+    return cv2.warpAffine(
+        after,
+        matrix,
+        after.shape[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT,
+        borderValue=outside or 0,
+    )
 
 
 def _reduced(frame: np.ndarray, part: float) -> np.ndarray:
@@ -188,9 +218,10 @@ class FilmGrain:
 
     def follow(self, frame: np.ndarray) -> Motion | None:
         """Move to the next frame, and return its motion, as calling it does."""
-        motion = self._find_motion(frame) if self.steady else None
+        pan = self._find_pan(frame) if self.grain.levels else (0.0, 0.0)
+        motion = self._find_motion(frame, pan) if self.steady else None
         if self.grain.levels:
-            self._panned += self._find_pan(frame)
+            self._panned += pan
             self._moving.follow(frame, motion)
         return motion
 

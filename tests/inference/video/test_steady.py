@@ -46,6 +46,25 @@ def test_the_motion_of_a_camera_is_found_and_a_cut_has_none() -> None:
     assert find(np.asarray(picture(5, 120, 96))) is None  # another size
 
 
+@pytest.mark.parametrize("pan", [0, 4])
+def test_noise_on_a_plain_surface_is_no_motion(pan: int) -> None:
+    """It stays, or moves as the camera does, but not what it had not shown before."""
+    random = np.random.default_rng(5)
+    find, wide = MotionFinder(), np.asarray(picture(0, 400, 180)).astype(float)
+    wide[:90] = np.linspace(120, 160, 90)[:, None, None]  # a sky
+    for at in range(3):
+        frame = wide[:, pan * at : pan * at + 320] + random.normal(0, 3, (180, 320, 3))
+        motion = find(frame.round().clip(0, 255).astype(np.uint8), (-pan, 0))
+    assert motion is not None
+    rows, columns = motion.kept.shape
+    sky = np.s_[5 : rows // 2 - 5, 8:-8]
+    assert motion.kept[sky].mean() > 0.7
+    off = np.hypot(motion.flow[..., 0] - pan * columns / 320, motion.flow[..., 1])
+    assert np.median(off[sky]) < 0.5
+    if pan:
+        assert motion.kept[:, -pan * columns // 320 + 1 :].max() < 0.01
+
+
 def test_a_pan_is_found_whatever_goes_by() -> None:
     find = PanFinder()
     assert find(seen(0)) == (0, 0)
@@ -92,12 +111,12 @@ def test_without_motion_grain_goes_with_the_pan() -> None:
 
 
 def test_where_motion_is_wanted_grain_moves_by_it() -> None:
-    both = FilmGrain(FINE, steady=True), MotionFinder()
+    both, find_pan = (FilmGrain(FINE, steady=True), MotionFinder()), PanFinder()
     moving = MovingGrain(4)
     for at in range(3):
         frame = seen(at)
         grainy, motion = both[0](frame)
-        own = both[1](frame)
+        own = both[1](frame, find_pan(frame))
         assert (motion is None) == (own is None)
         moving.follow(frame, own)
         np.testing.assert_array_equal(grainy, moving.add(frame))
