@@ -1,7 +1,9 @@
 """Weight maps of pictures and of videos that lie in files: pictures, films, and folders of them."""
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -10,8 +12,15 @@ from fststyle.images.find import find_named, is_picture_name
 from fststyle.images.geometry import check_same_shape
 from fststyle.images.io import read_image
 
-Nearness = Callable[[Image.Image], np.ndarray]
-"""h×w float32 of the next picture, at any resolution: 1 where it is near, 0 where it is far."""
+if TYPE_CHECKING:
+    from fststyle.inference.video.timeline import Moment
+
+Nearness = Callable[[Image.Image, "Moment | None"], np.ndarray]
+"""h×w float32 of the next picture, at any resolution: 1 where it is near, 0 where it is far; told
+when a video shows it, where that is known."""
+EARLY = Fraction(1, 100)
+"""Seconds by which a film's frame may come early, or half of the time since the one before where
+that is less: containers round times, GIFs to as much, and frames of one number belong together."""
 
 
 def shades_of(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
@@ -38,7 +47,7 @@ def still(shades: np.ndarray, source: object) -> Nearness:
     """H×W, uint8 or in [0,1], for every picture of its proportions."""
     near = np.asarray(shades, np.float32) / (255 if shades.dtype == np.uint8 else 1)
 
-    def same(image: Image.Image) -> np.ndarray:
+    def same(image: Image.Image, moment: "Moment | None" = None) -> np.ndarray:
         check_same_shape(image.size, "the picture", near.shape[::-1], source)
         return near
 
@@ -46,29 +55,62 @@ def still(shades: np.ndarray, source: object) -> Nearness:
 
 
 class MapFilm:
-    """The frames of a film, or of a folder of pictures, one after the other; the last one stays."""
+    """The frames of a film, or of a folder of pictures, for those of a video; the last one stays.
+
+    Each frame of the video gets the film's of the same time, or the folder's of the same number;
+    where its moment is not known, each gets the next one.
+    """
 
     def __init__(self, source: Path) -> None:
         # Imported where there is a film, since a picture is done sooner without.
+        from fststyle.inference.video.folders import FolderSource
         from fststyle.inference.video.sources import open_source
 
         self._name, self._source = source, open_source(str(source), rate=25)
-        self._frames = self._shades()
-        self._last: np.ndarray | None = None
+        self._numbered = isinstance(self._source, FolderSource)
+        self._frames = self._due()
+        self._next = next(self._frames, None)
+        self._at = Fraction(0)
+        self._shades: np.ndarray | None = None
 
-    def _shades(self) -> Iterator[np.ndarray]:
+    def _due(self) -> Iterator[tuple[Fraction, np.ndarray]]:
+        """(seconds after the first one, or its number in the folder; its pixels) of each frame."""
         from fststyle.inference.video.reader import Frame
 
+        first: int | None = 0 if self._numbered else None
+        unit = Fraction(1) if self._numbered else self._source.time_base
         try:
             for item in self._source:
                 if isinstance(item, Frame):
-                    yield np.asarray(Image.fromarray(item.pixels).convert("L"), np.float32) / 255
+                    first = item.pts if first is None else first
+                    yield (item.pts - first) * unit, item.pixels
         finally:
             self._source.close()
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        self._last = next(self._frames, self._last)
-        if self._last is None:
+    def __call__(self, image: Image.Image, moment: "Moment | None" = None) -> np.ndarray:
+        """As ``Nearness``."""
+        pixels = self._take() if moment is None or self._shades is None else None
+        while moment is not None and self._next is not None and self._is_due(moment):
+            pixels = self._take()
+        if pixels is not None:
+            self._shades = np.asarray(Image.fromarray(pixels).convert("L"), np.float32) / 255
+        if self._shades is None:
             raise ValueError(f"{self._name}: holds no frame that can be read")
-        check_same_shape(image.size, "the film", self._last.shape[::-1], self._name)
-        return self._last
+        check_same_shape(image.size, "the film", self._shades.shape[::-1], self._name)
+        return self._shades
+
+    def _take(self) -> np.ndarray | None:
+        """The next frame; None where there is none."""
+        if self._next is None:
+            return None
+        self._at, pixels = self._next
+        self._next = next(self._frames, None)
+        return pixels
+
+    def _is_due(self, moment: "Moment") -> bool:
+        """Whether the next frame has come by then."""
+        assert self._next is not None
+        due, _ = self._next
+        if self._numbered:
+            return due <= moment.number
+        return due - min(EARLY, (due - self._at) / 2) < moment.seconds

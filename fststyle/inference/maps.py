@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -12,6 +13,9 @@ from fststyle.depth.steady import SteadyDepth, SteadyRange
 from fststyle.depth.upsampling import upsample_along_edges
 from fststyle.inference.map_files import Nearness, shades_of, still
 from fststyle.utils.pretrained import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from fststyle.inference.video.timeline import Moment
 
 REDUCTION = 4
 """Pixels of a picture to one of its map: networks take maps at their smallest maps' size."""
@@ -61,19 +65,22 @@ class WeightMaps:
         elif controls.mask is not None:
             self._mask = shades_of(Path(controls.mask), "--mask", name, film=film)
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        """h×w float32 weights in [0,1] of the next picture; raises as the class does."""
+    def __call__(self, image: Image.Image, moment: "Moment | None" = None) -> np.ndarray:
+        """h×w float32 weights in [0,1] of the next picture, which a video shows at ``moment``, by
+        which films of maps go; where that is not known, they go by how often they are asked. Raises
+        as the class does.
+        """
         image = image.convert("RGB")
         width, height = (-(-side // self._reduction) for side in image.size)
         near = np.zeros((height, width), np.float32)
         if self._near is not None:
-            near = _resized(self._near(image), (width, height))
+            near = _resized(self._near(image, moment), (width, height))
             if self._controls.focus is not None:
                 near = in_focus(near, self._controls.focus)
             if isinstance(self._near, DepthNearness | SteadyNearness):
                 near = decided(near)
         if self._mask is not None:
-            near = np.maximum(near, _resized(self._mask(image), (width, height)))
+            near = np.maximum(near, _resized(self._mask(image, moment), (width, height)))
         far = self._controls.far
         return np.asarray(far + (self._controls.near - far) * near, np.float32)
 
@@ -110,7 +117,7 @@ class DepthNearness:
     def __init__(self, estimator: DepthEstimator) -> None:
         self._estimator = estimator
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
+    def __call__(self, image: Image.Image, moment: "Moment | None" = None) -> np.ndarray:
         """As ``Nearness``, at a quarter of the picture's size, along its edges."""
         return _along_edges(SteadyRange()(self._estimator.reduced(image)), image)
 
@@ -121,7 +128,7 @@ class SteadyNearness:
     def __init__(self, estimator: DepthEstimator) -> None:
         self._depth, self._range = SteadyDepth(estimator, every=EVERY), SteadyRange()
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
+    def __call__(self, image: Image.Image, moment: "Moment | None" = None) -> np.ndarray:
         """As ``DepthNearness``."""
         depth = self._depth.reduced(image)
         return _along_edges(self._range(depth, begins=self._depth.begins), image)

@@ -115,7 +115,8 @@ def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> i
         stack.callback(window.close)
         print(f"provider {stylizer.provider}; {ends}", flush=True)
         rate = frames.form[2] if config.steady is None else None
-        effect = LiveEffect(stylize, maps, stylizer.grain(config), config.steadiness(), rate)
+        told = None if maps is None else (lambda image: maps(image, frames.moment))
+        effect = LiveEffect(stylize, told, stylizer.grain(config), config.steadiness(), rate)
         show(frames, effect, window, lambda: stop.requested)
         broken = frames.failure if frames.ended else ""
     for line in [*frames.notes, *([broken] if broken else [])]:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from fststyle.inference.video.media import CAMERA
 from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source, open_source
+from fststyle.inference.video.timeline import Moment
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each attempt to connect anew; the last is repeated."""
@@ -28,6 +30,8 @@ class Latest:
     Attributes:
         failure: why less came than there is, once ``ended``; empty where all did.
         notes: as ``VideoSource`` has them.
+        moment: of the frame that ``get`` gave last, frames that nobody saw counted; of live sources
+            by when it came, whatever their own clock says.
 
     Args:
         source: as ``open_source`` takes it; opened here, errors are its own.
@@ -43,7 +47,9 @@ class Latest:
         self.failure = ""
         self._current = open_source(source, max_size)
         self._changed = threading.Condition()
-        self._frame: tuple[np.ndarray, float] | None = None
+        self._frame: tuple[np.ndarray, float, Moment] | None = None
+        self.moment = Moment(0, Fraction(0))
+        self._count, self._began = 0, 0.0
         self._ended = False
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -55,8 +61,11 @@ class Latest:
         with self._changed:
             if self._frame is None and not self._ended:
                 self._changed.wait(1.0)
-            frame, self._frame = self._frame, None
-            return frame
+            if self._frame is None:
+                return None
+            pixels, came, self.moment = self._frame
+            self._frame = None
+            return pixels, came
 
     @property
     def ended(self) -> bool:
@@ -105,8 +114,8 @@ class Latest:
 
     def _read_through(self) -> bool:
         """Read until the source ends; whether any frame came."""
-        started: float | None = None
-        came = False
+        first: int | None = None
+        came, started = False, 0.0
         source = self._current
         try:
             for item in source:
@@ -114,13 +123,18 @@ class Latest:
                     break
                 if not isinstance(item, Frame):
                     continue
+                if first is None:
+                    first, started = item.pts, time.perf_counter()
+                at = Fraction((item.pts - first) * source.time_base)
                 if not source.live:  # a file would be over at once
-                    at = float(item.pts * source.time_base)
-                    started = time.perf_counter() - at if started is None else started
-                    self._left.wait(max(0.0, started + at - time.perf_counter()))
-                came = True
+                    self._left.wait(max(0.0, started + float(at) - time.perf_counter()))
+                came, now = True, time.perf_counter()
+                if not self._count:
+                    self._began = now
+                moment = Moment(self._count, Fraction(now - self._began) if source.live else at)
+                self._count += 1
                 with self._changed:
-                    self._frame = item.pixels, time.perf_counter()
+                    self._frame = item.pixels, now, moment
                     self._changed.notify()
         finally:
             source.close()

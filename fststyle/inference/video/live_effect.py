@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from fststyle.config.infer import Grain
-from fststyle.inference.video.pipeline import Maps
 from fststyle.inference.video.steady import FilmGrain, SteadyStrokes
 
 WATCHED = 15
@@ -33,7 +32,7 @@ class LiveEffect:
     def __init__(
         self,
         stylize: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
-        maps: Maps | None,
+        maps: Callable[[Image.Image], np.ndarray] | None,
         grain: Grain,
         steady: float,
         rate: float | None = None,

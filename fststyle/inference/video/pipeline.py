@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from fststyle.inference.video.reader import Frame
 from fststyle.inference.video.sources import Source
 from fststyle.inference.video.standard_files import StandardOutput
 from fststyle.inference.video.steady import FilmGrain, SteadyStrokes
+from fststyle.inference.video.timeline import Moment
 from fststyle.inference.video.writer import VideoTarget, copy_packet
 from fststyle.utils.console import printable
 from fststyle.utils.files import atomic_write
@@ -31,8 +33,8 @@ Effect = Callable[[np.ndarray, np.ndarray, np.ndarray | None], list[np.ndarray]]
 """N×H×W×3 uint8 frames, how far into the video each lies, from 0 to 1, and their maps, N×h×w, to as
 many frames of the same size for every file that is written."""
 
-Maps = Callable[[Image.Image], np.ndarray]
-"""Something that is told of each frame, h×w, in their order."""
+Maps = Callable[[Image.Image, Moment], np.ndarray]
+"""Something that is told of each frame, h×w, in their order, and of when it is shown."""
 
 
 @dataclass
@@ -218,10 +220,15 @@ def with_noise(
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
     film_grain = FilmGrain(grain, steady=steady)
+    number, first = 0, 0
     for item in source:
         if isinstance(item, Frame):
-            pixels = item.pixels
-            told = maps(Image.fromarray(pixels)) if maps else None
+            pixels, told = item.pixels, None
+            first = first if number else item.pts
+            if maps:
+                at = Fraction((item.pts - first) * source.time_base)
+                told = maps(Image.fromarray(pixels), Moment(number, at))
+            number += 1
             grainy, motion = film_grain(pixels, told)
             item = item._replace(map=told, motion=motion, pixels=grainy)
         yield item

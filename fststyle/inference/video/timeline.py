@@ -2,7 +2,7 @@
 that grow."""
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from av.format import Flags
 
@@ -12,6 +12,18 @@ JUMP = 10 * MICRO
 """What is no gap, but another clock (ffmpeg's dts_delta_threshold)."""
 BACK = MICRO // 10
 """How far a stream of packets may go back; only clocks that were set anew go further."""
+
+
+class Moment(NamedTuple):
+    """When a frame of a video is shown.
+
+    Attributes:
+        number: of frames before it.
+        seconds: since the first one.
+    """
+
+    number: int
+    seconds: Fraction
 
 
 class Timeline:

@@ -17,6 +17,7 @@ from fststyle.inference import video_jobs
 from fststyle.inference.video import live
 from fststyle.inference.video.live import Latest, Pace, show
 from fststyle.inference.video.reader import Frame, VideoSource
+from fststyle.inference.video.timeline import Moment
 from tests.conftest import run_command, run_here, write_clip
 
 EVEN = [40 * i for i in range(12)]
@@ -121,7 +122,16 @@ def test_what_is_slow_sees_the_latest_frame() -> None:
 
     count = show(frames, slow, window, lambda: False)
     assert window.shown == [0, 10, 20, 30, 40, 50, 60] and count == 7
+    assert frames.moment.number == 60
     assert "frames/s, latency" in window.titles[-1]
+
+
+def test_frames_of_files_are_told_with_their_time() -> None:
+    frames, moments = latest("clip.mp4", Source(range(50, 250, 40), live=False)), []
+    while frames.get() is not None:
+        moments.append(frames.moment)
+    assert moments and moments[-1] == Moment(4, Fraction(4, 25))
+    assert all(moment.seconds == Fraction(moment.number, 25) for moment in moments)
 
 
 def test_a_closed_window_and_a_wish_to_stop_end_it() -> None:

@@ -1,0 +1,148 @@
+"""Weight maps that lie in files: which one a picture or a film has, and which of its frames."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fststyle.config.infer import StyleControls
+from fststyle.images.noise import NO_GRAIN
+from fststyle.inference import video_jobs
+from fststyle.inference.maps import WeightMaps
+from fststyle.inference.video.live import Latest
+from fststyle.inference.video.pipeline import with_noise
+from fststyle.inference.video.reader import Frame
+from fststyle.inference.video.sources import open_source
+from fststyle.inference.video.timeline import Moment
+from tests.conftest import picture, run_here, write_clip
+
+SIZE = (64, 48)
+
+
+def grey(level: int) -> np.ndarray:
+    return np.full((SIZE[1], SIZE[0], 3), level, np.uint8)
+
+
+def write_film(path: Path, times: list[int], **options: Any) -> None:
+    """Of as many greys, brighter by 10 of 255 from frame to frame."""
+    if path.suffix == ".gif":
+        first, *others = (Image.fromarray(grey(10 * number)) for number in range(len(times)))
+        first.save(path, save_all=True, append_images=others, duration=times[1] - times[0])
+    elif path.suffix:
+        shown = [grey(10 * number) for number in range(len(times))]
+        write_clip(path, times, size=SIZE, shown=shown, **options)
+    else:
+        path.mkdir()
+        for number in range(len(times)):
+            Image.fromarray(grey(10 * number)).save(path / f"{number:06d}.png")
+
+
+def masks(mask: Path, name: str = "clip.mp4", *, film: bool = True) -> WeightMaps:
+    controls = StyleControls(weight_map="none", mask=str(mask))
+    return WeightMaps(controls, Path(name), film=film)
+
+
+def number(weights: Any) -> int:
+    """Which of the greys they are."""
+    return round(float(np.mean(weights)) * 25.5)
+
+
+@pytest.mark.parametrize(
+    ("mask", "interval", "expected"),
+    [
+        ("mask.mp4", 40, list(range(12))),
+        ("mask.mkv", 40, list(range(12))),
+        ("mask.gif", 40, list(range(12))),
+        ("mask", 40, list(range(12))),
+        ("mask.mp4", 20, list(range(0, 24, 2))),
+        ("mask.mp4", 80, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]),
+        ("mask.mp4", 120, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]),
+    ],
+)
+@pytest.mark.parametrize("sound", [False, True])
+def test_films_of_maps_go_by_time_and_folders_by_number(
+    mask: str, interval: int, expected: list[int], sound: bool, tmp_path: Path
+) -> None:
+    """Clips begin with their first frame, whenever that is due."""
+    times = [40 * n + 80 * sound for n in range(12)]
+    write_clip(tmp_path / "clip.mp4", times, size=SIZE, sound=sound)
+    write_film(tmp_path / mask, [interval * n for n in range(24)])
+    source = open_source(str(tmp_path / "clip.mp4"))
+    items = with_noise(source, NO_GRAIN, masks(tmp_path / mask))
+    assert [number(item.map) for item in items if isinstance(item, Frame)] == expected
+
+
+@pytest.mark.parametrize("rate", [Fraction(30), Fraction(30000, 1001), Fraction(120)])
+def test_rounded_times_of_one_rate_match_frame_by_frame(rate: Fraction, tmp_path: Path) -> None:
+    write_film(tmp_path / "mask.mkv", [round(1000 * n / rate) for n in range(24)])
+    maps, image = masks(tmp_path / "mask.mkv"), picture(0)
+    assert [number(maps(image, Moment(n, n / rate))) for n in range(24)] == list(range(24))
+
+
+def test_frames_that_nobody_saw_take_their_maps_along(tmp_path: Path) -> None:
+    for name in ("mask.mp4", "mask"):
+        write_film(tmp_path / name, [40 * n for n in range(24)])
+        maps, image = masks(tmp_path / name), picture(0)
+        seen = [3, 4, 9, 20, 100]
+        assert [number(maps(image, Moment(n, Fraction(n, 25)))) for n in seen] == [3, 4, 9, 20, 23]
+
+
+def test_where_times_are_not_known_maps_are_counted(tmp_path: Path) -> None:
+    write_film(tmp_path / "mask.mp4", [40, 60, 300])
+    maps, image = masks(tmp_path / "mask.mp4"), picture(0)
+    assert [number(maps(image)) for _ in range(5)] == [0, 1, 2, 2, 2]
+
+
+class Window:
+    """Remembers what it shows."""
+
+    shown: ClassVar[list[np.ndarray]] = []
+
+    def show(self, frame: np.ndarray, title: str) -> bool:
+        self.shown.append(frame)
+        return True
+
+    def wait(self) -> bool:
+        return True
+
+    def close(self) -> None: ...
+
+
+class Late(Latest):
+    """Of which only the last frame is seen."""
+
+    def get(self) -> tuple[np.ndarray, float] | None:
+        self._thread.join()
+        return super().get()
+
+
+def shown_late(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
+) -> tuple[int, str, np.ndarray]:
+    """(status, stderr, the only frame seen) of ``infer --show``."""
+    monkeypatch.setattr(video_jobs, "TkWindow", Window)
+    monkeypatch.setattr(video_jobs, "Latest", Late)
+    Window.shown.clear()
+    options = ("--show", "--map", "none", "--provider", "cpu", "--threads", 1)
+    status, error = run_here(capsys, "infer", "starry_night_live", *words, *options)
+    (frame,) = Window.shown
+    return status, error, frame
+
+
+def test_what_is_shown_late_has_its_own_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = np.asarray(picture(5, *SIZE))
+    write_clip(tmp_path / "clip.mp4", [0, 40, 80], size=SIZE, shown=[photo] * 3)
+    write_clip(tmp_path / "mask.mp4", [0, 40, 80], size=SIZE, shown=[grey(0), grey(0), grey(255)])
+    Image.fromarray(grey(255)).save(tmp_path / "white.png")
+    seen = []
+    for mask in ("mask.mp4", "white.png"):
+        words = (tmp_path / "clip.mp4", "--mask", tmp_path / mask)
+        status, error, frame = shown_late(monkeypatch, capsys, *words)
+        assert status == 0, error
+        seen.append(frame.astype(int))
+    assert np.abs(seen[0] - seen[1]).max() <= 4, "but for what encoding changed"
