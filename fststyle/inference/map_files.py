@@ -1,5 +1,6 @@
 """Weight maps of pictures and of videos that lie in files: pictures, films, and folders of them."""
 
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from fststyle.images.find import find_named, is_picture_name
+from fststyle.images.find import find_named, is_picture_name, walk
 from fststyle.images.geometry import check_same_shape
 from fststyle.images.io import read_image
 
@@ -25,15 +26,22 @@ that is less: containers round times, GIFs to as much, and frames of one number 
 
 def shades_of(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
     """Grey pictures for a picture or a video, out of ``source``: a picture for all; a film for a
-    film; or a folder with one of either, or with the film's frames."""
+    film; or a folder with one of either, or with the film's frames.
+
+    Raises FileNotFoundError or ValueError where there is none for ``name``.
+    """
     if source.is_dir():
-        picture = find_named(source, name)
-        if picture is None and film:
-            same = sorted(file for file in source.iterdir() if file.stem == name.stem)
-            return MapFilm(same[0] if same else source)
-        if picture is None:
-            raise FileNotFoundError(f"{option} {source}: holds no map for {name}, named as it is")
-        source = picture
+        found = find_named(source, name) or (_named_for_film(source, name) if film else None)
+        if found is None and film and _holds_frames(source, name):
+            found = source
+        if found is None:
+            frames = ", and no numbered frames alone" * film
+            raise FileNotFoundError(
+                f"{option} {source}: holds no map for {name}, named as it is{frames}"
+            )
+        if found.is_dir():
+            return MapFilm(found)
+        source = found
     if not source.exists():
         raise FileNotFoundError(f"{option} {source}: no such picture, film or folder")
     if is_picture_name(source) and source.suffix.lower() != ".gif":
@@ -41,6 +49,39 @@ def shades_of(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
     if not film:
         raise ValueError(f"{option} {source}: is no picture, and {name} is no film")
     return MapFilm(source)
+
+
+def _named_for_film(folder: Path, name: Path) -> Path | None:
+    """The picture or film, whatever its suffix, or the folder of frames that lies below ``folder``
+    where ``name`` would, and is called as it is; None where there is none."""
+    from fststyle.inference.video.media import is_video
+
+    place = (folder / name).parent
+    files = sorted(place.iterdir()) if place.is_dir() else []
+    for file in files:
+        if file.is_dir() and file.name == name.stem:
+            return file
+        if file.stem == name.stem and (is_picture_name(file) or is_video(file)):
+            return file
+    return None
+
+
+def _holds_frames(folder: Path, name: Path) -> bool:
+    """Whether all that ``folder`` holds are pictures, called alike but for their numbers, and not
+    as ``name`` is, or they would be the maps of other films."""
+    from fststyle.inference.video.media import is_called_video
+
+    files = walk(folder)
+    pictures = [file for file in files if is_picture_name(file)]
+    kinds = {
+        re.sub(r"[0-9]+", "#", str(file.with_suffix("").relative_to(folder))) for file in pictures
+    }
+    if len(kinds) != 1 or any(map(is_called_video, files)):
+        return False
+    (kind,) = kinds
+    alike = kind == re.sub(r"[0-9]+", "#", name.stem)
+    of_films = alike and any(len(file.stem) == len(name.stem) for file in pictures)
+    return "#" in kind and not of_films and all(file.parent == folder for file in pictures)
 
 
 def still(shades: np.ndarray, source: object) -> Nearness:

@@ -96,6 +96,61 @@ def test_where_times_are_not_known_maps_are_counted(tmp_path: Path) -> None:
     assert [number(maps(image)) for _ in range(5)] == [0, 1, 2, 2, 2]
 
 
+def test_a_folder_holds_a_films_map_or_its_frames_and_nothing_else_will_do(tmp_path: Path) -> None:
+    """Named as the film is, at its place; pictures that are numbered are frames."""
+    image, folder = picture(0), tmp_path / "maps"
+    (folder / "sub").mkdir(parents=True)
+
+    def put(name: str, level: int = 200) -> None:
+        Image.fromarray(grey(level)).save(folder / name)
+
+    def missing(film: str) -> str:
+        with pytest.raises(FileNotFoundError, match="holds no map for") as refused:
+            masks(folder, film)
+        assert "\n" not in str(refused.value)
+        return str(refused.value)
+
+    (folder / "clip.txt").write_text("what these are")
+    put("other.png")
+    assert f"--mask {folder}: holds no map for clip.mp4, named as it is" in missing("clip.mp4")
+    write_film(folder / "clip.mkv", [0, 40, 80])
+    assert number(masks(folder, "clip.mp4")(image)) == 0
+    missing("sub/clip.mp4")
+    write_film(folder / "sub/clip", [0, 40, 80])
+    maps = masks(folder, "sub/clip.mp4")
+    assert [number(maps(image)) for _ in range(3)] == [0, 1, 2]
+    put("sub/still.png", 50)
+    assert number(masks(folder, "sub/still.mp4")(image)) == 5
+
+
+@pytest.mark.parametrize(
+    ("names", "film", "frames"),
+    [
+        (["000001", "000002"], "clip.mp4", True),
+        (["clip_9", "clip_10"], "clip.mp4", True),
+        (["000001", "000002"], "7.mp4", True),
+        (["6", "8"], "7.mp4", False),
+        (["clip1", "clip3"], "clip2.mp4", False),
+        (["a1", "b2"], "clip.mp4", False),
+        (["a", "b"], "clip.mp4", False),
+        (["a/1", "a/2"], "clip.mp4", False),
+    ],
+)
+def test_which_pictures_are_frames(
+    names: list[str], film: str, frames: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    for level, name in enumerate(names):
+        Image.fromarray(grey(10 * level)).save(tmp_path / f"{name}.png")
+    (tmp_path / "notes.txt").write_text("what these are")
+    if frames:
+        maps, image = masks(tmp_path, film), picture(0)
+        assert [number(maps(image)) for _ in range(3)] == [0, 1, 1]
+    else:
+        with pytest.raises(FileNotFoundError, match=f"holds no map for {film}"):
+            masks(tmp_path, film)
+
+
 class Window:
     """Remembers what it shows."""
 
