@@ -140,6 +140,16 @@ class MapFilm:
         check_same_shape(image.size, "the film", self._shades.shape[::-1], self._name)
         return self._shades
 
+    @property
+    def failure(self) -> str:
+        """Why less of it came so far than there is, a line; empty where nothing is missing."""
+        source = self._source
+        if source.failure:
+            return (
+                f"{self._name}: cannot be read to its end ({source.failure}): its last frame stayed"
+            )
+        return f"{self._name}: {source.corrupt} corrupt frame(s) passed over" * bool(source.corrupt)
+
     def _take(self) -> np.ndarray | None:
         """The next frame; None where there is none."""
         if self._next is None:

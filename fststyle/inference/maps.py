@@ -11,7 +11,7 @@ from fststyle.config.infer import MapControls
 from fststyle.depth.estimator import DepthEstimator, onnx_estimator
 from fststyle.depth.steady import SteadyDepth, SteadyRange
 from fststyle.depth.upsampling import upsample_along_edges
-from fststyle.inference.map_files import Nearness, shades_of, still
+from fststyle.inference.map_files import MapFilm, Nearness, shades_of, still
 from fststyle.utils.pretrained import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -83,6 +83,12 @@ class WeightMaps:
             near = np.maximum(near, _resized(self._mask(image, moment), (width, height)))
         far = self._controls.far
         return np.asarray(far + (self._controls.near - far) * near, np.float32)
+
+    @property
+    def failures(self) -> list[str]:
+        """Why less came of films of maps so far than there is, a line for each."""
+        films = [film for film in (self._near, self._mask) if isinstance(film, MapFilm)]
+        return [film.failure for film in films if film.failure]
 
 
 def check_map_sources(controls: MapControls) -> None:

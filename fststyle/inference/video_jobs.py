@@ -37,6 +37,7 @@ def stylize_clip(
     if not config.crossfade:
         stylizers = [stylizers[number] for number in job.targets]
     mapped = next((stylizer for stylizer in stylizers if stylizer.mapped), stylizers[0])
+    maps = mapped.weight_maps(config, job.name, film=True)
     result = stylize_video(
         open_source(source, config.max_size, config.fps),
         list(job.targets.values()),
@@ -48,10 +49,10 @@ def stylize_clip(
         batch_size=config.batch_size,
         timed=config.crossfade,
         frames=config.frames,
-        maps=mapped.weight_maps(config, job.name, film=True),
+        maps=maps,
         steady=config.steadiness(),
     )
-    return report(result, source)
+    return report(result, source, maps.failures if maps else ())
 
 
 def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
@@ -118,8 +119,9 @@ def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> i
         told = None if maps is None else (lambda image: maps(image, frames.moment))
         effect = LiveEffect(stylize, told, stylizer.grain(config), config.steadiness(), rate)
         show(frames, effect, window, lambda: stop.requested)
-        broken = frames.failure if frames.ended else ""
-    for line in [*frames.notes, *([broken] if broken else [])]:
+        broken = [frames.failure] if frames.ended and frames.failure else []
+        broken += maps.failures if maps else []
+    for line in [*frames.notes, *broken]:
         print(f"{source}: {line}", file=sys.stderr)
     return 130 if stop.requested else int(bool(broken))
 
@@ -156,7 +158,7 @@ def _record(
                 raise
             print("stopped before the first frame", file=sys.stderr)
             return 130
-    reason = report(done, source)
+    reason = report(done, source, maps.failures if maps else ())
     if reason:
         print(reason, file=sys.stderr)
     return 130 if stop.requested else int(bool(reason))

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -201,3 +202,31 @@ def test_what_is_shown_late_has_its_own_mask(
         assert status == 0, error
         seen.append(frame.astype(int))
     assert np.abs(seen[0] - seen[1]).max() <= 4, "but for what encoding changed"
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_film_of_maps_that_breaks_off_is_told(
+    live: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, with status 1; the film is whole."""
+    times, clip, mask = [50 * n for n in range(60)], tmp_path / "clip.mkv", tmp_path / "mask.mkv"
+    for file in (clip, mask):
+        write_clip(file, times, size=SIZE)
+    words = (clip, "--mask", mask)
+
+    def result() -> tuple[int, str]:
+        if live:
+            return shown_late(monkeypatch, capsys, *words)[:2]
+        options = ("--output", tmp_path / "out.mp4", "--overwrite", "--map", "none", "--steady", 0)
+        return run_here(capsys, "infer", "starry_night_live", *words, *options)
+
+    status, error = result()
+    assert status == 0, error
+    mask.write_bytes(mask.read_bytes()[: mask.stat().st_size // 2])
+    status, error = result()
+    said = [line for line in error.splitlines() if "mask.mkv" in line]
+    assert status == 1 and len(said) == 1 and said[0].startswith(f"{clip}: ")
+    assert f"{mask}: cannot be read to its end (it ends after" in said[0]
+    if not live:
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            assert sum(1 for _ in container.decode(video=0)) == 60

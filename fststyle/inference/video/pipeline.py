@@ -246,8 +246,9 @@ def steadied(put: Callable[[Any], None], steady: float) -> Callable[[Any], None]
     return put_steady
 
 
-def report(result: VideoResult, source: str) -> str:
-    """Say what became of a video; returns a line on why it is not whole, where it is not."""
+def report(result: VideoResult, source: str, others: Sequence[str] = ()) -> str:
+    """Say what became of a video; returns a line on why it is not whole, where it is not, and with
+    what ``others`` is wrong that it was made with."""
     names = ", ".join(printable(file) for file in result.files)
     print(f"{names}: {result.frames} frames")
     for note in result.notes:
@@ -259,4 +260,5 @@ def report(result: VideoResult, source: str) -> str:
         reasons.append(
             f"cannot be read to its end ({result.failure}); {names} holds what comes before"
         )
+    reasons += others
     return f"{source}: {'; '.join(reasons)}" if reasons else ""
