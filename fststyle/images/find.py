@@ -74,7 +74,9 @@ def walk(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list
 
 def find_named(folder: Path, name: Path) -> Path | None:
     """The picture below ``folder`` at the place ``name``, of this suffix or another one; None where
-    there is none."""
+    there is none, as there is of an absolute ``name``."""
+    if name.is_absolute():
+        return None
     place = folder / name
     names = [place, *(place.with_suffix(suffix) for suffix in WRITERS)]
     return next((file for file in names if file.is_file()), None)

@@ -57,7 +57,8 @@ def _named_for_film(folder: Path, name: Path) -> Path | None:
     from fststyle.inference.video.media import is_video
 
     place = (folder / name).parent
-    files = sorted(place.iterdir()) if place.is_dir() else []
+    inside = place.is_dir() and not name.is_absolute()
+    files = sorted(place.iterdir()) if inside else []
     for file in files:
         if file.is_dir() and file.name == name.stem:
             return file

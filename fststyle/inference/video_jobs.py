@@ -2,6 +2,7 @@
 picture is done sooner without."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -95,10 +96,16 @@ def show_or_record(config: InferConfig, pipe: int | None = None) -> int:
         check_video_name(Path(output))
         check_free([Path(output)], config.overwrite)
     (stylizer,) = open_stylizers(config)
-    maps = stylizer.weight_maps(config, Path(config.media[0]), film=True)
+    maps = stylizer.weight_maps(config, _map_name(config.media[0]), film=True)
     if config.show or is_virtual_camera(output):
         return _show(config, stylizer, maps)
     return _record(config, stylizer, maps, pipe)
+
+
+def _map_name(source: str) -> Path:
+    """By which a film, a stream or a folder of frames has its map in a folder."""
+    name = Path(os.path.abspath(source)).name
+    return Path(f"{name}.mp4" if os.path.isdir(source) else name)
 
 
 def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> int:

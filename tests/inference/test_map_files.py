@@ -152,6 +152,15 @@ def test_which_pictures_are_frames(
             masks(tmp_path, film)
 
 
+def test_no_film_is_its_own_map(tmp_path: Path) -> None:
+    """As it would be in a folder with its whole path for its name."""
+    write_film(tmp_path / "clip.mp4", [0, 40])
+    (tmp_path / "maps").mkdir()
+    for name in (tmp_path / "clip.mp4", tmp_path / "clip.avi"):
+        with pytest.raises(FileNotFoundError, match="holds no map for"):
+            masks(tmp_path / "maps", str(name))
+
+
 class Window:
     """Remembers what it shows."""
 
@@ -230,3 +239,33 @@ def test_a_film_of_maps_that_breaks_off_is_told(
     if not live:
         with av.open(str(tmp_path / "out.mp4")) as container:
             assert sum(1 for _ in container.decode(video=0)) == 60
+
+
+def test_what_is_shown_finds_its_map_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, maps = tmp_path / "clip.mp4", tmp_path / "maps"
+    shown = [np.asarray(picture(5, *SIZE))] * 2
+    write_clip(clip, [0, 40], size=SIZE, shown=shown)
+    maps.mkdir()
+    white = maps / "clip.png"
+    Image.fromarray(grey(255)).save(white)
+    seen = []
+    for mask in (maps, white):
+        status, error, frame = shown_late(monkeypatch, capsys, clip, "--mask", mask)
+        assert status == 0, error
+        seen.append(frame)
+    assert np.array_equal(seen[0], seen[1])
+
+
+def test_names_of_what_is_shown_or_recorded(tmp_path: Path) -> None:
+    (tmp_path / "take.1").mkdir()
+    for source, name in (
+        (f"{tmp_path}/clip.mp4", "clip.mp4"),
+        ("clips/clip.mp4", "clip.mp4"),
+        ("http://somewhere/clip.mp4", "clip.mp4"),
+        (f"{tmp_path}/take.1/", "take.1.mp4"),
+        ("camera:0", "camera:0"),
+        ("-", "-"),
+    ):
+        assert video_jobs._map_name(source) == Path(name)
