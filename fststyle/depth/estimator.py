@@ -48,9 +48,11 @@ class DepthEstimator(NamedTuple):
         return depth
 
 
-def onnx_estimator(model: Path) -> tuple[Estimator, dict[str, Any]]:
-    """(depth network from an ONNX file, its card); errors are ``open_session``'s."""
-    opened = open_session(model, "auto", None, output="depth", holds="depth network")
+def onnx_estimator(
+    model: Path, provider: str = "auto", threads: int | None = None
+) -> tuple[Estimator, dict[str, Any]]:
+    """(depth network from an ONNX file, its card); arguments and errors are ``open_session``'s."""
+    opened = open_session(model, provider, threads, output="depth", holds="depth network")
 
     def estimate(image: np.ndarray) -> np.ndarray:
         if opened.uint8:

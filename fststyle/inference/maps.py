@@ -36,6 +36,7 @@ class WeightMaps:
         film: whether it is a video.
         shades, mask: in place of what ``controls`` name as such, for one picture.
         reduction: pixels of a picture to one of its map.
+        provider, threads: of the network that tells depth, as ``open_session`` has them.
 
     Raises FileNotFoundError or ValueError where a map is missing or cannot be read.
     """
@@ -49,6 +50,8 @@ class WeightMaps:
         shades: np.ndarray | None = None,
         mask: np.ndarray | None = None,
         reduction: int = REDUCTION,
+        provider: str = "auto",
+        threads: int | None = None,
     ) -> None:
         self._controls, self._reduction = controls, reduction
         self._near: Nearness | None = None
@@ -56,7 +59,8 @@ class WeightMaps:
         if shades is not None:
             self._near = still(shades, "weight_map")
         elif source == "depth":
-            self._near = SteadyNearness(depth_network()) if film else DepthNearness(depth_network())
+            network = depth_network(provider, threads)
+            self._near = SteadyNearness(network) if film else DepthNearness(network)
         elif source != "none":
             self._near = shades_of(Path(source), "--weight-map", name, film=film)
         self._mask = None
@@ -146,12 +150,12 @@ def _along_edges(near: np.ndarray, image: Image.Image) -> np.ndarray:
 
 
 @cache
-def depth_network() -> DepthEstimator:
-    """The depth network for run time.
+def depth_network(provider: str = "auto", threads: int | None = None) -> DepthEstimator:
+    """The depth network for run time; ``provider`` and ``threads`` as ``open_session`` has them.
 
     Raises FileNotFoundError where it is not installed.
     """
-    return DepthEstimator("fast", *onnx_estimator(DEPTH_NETWORK))
+    return DepthEstimator("fast", *onnx_estimator(DEPTH_NETWORK, provider, threads))
 
 
 DEPTH_NETWORK = CHECKPOINTS / "depth" / "fast.onnx"

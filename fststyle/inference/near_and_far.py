@@ -16,6 +16,7 @@ class NearAndFar(Stylizer):
 
     def __init__(self, near: Stylizer, far: Stylizer) -> None:
         self.model, self.provider, self.card = near.model, near.provider, near.card
+        self._settings, self._threads = near._settings, near._threads
         self.mapped = True
         self._near, self._far = near, far
 

@@ -287,7 +287,15 @@ class Stylizer:
             return None
         if controls.strength == 0 or (controls.weight_map == "none" and not asked):
             return None
-        return WeightMaps(controls, name, film=film, shades=shades, mask=mask)
+        return WeightMaps(
+            controls,
+            name,
+            film=film,
+            shades=shades,
+            mask=mask,
+            provider=self._settings.provider,
+            threads=self._threads,
+        )
 
     def check_map(self, controls: StyleControls, *, asked: bool = False) -> None:
         """Raise ValueError where ``controls`` ask for a map and the style takes none."""

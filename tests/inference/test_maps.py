@@ -13,9 +13,10 @@ from PIL import Image
 from fststyle.config.infer import StyleControls
 from fststyle.images.tones import with_tones
 from fststyle.inference import video_jobs
-from fststyle.inference.maps import WeightMaps, in_focus
+from fststyle.inference.maps import WeightMaps, depth_network, in_focus
 from fststyle.inference.styles import load_style
 from fststyle.inference.stylizer import Stylizer
+from fststyle.sessions import session
 from tests.conftest import contrasty, picture, run_here, write_clip
 
 Exported = Callable[..., Path]
@@ -117,6 +118,28 @@ def test_depth_is_the_map_by_default(stylizer: Stylizer, exported: Exported) -> 
     unmapped = Stylizer(exported(uint8=True), "cpu", threads=1)
     with pytest.raises(ValueError, match="takes no weight map"):
         unmapped(photo, near=0.5)
+
+
+@pytest.mark.parametrize("far_style", [None, "great_wave_live"])
+def test_depth_is_told_by_the_styles_provider_and_threads(
+    far_style: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened once for each."""
+    opened: list[tuple[Any, ...]] = []
+
+    def open_session(model: Path, provider: str, threads: int | None, **options: Any) -> Any:
+        opened.append((model.name, provider, threads))
+        return session.open_session(model, provider, threads, **options)
+
+    monkeypatch.setattr("fststyle.depth.estimator.open_session", open_session)
+    depth_network.cache_clear()
+    for threads in (1, 1, 2):
+        style = load_style(
+            "starry_night_live", far_style=far_style, provider="cpu", threads=threads
+        )
+        style(picture(3))
+        next(style.stream([np.asarray(picture(3))]))
+    assert opened == [("fast.onnx", "cpu", 1), ("fast.onnx", "cpu", 2)]
 
 
 @pytest.mark.parametrize("options", [{"size": (48, 64)}, {"fp16": True}, {"half": True}])

@@ -194,7 +194,7 @@ def test_weight_maps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     depth, image = depth_map(), photo(*size)
-    monkeypatch.setattr("fststyle.inference.maps.depth_network", lambda: fixed(depth))
+    monkeypatch.setattr("fststyle.inference.maps.depth_network", lambda *_: fixed(depth))
     ours = WeightMaps(from_json(MapControls, controls))(image)
     found = js(
         "const picture = bytes(a[1]);"
