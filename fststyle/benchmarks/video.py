@@ -77,7 +77,7 @@ def bench_video(config: BenchVideoConfig) -> None:
             stylize_video(
                 reopened(),
                 [target],
-                lambda frames, _, weight_maps: [stylizer.run(frames, weight_maps)],
+                lambda frames, _, weight_maps, *__: [stylizer.run(frames, weight_maps)],
                 codec=None,
                 quality=InferConfig.quality,
                 stopped=lambda: False,

@@ -38,6 +38,7 @@ def stylize_clip(
     if not config.crossfade:
         stylizers = [stylizers[number] for number in job.targets]
     mapped = next((stylizer for stylizer in stylizers if stylizer.mapped), stylizers[0])
+    grain = mapped.grain(config)
     maps = mapped.weight_maps(config, job.name, film=True)
     result = stylize_video(
         open_source(source, config.max_size, config.fps),
@@ -46,11 +47,12 @@ def stylize_clip(
         codec=config.codec,
         quality=config.quality,
         stopped=stopped,
-        grain=mapped.grain(config),
+        grain=grain,
         batch_size=config.batch_size,
         timed=config.crossfade,
         frames=config.frames,
         maps=maps,
+        mapless=grain.by_map and not all(stylizer.mapped for stylizer in stylizers),
         steady=config.steadiness(),
     )
     return report(result, source, maps.failures if maps else ())
@@ -59,21 +61,27 @@ def stylize_clip(
 def _effect(stylizers: Sequence[Stylizer], config: InferConfig) -> Effect:
     """Of frames: every style's, or the mixture of two, the second's part rising with time."""
 
-    def apply(stylizer: Stylizer, frames: np.ndarray, maps: np.ndarray | None) -> np.ndarray:
-        maps = maps if stylizer.mapped else None
+    def apply(
+        stylizer: Stylizer,
+        frames: np.ndarray,
+        maps: np.ndarray | None,
+        mapless: np.ndarray | None,
+    ) -> np.ndarray:
+        if not stylizer.mapped:
+            frames, maps = frames if mapless is None else mapless, None
         return stylizer.run(frames, maps, strength=config.strength, keep_color=config.keep_color)
 
     def in_every_style(
-        frames: np.ndarray, _: np.ndarray, maps: np.ndarray | None
+        frames: np.ndarray, _: np.ndarray, *others: np.ndarray | None
     ) -> list[np.ndarray]:
-        return [apply(stylizer, frames, maps) for stylizer in stylizers]
+        return [apply(stylizer, frames, *others) for stylizer in stylizers]
 
     def crossfaded(
-        frames: np.ndarray, places: np.ndarray, maps: np.ndarray | None
+        frames: np.ndarray, places: np.ndarray, *others: np.ndarray | None
     ) -> list[np.ndarray]:
         if places.max() == 0 or places.min() == 1:
-            return [apply(stylizers[round(places[0])], frames, maps)]
-        first, second = (apply(s, frames, maps).astype(np.float32) for s in stylizers)
+            return [apply(stylizers[round(places[0])], frames, *others)]
+        first, second = (apply(s, frames, *others).astype(np.float32) for s in stylizers)
         part = places.astype(np.float32)[:, None, None, None]
         return [(first + (second - first) * part + 0.5).astype(np.uint8)]
 

@@ -295,6 +295,43 @@ def test_styles_with_and_without_a_map_go_together(
             assert np.abs(np.asarray(made).astype(int) - np.asarray(style(photo))).max() <= 1
 
 
+@pytest.mark.parametrize("steady", [0, 0.6])
+def test_of_a_films_styles_each_gets_what_it_gets_alone(
+    mapless: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], steady: float
+) -> None:
+    """The grain of one that takes no map goes by none; so it is before and after a cross-fade."""
+    styles = ["starry_night_live", mapless]
+    frames = [np.asarray(picture(5, 128, 96))] * 3
+    write_clip(tmp_path / "clip.mkv", [0, 40, 80], size=(128, 96), shown=frames)
+    shades(0, 255, (128, 96)).save(tmp_path / "map.png")
+
+    def made(styles: list[Any], *options: object) -> Path:
+        folder = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+        status, error = run_here(
+            capsys,
+            *("infer", *styles, tmp_path / "clip.mkv", "--map", tmp_path / "map.png", "--frames"),
+            *("--grain", 16, "--steady", steady, "--provider", "cpu", "--output", folder, *options),
+        )
+        assert status == 0, error
+        return folder
+
+    def frame(folder: Path, number: int) -> np.ndarray:
+        with Image.open(folder / f"clip/{number:06d}.png") as opened:
+            return np.asarray(opened)
+
+    # Alone it takes no --map.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Stylizer, "check_map", lambda *_, **__: None)
+        alone = [made([style]) for style in styles]
+        both, faded = made(styles), made(styles, "--crossfade")
+    for number in (1, 2, 3):
+        assert np.array_equal(frame(alone[0], number), frame(both / "starry_night_live", number))
+        assert np.array_equal(frame(alone[1], number), frame(both / "starry", number))
+    assert np.array_equal(frame(alone[0], 1), frame(faded, 1))
+    if not steady:
+        assert np.array_equal(frame(alone[1], 3), frame(faded, 3))
+
+
 def test_what_is_shown_live_has_a_map(
     stylizer: Stylizer,
     tmp_path: Path,

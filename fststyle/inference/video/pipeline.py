@@ -29,9 +29,9 @@ from fststyle.utils.console import printable
 from fststyle.utils.files import atomic_write
 from fststyle.utils.threads import BackgroundWriter, prefetch
 
-Effect = Callable[[np.ndarray, np.ndarray, np.ndarray | None], list[np.ndarray]]
-"""N×H×W×3 uint8 frames, how far into the video each lies, from 0 to 1, and their maps, N×h×w, to as
-many frames of the same size for every file that is written."""
+Effect = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None], list[np.ndarray]]
+"""N×H×W×3 uint8 frames, how far into the video each lies, from 0 to 1, their maps, N×h×w, and the
+frames as ``Frame.mapless`` has them, to as many of the same size for every file that is written."""
 
 Maps = Callable[[Image.Image, Moment], np.ndarray]
 """Something that is told of each frame, h×w, in their order, and of when it is shown."""
@@ -122,12 +122,14 @@ def stylize_video(
     frames: bool = False,
     timed: bool = False,
     maps: Maps | None = None,
+    mapless: bool = False,
     steady: float = 0.0,
     pipe: int | None = None,
 ) -> VideoResult:
     """Write one video for each of ``targets``, or where ``frames`` says so a folder of pictures;
     frames keep their time, and the source's other tracks go along. ``batch_size`` frames are
-    stylized at once, with ``grain``, as ``add_noise`` has it.
+    stylized at once, with ``grain``, as ``add_noise`` has it; ``mapless`` says that ``effect`` asks
+    for them without what ``maps`` do to it, too.
 
     ``codec`` is FFmpeg's name of the encoder, None for what fits the file; ``quality`` its constant
     rate factor. ``timed`` says that ``effect`` asks how far into the video frames lie: to know its
@@ -157,7 +159,8 @@ def stylize_video(
             put = steadied(writer.put, steady) if steady else writer.put
             encoders.append(BackgroundWriter(put, writer.close))
             stack.callback(encoders[-1].abandon)
-        decoded = prefetch(with_noise(source, grain, maps, steady=bool(steady)))
+        noisy = with_noise(source, grain, maps, steady=bool(steady), mapless=mapless)
+        decoded = prefetch(noisy)
         items = stack.enter_context(contextlib.closing(decoded))
         bar = stack.enter_context(
             tqdm(total=source.count or None, unit="frame", desc=printable(Path(source.source).name))
@@ -168,14 +171,16 @@ def stylize_video(
             times = np.array([frame.pts for frame in waiting])
             places = (times - first) / max(1, last - first)
             told = [frame.map for frame in waiting if frame.map is not None]
+            plain = [frame.mapless for frame in waiting if frame.mapless is not None]
             stylized = effect(
                 np.stack([frame.pixels for frame in waiting]),
                 places.clip(max=1),
                 np.stack(told) if told else None,
+                np.stack(plain) if plain else None,
             )
             for encoder, frames in zip(encoders, stylized, strict=True):
                 for pixels, frame in zip(frames, waiting, strict=True):
-                    encoder.put(frame._replace(pixels=pixels))
+                    encoder.put(frame._replace(pixels=pixels, mapless=None))
             result.frames += len(waiting)
             bar.update(len(waiting))
             waiting.clear()
@@ -213,9 +218,10 @@ def with_noise(
     maps: Maps | None = None,
     *,
     steady: bool = False,
+    mapless: bool = False,
 ) -> Iterator["Frame | av.Packet[Any]"]:
     """What ``source`` yields, its frames with grain, and with what ``maps`` tell of them without;
-    for ``steady`` strokes their motion, too.
+    for ``steady`` strokes their motion, too, and for ``mapless`` styles what these are given.
 
     They get it where they are decoded: a GPU that waited for it would lose frames.
     """
@@ -231,6 +237,8 @@ def with_noise(
             number += 1
             grainy, motion = film_grain(pixels, told)
             item = item._replace(map=told, motion=motion, pixels=grainy)
+            if mapless and told is not None:
+                item = item._replace(mapless=film_grain.add(pixels))
         yield item
 
 

@@ -43,6 +43,8 @@ class Frame(NamedTuple):
         alpha: H×W uint8, 0 = transparent; None in sources without transparency.
         map: what was told of it, h×w float32; None where nothing was.
         motion: since the frame before; None where none was looked for or found.
+        mapless: ``pixels`` as they are without a map, whose grain goes by none; None where that
+            was not asked for, or is the same.
     """
 
     pixels: np.ndarray
@@ -51,6 +53,7 @@ class Frame(NamedTuple):
     alpha: np.ndarray | None = None
     map: np.ndarray | None = None
     motion: "Motion | None" = None
+    mapless: np.ndarray | None = None
 
 
 class VideoSource:

@@ -116,7 +116,7 @@ def test_frames_that_fail_leave_the_folder_as_it_was(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "000001.png")
     before = (folder / "000001.png").read_bytes()
 
-    def effect(given: np.ndarray, places: np.ndarray, _: object) -> list[np.ndarray]:
+    def effect(given: np.ndarray, places: np.ndarray, *_: object) -> list[np.ndarray]:
         if places.max() > 0.5:
             raise ValueError("no more")
         return [given]

@@ -87,7 +87,7 @@ def test_batches_change_nothing(tmp_path: Path) -> None:
     write_clip(clip, UNEVEN, sound=True)
     seen: list[np.ndarray] = []
 
-    def effect(frames: np.ndarray, places: np.ndarray, _: object) -> list[np.ndarray]:
+    def effect(frames: np.ndarray, places: np.ndarray, *_: object) -> list[np.ndarray]:
         assert len(frames) == len(places)
         seen.append(places)
         return [frames]
@@ -150,7 +150,7 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
     write_clip(clip, EVEN, sound=True)
     target.write_bytes(b"before")
 
-    def effect(frames: np.ndarray, places: np.ndarray, _: object) -> list[np.ndarray]:
+    def effect(frames: np.ndarray, places: np.ndarray, *_: object) -> list[np.ndarray]:
         if places.max() > 0.5:
             raise ValueError("no more")
         return [frames]
