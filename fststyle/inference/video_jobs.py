@@ -122,7 +122,7 @@ def _show(config: InferConfig, stylizer: Stylizer, maps: WeightMaps | None) -> i
     stylize = partial(stylizer.run, strength=config.strength, keep_color=config.keep_color)
     with watch_signals() as stop, contextlib.ExitStack() as stack:
         window: Window | None = TkWindow() if config.show else None
-        frames = Latest(source, config.max_size)
+        frames = Latest(source, config.max_size, rate=config.fps)
         stack.callback(frames.close)
         ends = "q, Escape or Ctrl-C ends"
         if window is None:

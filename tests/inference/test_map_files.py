@@ -1,5 +1,6 @@
 """Weight maps that lie in files: which one a picture or a film has, and which of its frames."""
 
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -256,6 +257,16 @@ def test_what_is_shown_finds_its_map_by_its_name(
         assert status == 0, error
         seen.append(frame)
     assert np.array_equal(seen[0], seen[1])
+
+
+def test_a_folder_of_frames_is_shown_at_the_rate_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_film(tmp_path / "clip", [0, 10, 20])
+    began = time.perf_counter()
+    status, error, frame = shown_late(monkeypatch, capsys, tmp_path / "clip", "--fps", 20)
+    assert status == 0 and frame.shape == (SIZE[1], SIZE[0], 3), error
+    assert time.perf_counter() - began >= 0.1
 
 
 def test_names_of_what_is_shown_or_recorded(tmp_path: Path) -> None:

@@ -34,18 +34,20 @@ class Latest:
             by when it came, whatever their own clock says.
 
     Args:
-        source: as ``open_source`` takes it; opened here, errors are its own.
+        source, max_size, rate: as ``open_source`` takes them; opened here, errors are its own.
     """
 
     def __init__(
         self,
         source: str,
         max_size: int | None = None,
-        open_source: Callable[[str, int | None], Source] = open_source,
+        open_source: Callable[[str, int | None, float | None], Source] = open_source,
+        *,
+        rate: float | None = None,
     ) -> None:
-        self.source, self._max_size, self._open = source, max_size, open_source
+        self.source, self._form, self._open = source, (max_size, rate), open_source
         self.failure = ""
-        self._current = open_source(source, max_size)
+        self._current = open_source(source, max_size, rate)
         self._changed = threading.Condition()
         self._frame: tuple[np.ndarray, float, Moment] | None = None
         self.moment = Moment(0, Fraction(0))
@@ -100,7 +102,7 @@ class Latest:
                 print(f"{self.source}: broken off; trying again in {pause:g} s", file=sys.stderr)
                 while not self._left.wait(pause):
                     try:
-                        self._current = self._open(self.source, self._max_size)
+                        self._current = self._open(self.source, *self._form)
                         break
                     except (ValueError, OSError):
                         attempt += 1
