@@ -125,6 +125,7 @@ class FolderTarget:
 
     FRAME = re.compile(r"\d{6,}\.png")
     """Names of pictures."""
+    lost = 0
 
     def __init__(self, folder: Path) -> None:
         self.path, self.frames = folder, 0

@@ -133,6 +133,8 @@ class GifTarget:
         source: whose time and loops it has.
     """
 
+    lost = 0
+
     def __init__(self, path: Path, name: Path, source: Any) -> None:
         self._path, self._source = path, source
         self._images: list[Image.Image] = []

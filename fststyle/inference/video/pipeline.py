@@ -40,7 +40,7 @@ Maps = Callable[[Image.Image, Moment], np.ndarray]
 @dataclass
 class VideoResult:
     """What became of a video; ``failure``, ``corrupt``, ``notes`` as ``VideoSource`` has them.
-    ``files``: what was written."""
+    ``files``: what was written; ``lost``: of each, how many frames its container refused."""
 
     frames: int = 0
     corrupt: int = 0
@@ -48,10 +48,14 @@ class VideoResult:
     stopped: bool = False
     notes: list[str] = field(default_factory=list)
     files: Sequence[Path] = ()
+    lost: Sequence[int] = ()
 
 
 class Target(Protocol):
     """What takes frames; see ``VideoTarget``."""
+
+    @property
+    def lost(self) -> int: ...
 
     def put(self, item: Any) -> None: ...
 
@@ -149,12 +153,13 @@ def stylize_video(
     with contextlib.ExitStack() as stack:
         stack.callback(source.close)
         first, last = source.span() if timed else (0, 0)
-        encoders, named = [], []
+        encoders, named, writers = [], [], []
         for path in targets:
             writer, name = open_target(
                 stack, path, source, frames=frames, codec=codec, quality=quality, pipe=pipe
             )
             named.append(name)
+            writers.append(writer)
             stack.callback(writer.abandon)
             put = steadied(writer.put, steady) if steady else writer.put
             encoders.append(BackgroundWriter(put, writer.close))
@@ -208,6 +213,7 @@ def stylize_video(
             result.files = [name.path for name in named]
         for encoder in encoders:
             encoder.close()
+        result.lost = [writer.lost for writer in writers]
     result.corrupt, result.failure, result.notes = source.corrupt, source.failure, source.notes
     return result
 
@@ -258,7 +264,12 @@ def report(result: VideoResult, source: str, others: Sequence[str] = ()) -> str:
     """Say what became of a video; returns a line on why it is not whole, where it is not, and with
     what ``others`` is wrong that it was made with."""
     names = ", ".join(printable(file) for file in result.files)
-    print(f"{names}: {result.frames} frames")
+    lost = {file: count for file, count in zip(result.files, result.lost, strict=False) if count}
+    complete = ", ".join(printable(file) for file in result.files if file not in lost)
+    if complete:
+        print(f"{complete}: {result.frames} frames")
+    for file, count in lost.items():
+        print(f"{printable(file)}: {result.frames - count} of {result.frames} frames")
     for note in result.notes:
         print(f"{printable(source)}: {note}", file=sys.stderr)
     if result.stopped:
@@ -268,5 +279,9 @@ def report(result: VideoResult, source: str, others: Sequence[str] = ()) -> str:
         reasons.append(
             f"cannot be read to its end ({result.failure}); {names} holds what comes before"
         )
+    reasons += [
+        f"{count} frame(s) are not in {printable(file)}, whose container refuses them"
+        for file, count in lost.items()
+    ]
     reasons += others
     return f"{source}: {'; '.join(reasons)}" if reasons else ""

@@ -33,6 +33,7 @@ from fststyle.utils.console import printable
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EPIPE)
 _BROKEN = 100
 """Packets that a container may refuse one after the other before the film is given up."""
+FILM = "the film"
 _CHAPTERS_LAST = ("mp4", "mov", "3gp", "matroska", "webm")
 """Muxers that take chapters at the end, too, when it is known how long the film became."""
 
@@ -98,6 +99,12 @@ class VideoTarget:
         self._encode(self._video.encode(item))
         self.frames += 1
 
+    @property
+    def lost(self) -> int:
+        """Packets of the film itself that the container refused so far: frames that are not in
+        it."""
+        return self._refused[FILM]
+
     def close(self) -> None:
         """Write what is left; after that the file can be played."""
         for stream, track in self._tracks.values():
@@ -112,6 +119,8 @@ class VideoTarget:
         if isinstance(self._file, Path) and self._form.muxer in ("webp", "apng"):
             set_last_duration(self._file, self._video.last)
         for what, count in self._refused.items():
+            if what == FILM:  # whoever writes it tells so
+                continue
             print(
                 f"{printable(self._name)}: {count} packet(s) of {what} are left out, which the"
                 " container refuses",
@@ -196,7 +205,7 @@ class VideoTarget:
         """Write the film's packets."""
         try:
             for packet in packets:
-                self._mux(packet, "the film")
+                self._mux(packet, FILM)
         except av.error.FFmpegError as error:
             raise ValueError(
                 f"{self._name}: {self._encoding.codec} failed ({reason(error)})"

@@ -17,7 +17,7 @@ from PIL import Image
 from fststyle.inference.video.conversion import SDR
 from fststyle.inference.video.encoding import choose_encoding
 from fststyle.inference.video.formats import CONTAINERS, Container, check_video_name, output_name
-from fststyle.inference.video.pipeline import open_target, stylize_video
+from fststyle.inference.video.pipeline import open_target, report, stylize_video
 from fststyle.inference.video.reader import Frame, VideoSource
 from fststyle.inference.video.writer import VideoTarget
 from tests.conftest import write_clip
@@ -261,6 +261,33 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     )
     assert "out.mp4" in made.stdout and "File too large" in made.stdout, made.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_frames_that_a_container_refuses_are_told_and_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(tmp_path / "clip.mp4", EVEN)
+    whole, torn, place = tmp_path / "whole.mkv", tmp_path / "torn.mkv", VideoTarget._mux
+
+    def refusing(self: VideoTarget, packet: Any, what: str) -> None:
+        if self._name == torn and self.frames in (3, 4):
+            packet.pts, packet.dts = 0, 10**6  # which no container takes
+        place(self, packet, what)
+
+    monkeypatch.setattr(VideoTarget, "_mux", refusing)
+    result = stylize_video(
+        VideoSource(str(tmp_path / "clip.mp4")),
+        [whole, torn],
+        lambda given, *_: [given, given],
+        codec="mpeg4",
+        quality=16,
+        stopped=lambda: False,
+    )
+    reason = report(result, "clip.mp4")
+    said = capsys.readouterr().out
+    assert reason == f"clip.mp4: 2 frame(s) are not in {torn}, whose container refuses them"
+    assert f"{whole}: 10 frames" in said and f"{torn}: 8 of 10 frames" in said
+    assert len(shown(whole)) == 10 and len(shown(torn)) == 8
 
 
 def test_names_of_what_is_written() -> None:
