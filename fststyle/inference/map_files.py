@@ -30,6 +30,9 @@ def shades_of(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
 
     Raises FileNotFoundError or ValueError where there is none for ``name``.
     """
+    # Imported where a map lies in a file, since most pictures are done sooner without.
+    from fststyle.inference.video.media import is_video
+
     if source.is_dir():
         found = find_named(source, name) or (_named_for_film(source, name) if film else None)
         if found is None and film and _holds_frames(source, name):
@@ -39,15 +42,13 @@ def shades_of(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
             raise FileNotFoundError(
                 f"{option} {source}: holds no map for {name}, named as it is{frames}"
             )
-        if found.is_dir():
-            return MapFilm(found)
         source = found
     if not source.exists():
         raise FileNotFoundError(f"{option} {source}: no such picture, film or folder")
-    if is_picture_name(source) and source.suffix.lower() != ".gif":
+    if not (source.is_dir() or is_video(source)):
         return still(np.asarray(read_image(source).convert("L")), source)
     if not film:
-        raise ValueError(f"{option} {source}: is no picture, and {name} is no film")
+        raise ValueError(f"{option} {source}: is a film, and {name} is none")
     return MapFilm(source)
 
 
@@ -104,7 +105,6 @@ class MapFilm:
     """
 
     def __init__(self, source: Path) -> None:
-        # Imported where there is a film, since a picture is done sooner without.
         from fststyle.inference.video.folders import FolderSource
         from fststyle.inference.video.sources import open_source
 

@@ -153,6 +153,20 @@ def test_which_pictures_are_frames(
             masks(tmp_path, film)
 
 
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_content_says_whether_a_map_moves(form: str, tmp_path: Path) -> None:
+    moving, still = tmp_path / "moving.png", tmp_path / "still.gif"
+    first, *others = (Image.fromarray(grey(10 * level)) for level in range(3))
+    first.save(moving, form, save_all=True, append_images=others, duration=40, lossless=True)
+    others[-1].save(still, form)
+    image, maps = picture(0), masks(moving)
+    assert [number(maps(image)) for _ in range(3)] == [0, 1, 2]
+    for film in (False, True):
+        assert number(masks(still, film=film)(image)) == 2
+    with pytest.raises(ValueError, match=r"moving.png: is a film, and photo.jpg is none"):
+        masks(moving, "photo.jpg", film=False)
+
+
 def test_no_film_is_its_own_map(tmp_path: Path) -> None:
     """As it would be in a folder with its whole path for its name."""
     write_film(tmp_path / "clip.mp4", [0, 40])
