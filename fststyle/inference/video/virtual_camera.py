@@ -1,6 +1,7 @@
 """A virtual camera, which programs for calls and broadcasts take for a real one."""
 
 import numpy as np
+from PIL import Image
 
 NAME = "virtualcam"
 
@@ -38,7 +39,11 @@ class VirtualCamera:
         self.device: str = self._camera.device
 
     def show(self, frame: np.ndarray, title: str) -> bool:
-        """See ``live.Window``."""
+        """See ``live.Window``; a frame of another size, as of a stream that came back with one, is
+        scaled to the camera's."""
+        size = self._camera.width, self._camera.height
+        if frame.shape[1::-1] != size:
+            frame = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
         self._camera.send(frame)
         return True
 

@@ -10,6 +10,7 @@ import pytest
 
 from fststyle.inference.stylizer import Stylizer
 from fststyle.inference.video.reader import Frame, VideoSource
+from fststyle.inference.video.virtual_camera import VirtualCamera
 from tests.conftest import picture, run_here, write_clip
 
 pyvirtualcam = pytest.importorskip(
@@ -88,6 +89,17 @@ def test_a_film_is_seen_by_the_camera(
     places = {frame.tobytes(): number for number, frame in enumerate(expected)}
     numbers = [places[frame.tobytes()] for frame in camera.frames]
     assert numbers == sorted(set(numbers)) and numbers[-1] == 4
+
+
+def test_frames_of_another_size_are_scaled_to_the_cameras(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = use(monkeypatch, Device)
+    camera = VirtualCamera("virtualcam", 64, 48, 25.0)
+    for size in ((64, 48), (32, 24), (100, 100)):
+        assert camera.show(np.full((size[1], size[0], 3), 90, np.uint8), "")
+    camera.close()
+    assert [frame.tolist() for frame in opened[0].frames] == [[90] * 64 * 48 * 3] * 3
 
 
 def test_what_a_virtual_camera_needs_is_said(
