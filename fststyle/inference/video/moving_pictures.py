@@ -125,7 +125,8 @@ def _loop(image: Any) -> int | None:
 
 class GifTarget:
     """An animated GIF, as ``VideoTarget`` takes frames: 256 colours for each, dithered. All frames
-    are in memory until the end, a byte per pixel.
+    are in memory until the end, a byte per pixel. Frames whose time, rounded to ``GIF_TICK``, is
+    the one before's are left out.
 
     Args:
         path: the file.
@@ -138,8 +139,8 @@ class GifTarget:
     def __init__(self, path: Path, name: Path, source: Any) -> None:
         self._path, self._source = path, source
         self._images: list[Image.Image] = []
-        self._times: list[Fraction] = []
-        self._end = Fraction(0)
+        self._ticks: list[int] = []
+        self._first, self._end, self._left_out = Fraction(0), Fraction(0), 0
         self._name, self._rounded = name, False
 
     @property
@@ -149,13 +150,20 @@ class GifTarget:
 
     def put(self, item: Any) -> None:
         """Take a frame."""
-        if isinstance(item, Frame):
-            self._images.append(_with_palette(item))
-            if item.alpha is not None and not self._rounded:
-                self._rounded = bool(((item.alpha > 0) & (item.alpha < 255)).any())
-            length = item.duration * self._source.time_base or 1 / self._source.rate
-            self._times.append(item.pts * self._source.time_base)
-            self._end = self._times[-1] + length
+        if not isinstance(item, Frame):
+            return
+        at = item.pts * self._source.time_base
+        self._end = at + (item.duration * self._source.time_base or 1 / self._source.rate)
+        self._first = self._first if self._ticks else at
+        # Rounded as moments, not as durations, or the errors would add up.
+        tick = round((at - self._first) / GIF_TICK)
+        if self._ticks and tick <= self._ticks[-1]:
+            self._left_out += 1
+            return
+        self._ticks.append(tick)
+        self._images.append(_with_palette(item))
+        if item.alpha is not None and not self._rounded:
+            self._rounded = bool(((item.alpha > 0) & (item.alpha < 255)).any())
 
     def close(self) -> None:
         """Write the file."""
@@ -167,9 +175,17 @@ class GifTarget:
                 " know no others",
                 file=sys.stderr,
             )
-        # Rounded as moments, not as durations, or the errors would add up.
-        moments = [*self._times, self._end]
-        ticks = [round((time - moments[0]) / GIF_TICK) for time in moments]
+        end = round((self._end - self._first) / GIF_TICK)
+        if self._ticks[-2:] == [end - 1, end]:  # no time is left for it
+            self._left_out += 1
+            del self._ticks[-1], self._images[-1]
+        if self._left_out:
+            print(
+                f"{printable(self._name)}: {self._left_out} frame(s) are left out, as GIFs show no"
+                f" more than {1 / GIF_TICK} in a second",
+                file=sys.stderr,
+            )
+        ticks = [*self._ticks, end]
         durations = [10 * max(1, after - before) for before, after in pairwise(ticks)]
         # GIFs count what comes after the first time; without a count they are played once.
         loop = self._source.loop or 0

@@ -239,6 +239,30 @@ def test_moving_pictures(suffix: str, tmp_path: Path) -> None:
     assert half[3] == (255 if suffix == ".gif" else pytest.approx(128, abs=2))
 
 
+@pytest.mark.parametrize("rate", [50, 100, 120, 240, 1000])
+def test_gifs_of_many_frames_a_second_become_no_longer(
+    rate: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they know no moment for is left out."""
+    path, count = tmp_path / "a.gif", rate // 5
+    given = source(time_base=Fraction(1, rate), rate=Fraction(rate))
+    with contextlib.ExitStack() as stack:
+        target, _ = open_target(stack, path, given, frames=False, codec=None, quality=16)
+        for number in range(count):
+            target.put(Frame(np.full((48, 64, 3), number, np.uint8), number, 1))
+        target.close()
+    with Image.open(path) as image:
+        shown, durations = getattr(image, "n_frames", 1), []
+        for number in range(shown):
+            image.seek(number)
+            durations.append(image.info["duration"])
+    assert sum(durations) == 200 and min(durations) >= 10
+    said = capsys.readouterr().err
+    assert shown == min(count, 20) and (f"{count - shown} frame(s) are left out" in said) == (
+        rate > 100
+    )
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     """In a process of its own, whose files may have 20 kB only."""
     write_clip(tmp_path / "clip.mp4", [40 * i for i in range(60)], size=(160, 120))
