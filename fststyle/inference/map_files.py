@@ -1,5 +1,6 @@
 """Weight maps of pictures and of videos that lie in files: pictures, films, and folders of them."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -11,7 +12,8 @@ from PIL import Image
 
 from fststyle.images.find import find_named, is_picture_name, walk
 from fststyle.images.geometry import check_same_shape
-from fststyle.images.io import read_image
+from fststyle.images.io import as_rgb, read_image
+from fststyle.utils.files import check_file
 
 if TYPE_CHECKING:
     from fststyle.inference.video.timeline import Moment
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Nearness = Callable[[Image.Image, "Moment | None"], np.ndarray]
 """h×w float32 of the next picture, at any resolution: 1 where it is near, 0 where it is far; told
 when a video shows it, where that is known."""
+MapGiven = str | os.PathLike[str] | Image.Image | np.ndarray | None
+"""A weight map, or a mask: "depth", "none", the path of a picture, or shades themselves."""
 EARLY = Fraction(1, 100)
 """Seconds by which a film's frame may come early, or half of the time since the one before where
 that is less: containers round times, GIFs to as much, and frames of one number belong together."""
@@ -45,6 +49,8 @@ def shades_of(source: Path, option: str, name: Path, *, film: bool) -> Nearness:
         source = found
     if not source.exists():
         raise FileNotFoundError(f"{option} {source}: no such picture, film or folder")
+    if not source.is_dir():
+        check_file(source)  # a pipe would be waited for
     if not (source.is_dir() or is_video(source)):
         return still(np.asarray(read_image(source).convert("L")), source)
     if not film:
@@ -84,6 +90,28 @@ def _holds_frames(folder: Path, name: Path) -> bool:
     alike = kind == re.sub(r"[0-9]+", "#", name.stem)
     of_films = alike and any(len(file.stem) == len(name.stem) for file in pictures)
     return "#" in kind and not of_films and all(file.parent == folder for file in pictures)
+
+
+def shades_given(given: MapGiven) -> np.ndarray | None:
+    """H×W, of a map that is given as a picture or as an array.
+
+    Raises TypeError or ValueError for other arrays.
+    """
+    if isinstance(given, Image.Image):
+        return np.asarray(as_rgb(given).convert("L"))
+    if given is None or isinstance(given, str | os.PathLike):
+        return None
+    if not isinstance(given, np.ndarray):
+        raise TypeError(f"a map is a path, a picture or an array, not {type(given).__name__}")
+    if given.dtype != np.uint8 and given.dtype.kind != "f":
+        raise TypeError(f"a map is H×W, uint8 or floats in [0,1], not of {given.dtype}")
+    if given.ndim != 2:
+        raise ValueError(f"a map is H×W, not of shape {given.shape}")
+    if not given.size:
+        raise ValueError("a map has no pixels")
+    if given.dtype.kind == "f" and not (given.min() >= 0 and given.max() <= 1):
+        raise ValueError("a map of floats lies in [0, 1]")
+    return given
 
 
 def still(shades: np.ndarray, source: object) -> Nearness:

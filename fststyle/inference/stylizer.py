@@ -18,6 +18,7 @@ from fststyle.images.io import as_rgb, read_image, without_hidden
 from fststyle.images.noise import add_noise
 from fststyle.images.tones import with_tones
 from fststyle.inference.frames import stream_frames, stylize_array
+from fststyle.inference.map_files import MapGiven, shades_given
 from fststyle.inference.maps import WeightMaps
 from fststyle.sessions.model_file import MAP
 from fststyle.sessions.session import as_fed, as_frames, open_session, running
@@ -25,9 +26,6 @@ from fststyle.utils.failures import is_about_memory
 
 if TYPE_CHECKING:
     from fststyle.inference.tiling import Tiles
-
-MapGiven = str | os.PathLike[str] | Image.Image | np.ndarray | None
-"""A weight map, or a mask: "depth", "none", the path of a picture, or shades themselves."""
 
 WHOLE, TILE = 9.0, 1.0
 """Megapixels: up to how many a picture is stylized at once (3.5 GB at width 32), and how many a
@@ -166,7 +164,7 @@ class Stylizer:
                 another shape; a control out of its range, or one that the style lacks.
             MemoryError: too little memory.
         """
-        given = {"shades": _shades(weight_map), "mask": _shades(mask)}
+        given = {"shades": shades_given(weight_map), "mask": shades_given(mask)}
         controls = StyleControls(
             strength=strength,
             keep_color=keep_color,
@@ -497,28 +495,6 @@ class Stylizer:
         for name in given.keys() - self._controls:
             raise ValueError(f"{self.model} has no {name}: export it again with this version")
         return given
-
-
-def _shades(given: MapGiven) -> np.ndarray | None:
-    """H×W, of a map that is given as a picture or as an array.
-
-    Raises TypeError or ValueError for other arrays.
-    """
-    if isinstance(given, Image.Image):
-        return np.asarray(as_rgb(given).convert("L"))
-    if given is None or isinstance(given, str | os.PathLike):
-        return None
-    if not isinstance(given, np.ndarray):
-        raise TypeError(f"a map is a path, a picture or an array, not {type(given).__name__}")
-    if given.dtype != np.uint8 and given.dtype.kind != "f":
-        raise TypeError(f"a map is H×W, uint8 or floats in [0,1], not of {given.dtype}")
-    if given.ndim != 2:
-        raise ValueError(f"a map is H×W, not of shape {given.shape}")
-    if not given.size:
-        raise ValueError("a map has no pixels")
-    if given.dtype.kind == "f" and not (given.min() >= 0 and given.max() <= 1):
-        raise ValueError("a map of floats lies in [0, 1]")
-    return given
 
 
 def _check_size(height: int, width: int) -> None:

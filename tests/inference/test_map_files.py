@@ -1,5 +1,6 @@
 """Weight maps that lie in files: which one a picture or a film has, and which of its frames."""
 
+import os
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from fststyle.config.infer import StyleControls
 from fststyle.images.noise import NO_GRAIN
 from fststyle.inference import video_jobs
+from fststyle.inference.map_files import shades_of
 from fststyle.inference.maps import WeightMaps
 from fststyle.inference.video.live import Latest
 from fststyle.inference.video.pipeline import with_noise
@@ -294,3 +296,9 @@ def test_names_of_what_is_shown_or_recorded(tmp_path: Path) -> None:
         ("-", "-"),
     ):
         assert video_jobs._map_name(source) == Path(name)
+
+
+def test_a_pipe_is_no_map(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(ValueError, match="pipe.mp4 is a pipe or a device"):
+        shades_of(tmp_path / "pipe.mp4", "--mask", Path("clip.mp4"), film=True)
