@@ -412,7 +412,9 @@ def test_what_is_no_number_is_not_taken_for_equal(networks: list[Path]) -> None:
             f: [1.0, 2.0, style]
             for f in ("style", "content", "content near", "content middle", "content far")
         }
-        return ModelResult(name, "plain", lambda *_: nothing, nothing, "p", (), lists=lists)
+        return ModelResult(
+            name, "plain", lambda *_: nothing, nothing, "p", (Path("p"),), lists=lists
+        )
 
     group = [measured("good", 3.0), measured("bad", float("nan"))]
     assert "bad +nan%" in style_warning(group)

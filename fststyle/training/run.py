@@ -93,7 +93,8 @@ def train_on(
 
     broken: dict[str, str] = {}
     run_dir = ["--run-dir", str(config.run_dir)] if config.run_dir else []
-    resume = shlex.join(["fststyle", command, "--name", config.name, "--resume", *run_dir])
+    again = shlex.join(["--name", config.name, "--resume", *run_dir])
+    resume = f"fststyle {command} {again}"
     try:
         train(task, state, batches, config, precision, context, logger, broken)
     except Interrupted:
