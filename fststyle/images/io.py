@@ -5,7 +5,7 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import PIL
@@ -111,7 +111,10 @@ def as_rgb(image: Image.Image, *, alpha: bool = False, srgb: bool = False) -> Im
 def without_hidden(image: Image.Image) -> Image.Image:
     """An RGBA picture with white where nobody is to see it, as films have it: norms look at the
     whole picture, and files leave anything there. Others as they are."""
-    if image.mode != "RGBA" or image.getchannel("A").getextrema()[0] >= HIDDEN:  # type: ignore
+    if image.mode != "RGBA":
+        return image
+    lowest, _ = cast(tuple[int, int], image.getchannel("A").getextrema())
+    if lowest >= HIDDEN:
         return image
     pixels = np.array(image)
     white_where_hidden(pixels[..., :3], pixels[..., 3])

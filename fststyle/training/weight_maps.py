@@ -126,4 +126,6 @@ def _on_cpu(
     load_depth: Callable[[], ModelDescriptor[nn.Module]], precision: str, side: int | None
 ) -> Estimate:
     """For photos whose turn was not foreseen: one takes the place of another that is broken."""
-    return photo_depth(load_depth(), torch.device("cpu"), precision, side)
+    # CPUs have no float16; float32's depth is closer to it than bfloat16's.
+    known = "fp32" if precision == "fp16" else precision
+    return photo_depth(load_depth(), torch.device("cpu"), known, side)
