@@ -248,7 +248,7 @@ def test_without_the_depth_network_pictures_come_all_the_same(
     (tmp_path / "page" / "depth" / "fast.onnx").unlink()
     seen = look(tmp_path / "page", service_workers="block")
     seen.page.set_input_files("#file", photo)
-    seen.until("Number(after.dataset.pictures ?? 0) > 0")
+    seen.until("stage.ariaBusy !== 'true' && Number(after.dataset.pictures ?? 0) > 1")
     assert "Near and far are alike for now: " in seen.page.inner_text("#message")
     style = fststyle.load_style("great_wave_live", provider="cpu", threads=1)
     stylized = style(seen.pixels("before"), near=0.0)

@@ -35,6 +35,8 @@ let depth = null;
 let memory = null;
 /** When depth may be asked for again, after it could not be loaded. */
 let again = 0;
+/** Why it could not be loaded. */
+let lost = null;
 
 answer({ start, load, stylize });
 
@@ -170,16 +172,16 @@ async function stylize({ name, picture, source, film, controls, showDepth }) {
   const plain = { values: withoutAlpha(picture.data), width, height };
   const { near, far, strength } = controls;
   const mapped = followsMap(found.style) && strength > 0;
-  const asked = catalogue.depth && (showDepth || (mapped && near !== far)) && began >= again;
-  let missing = null;
-  const nearness = asked
+  const wanted = catalogue.depth && (showDepth || (mapped && near !== far));
+  const nearness = wanted && began >= again
     ? await nearnessOf(plain, { source, film }).catch((error) => {
       if (!(error instanceof DownloadError)) throw error;
-      missing = `Near and far are alike for now: ${error.message}`;
+      lost = `Near and far are alike for now: ${error.message}`;
       again = performance.now() + PAUSE;
       return null;
     })
     : null;
+  const missing = wanted && !nearness ? lost : null;
   const even = { values: Float32Array.of(nearness ? 0 : far), width: 1, height: 1 };
   const map = mapped && nearness ? weightMap(nearness, width, height, controls) : even;
   const stays = mapped ? map : NOTHING_STAYS;
