@@ -144,6 +144,8 @@ class _Parser(argparse.ArgumentParser):
         if isinstance(content, Command):
             config.add_arguments(self, content.settings)
             self.set_defaults(_command=content)
+            # Options may stand between what they are not about: infer STYLE --map none PHOTO.
+            return self.parse_known_intermixed_args(args, namespace)
         elif content is not None:
             choices = self.add_subparsers(metavar="COMMAND", required=True)
             for name, command in content.items():

@@ -106,7 +106,7 @@ class CompareConfig(MapControls, DepthNetworkSettings, ProviderSettings, VGGSett
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(16, self, "height", "stylize_height")
+        within(16, 16384, self, "height", "stylize_height")
         within(1, 100, self, "quality")
 
 

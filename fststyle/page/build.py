@@ -89,8 +89,12 @@ def _write_whole(config: PageConfig, output: Path) -> None:
 
 def _fill(config: PageConfig, folder: Path) -> None:
     """Write the page's files into ``folder``, which is made."""
-    shutil.copytree(SITE, folder, dirs_exist_ok=True)
-    shutil.copytree(ENGINE, folder / "engine")
+    try:
+        shutil.copytree(SITE, folder, dirs_exist_ok=True)
+        shutil.copytree(ENGINE, folder / "engine")
+    except shutil.Error as error:  # a list of all files that failed, of which one says why
+        source, _, why = error.args[0][0]
+        raise OSError(f"{source} cannot be copied ({why})") from error
     for name in ("styles", "swatches"):
         (folder / name).mkdir()
     styles = [_add_style(style_file(name), folder) for name in config.shown]

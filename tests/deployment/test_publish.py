@@ -116,6 +116,16 @@ def test_a_name_that_is_no_style_is_told_those_that_are(capsys: pytest.CaptureFi
         assert status == 2 and re.search(message, error) and error.count("\n") == 1
 
 
+def test_options_may_stand_between_a_style_and_its_photos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, output = tmp_path / "photo.png", tmp_path / "made.png"
+    picture(0).save(photo)
+    given = ("udnie_live", "--map", "none", photo, "--output", output)
+    assert run_here(capsys, "infer", *given)[0] == 0
+    assert output.is_file()
+
+
 def test_names_of_styles_are_styles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a folder is called so, as ``--output great_wave`` makes one, unless nothing else
     is there to be stylized."""

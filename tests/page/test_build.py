@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from fststyle.page import build
 from fststyle.page.build import ENGINE, SITE
 from tests.conftest import ROOT, run_here
 
@@ -37,6 +38,20 @@ def test_the_page_of_the_live_styles_that_ship(
             assert swatch.size == (192, 120)
     assert files[catalogue["depth"]["file"]].stat().st_size == catalogue["depth"]["bytes"]
     assert not list(tmp_path.rglob(".*.tmp"))
+
+
+def test_a_page_that_cannot_be_copied_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    for name in ("a.js", "b.js"):
+        (site / name).symlink_to("nowhere")
+    monkeypatch.setattr(build, "SITE", site)
+    status, error = run_here(capsys, "page", tmp_path / "page", "--styles", "udnie_live")
+    assert status == 2 and error.count("\n") == 1
+    assert re.search(r"[ab]\.js cannot be copied \(.*No such file", error)
+    assert not [path for path in tmp_path.rglob("*") if "page" in path.name]
 
 
 def test_every_file_is_known_to_the_service_worker(site: Path) -> None:
