@@ -183,6 +183,7 @@ def networks(tmp_path: Path, painting: Path) -> list[Path]:
         card = {
             "style": [{"name": painting.name, "sha256": sha256(painting)}],
             "settings": settings,
+            "depth_network": {"kind": "hourglass", "id": load(HOURGLASS).card["id"]},
         }
         found.append(tmp_path / f"{method}.safetensors")
         save_transform(found[-1], TransformNet(4), card)
@@ -237,6 +238,8 @@ def test_networks_are_measured_side_by_side(
     assert status == 1
     assert "3 photos, shorter side 64 px" in printed.out and "| plain | plain |" in printed.out
     assert "| combined | combined |" in printed.out and "content near : far" in printed.out
+    # It tells depth in plain's training, too, if it has maps; its depth is kept by the other's loss.
+    assert "also told it in the training of combined: " in printed.out
     for name in ("broken.jpg: not a picture", "none.safetensors: no such", "not.mp4: "):
         assert sum(name in line for line in printed.err.splitlines()) == 1, name
     result = json.loads((tmp_path / "figures.json").read_text())

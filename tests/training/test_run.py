@@ -13,14 +13,28 @@ import torch
 from torch import nn
 
 from fststyle.checkpoints.files import save_tensors
+from fststyle.config import StyleTrainConfig
 from fststyle.data.photos import photos_used
 from fststyle.networks.vgg import VGG19Features
 from fststyle.training.lock import LOCK, locked
 from fststyle.training.settings import begun_with
 from fststyle.training.state import SavedState, TrainingState, resume
+from fststyle.training.weight_maps import _steps_left
 from tests.conftest import ROOT, run_here
 
 Options = list[Any]
+
+
+def test_depth_is_told_of_no_more_photos_than_the_clock_lets_a_training_see() -> None:
+    def seen(device: str, **settings: Any) -> int:
+        config = StyleTrainConfig(name="run", content="photos", style=("p.jpg",), **settings)
+        state = Mock(progress=lambda config: TrainingState.progress(state, config))
+        state.step, state.seconds = 100, 20.0
+        return _steps_left(config, state, torch.device(device))
+
+    assert seen("cpu", steps=2000) == seen("cuda", steps=2000) == 1900
+    assert (seen("cpu", time="1m"), seen("cuda", time="1m")) == (40, 400)
+    assert seen("cpu", time="10s") == 0
 
 
 def test_a_folder_is_one_runs_and_free_when_that_is_killed(tmp_path: Path) -> None:
