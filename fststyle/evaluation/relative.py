@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from fststyle.config.style import LAYER_FACTORS
 from fststyle.evaluation.model_result import ModelResult
 from fststyle.images.io import read_image
 from fststyle.losses.functional import relative_content_loss, relative_style_loss
@@ -43,12 +44,15 @@ def control_results(networks: Sequence[ModelResult]) -> list[ModelResult]:
 def relative_errors(
     objective: StyleObjective, output: Mapping[str, Tensor], content: Mapping[str, Tensor]
 ) -> dict[str, float]:
-    """ "style LAYER", as ``relative_style_loss`` has it, and "content LAYER", as
-    ``relative_content_loss``: of two pictures' feature maps, which are ``objective.maps``'s."""
-    errors = {
-        f"style {layer}": relative_style_loss(output[layer], objective.grams[layer]).item()
+    """ "style LAYER", as ``relative_style_loss`` has it, "style", their sum with the factors that
+    trainings have by default, and "content LAYER", as ``relative_content_loss``: of two pictures'
+    feature maps, which are ``objective.maps``'s."""
+    style = {
+        layer: relative_style_loss(output[layer], objective.grams[layer]).item()
         for layer in objective.style_layers
     }
+    errors = {"style": sum(LAYER_FACTORS[layer[4]] * error for layer, error in style.items())}
+    errors |= {f"style {layer}": error for layer, error in style.items()}
     for layer in CONTENT_LAYERS:
         if layer in output:
             error = relative_content_loss(output[layer], content[layer]).item()
