@@ -77,8 +77,10 @@ def data_output() -> Iterator[int]:
     """Within, standard output is for data alone, by the file descriptor that is yielded: whatever
     is printed, by C libraries too, goes to standard error.
 
-    Raises ValueError where it is a terminal.
+    Raises ValueError where it is a terminal, or was closed when Python began.
     """
+    if sys.__stdout__ is None:
+        raise ValueError("standard output is closed: send frames to a program, or to a file")
     if os.isatty(1):
         raise ValueError("frames are no text: send them to a program that reads them, or to a file")
     sys.stdout.flush()

@@ -53,6 +53,13 @@ def test_data_has_standard_output_for_itself() -> None:
     assert done.stdout == "before\nDATAafter\n" and sorted(done.stderr) == sorted("said\nC")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_data_that_nobody_receives_is_an_error() -> None:
+    body = "from fststyle.utils.console import data_output\n with data_output(): pass"
+    done = run(body, redirected=">&-")
+    assert done.returncode == 1 and "ValueError: standard output is closed" in done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_listing_that_cannot_be_written_is_an_error() -> None:
     command = f'"{sys.executable}" -m fststyle infer --list > /dev/full'
