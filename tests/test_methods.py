@@ -238,7 +238,7 @@ def test_networks_are_measured_side_by_side(
     assert status == 1
     assert "3 photos, shorter side 64 px" in printed.out and "| plain | plain |" in printed.out
     assert "| combined | combined |" in printed.out and "content near : far" in printed.out
-    # It tells depth in plain's training, too, if it has maps; its depth is kept by the other's loss.
+    # What it told weights of is not kept by a loss: that is not said of plain.
     assert "also told it in the training of combined: " in printed.out
     for name in ("broken.jpg: not a picture", "none.safetensors: no such", "not.mp4: "):
         assert sum(name in line for line in printed.err.splitlines()) == 1, name

@@ -48,7 +48,9 @@ def test_the_photo_has_no_content_error_and_the_painting_no_style_error(
     assert painting["content relu2_2"] > 0.01
     assert max(painting[f"style {layer}"] for layer in LAYERS) < 1e-6
     lines = relative_table(controls).splitlines()
-    assert lines[0] == "| relative error | style | style relu1_2 | style relu2_2 | content relu2_2 |"
+    assert (
+        lines[0] == "| relative error | style | style relu1_2 | style relu2_2 | content relu2_2 |"
+    )
     assert lines[2].startswith(f"| {PHOTO} | ") and lines[2].endswith(" | 0.000 |")
 
 
