@@ -1,5 +1,6 @@
 """What stands around the loop: the run's folder, what it goes on from, who reads its photos."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -28,8 +29,8 @@ Options = list[Any]
 def test_depth_is_told_of_no_more_photos_than_the_clock_lets_a_training_see() -> None:
     def seen(device: str, **settings: Any) -> int:
         config = StyleTrainConfig(name="run", content="photos", style=("p.jpg",), **settings)
-        state = Mock(progress=lambda config: TrainingState.progress(state, config))
-        state.step, state.seconds = 100, 20.0
+        state = Mock(step=100, seconds=20.0)
+        state.progress = functools.partial(TrainingState.progress, state)
         return _steps_left(config, state, torch.device(device))
 
     assert seen("cpu", steps=2000) == seen("cuda", steps=2000) == 1900
