@@ -26,13 +26,19 @@ from fststyle.config.shared import LossNetworkSettings, PrecisionSettings
 METHODS = ("plain", "weighted", "depth", "combined")
 """The thesis's four: neither, content weighted by depth, depth loss, both."""
 
-LAYER_FACTORS = {"1": 0.3, "2": 0.5, "3": 2.0, "4": 2.0, "5": 2.0}
+_BLOCK_FACTORS = {"1": 0.3, "2": 0.5, "3": 2.0, "4": 2.0, "5": 2.0}
 """Of relative style errors, by VGG-19's block: all equal, the shallow layers end far below those of
 good networks and the deep ones, which hold the strokes, above."""
 STABILITY, STEADY_SIDE = 100.0, 64
 """The stability loss's weight beside relative errors, and the smallest crops it is computed of."""
 CONTENT_ERROR = 0.65
 """Relative content error at relu4_3 of good networks: 0.55 to 0.71 for three paintings."""
+
+
+def layer_factor(layer: str) -> float:
+    """What counts of the relative style error in a layer of VGG-19 unless something else is said,
+    "relu3_3" or another of ``networks.vgg.LAYERS``."""
+    return _BLOCK_FACTORS[layer[4]]
 
 
 class ObjectiveConfig(LossNetworkSettings):
@@ -170,7 +176,7 @@ class ObjectiveConfig(LossNetworkSettings):
         if self.style_layer_weights:
             return self.style_layer_weights
         relative = self.style_balance == "relative"
-        return tuple(LAYER_FACTORS[layer[4]] if relative else 1.0 for layer in self.style_layers)
+        return tuple(layer_factor(layer) if relative else 1.0 for layer in self.style_layers)
 
     @property
     def weights_content(self) -> bool:

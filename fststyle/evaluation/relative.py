@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from fststyle.config.style import LAYER_FACTORS
+from fststyle.config.style import layer_factor
 from fststyle.evaluation.model_result import ModelResult
 from fststyle.images.io import read_image
 from fststyle.losses.functional import relative_content_loss, relative_style_loss
@@ -51,7 +51,7 @@ def relative_errors(
         layer: relative_style_loss(output[layer], objective.grams[layer]).item()
         for layer in objective.style_layers
     }
-    errors = {"style": sum(LAYER_FACTORS[layer[4]] * error for layer, error in style.items())}
+    errors = {"style": sum(layer_factor(layer) * error for layer, error in style.items())}
     errors |= {f"style {layer}": error for layer, error in style.items()}
     for layer in CONTENT_LAYERS:
         if layer in output:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fststyle.config.style import LAYER_FACTORS
+from fststyle.config.style import layer_factor
 from fststyle.losses.functional import (
     content_loss,
     depth_loss,
@@ -232,7 +232,7 @@ class StyleObjective:
 
 
 TAUGHT_LAYERS = {
-    layer: LAYER_FACTORS[layer[4]] for layer in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    layer: layer_factor(layer) for layer in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 }
 """Layers of ``TaughtFeatures`` and their parts in the style."""
 
